@@ -1,0 +1,44 @@
+"""Dormant units (Sokar et al. 2023, arXiv 2302.12902): hidden units whose activity is next to nothing over the states."""
+
+import torch
+from torch import Tensor, nn
+
+from fxwatch.attribution.policy import Branches
+from fxwatch.attribution.subject import batches, rows_of
+
+DORMANT = 0.025
+
+
+def dormant_units(policy: nn.Module, inputs: Branches) -> dict[str, float]:
+    """Fraction of dormant units among those that feed each linear layer: name of the layer -> 0 to 1.
+
+    A unit is dormant where its mean |activation| is at most 0.025 of its layer's mean. What feeds a linear layer is the
+    activation before it, whether the model applies it as a module or as a function.
+    """
+    totals: dict[str, Tensor] = {}
+    handles = [
+        module.register_forward_pre_hook(_Reader(name, totals))
+        for name, module in policy.named_modules()
+        if isinstance(module, nn.Linear)
+    ]
+    try:
+        with torch.enable_grad():
+            for rows in batches(len(inputs[0])):
+                policy(*rows_of(inputs, rows))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: float((total <= DORMANT * total.mean()).double().mean()) for name, total in totals.items()}
+
+
+class _Reader:
+    """A hook that adds up |input| of a layer by unit."""
+
+    def __init__(self, name: str, totals: dict[str, Tensor]) -> None:
+        self.name, self.totals = name, totals
+
+    def __call__(self, _module: nn.Module, inputs: tuple[object, ...]) -> None:
+        given = inputs[0] if inputs else None
+        if isinstance(given, Tensor):
+            activity = given.detach().abs().reshape(-1, given.shape[-1]).double().sum(0)
+            self.totals[self.name] = self.totals.get(self.name, 0) + activity

@@ -1,0 +1,175 @@
+"""Features that do nothing, and why. At once: constant input, zero projection, no functional effect. With time: low importance."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from fxwatch.attribution.policy import Branches, Meter
+from fxwatch.attribution.subject import batches, rows_of
+from fxwatch.attribution.units import Units
+from fxwatch.records.analysis import DeadFeatures
+
+Cause = Literal["constant_input", "zero_projection", "no_functional_effect", "low_importance"]
+
+FEWEST_STATES = 4
+NO_EFFECT = 0.01
+LOW = 0.1
+REVIVED = 2 * LOW
+OFTEN = 0.9
+_NOUGHT = 1e-6
+
+
+def dead_features(causes: Mapping[int, Cause], units: Units) -> DeadFeatures:
+    """The record of dead units: unit number -> cause."""
+    names = units.names()
+    by_branch: dict[str, dict[str, str]] = {branch: {} for branch in units.features}
+    for unit, cause in sorted(causes.items()):
+        branch, name = names[unit]
+        by_branch[branch][name] = cause
+    return DeadFeatures(
+        branches={branch: list(found) for branch, found in by_branch.items()},
+        total_count=len(causes),
+        causes={branch: found for branch, found in by_branch.items() if found},
+    )
+
+
+def dead_at_once(
+    policy: nn.Module, inputs: Branches, candidates: Iterable[int], meter: Meter
+) -> tuple[dict[int, Cause], str | None]:
+    """Units that are dead by what the states and the model show now, and what could not be judged.
+
+    `candidates` are the units whose functional effect is worth testing: those that count for little.
+    """
+    if len(inputs[0]) < FEWEST_STATES:
+        return {}, f"fewer than {FEWEST_STATES} states"
+    unread = _unread(policy, inputs, meter)
+    causes: dict[int, Cause] = dict.fromkeys(_constant(inputs), "constant_input")
+    tested = sorted({*candidates, *unread} - causes.keys())
+    for unit in _without_effect(policy, inputs, tested, meter):
+        causes[unit] = "zero_projection" if unit in unread else "no_functional_effect"
+    return causes, None
+
+
+def low_importance(history: Tensor, was_dead: set[int]) -> set[int]:
+    """Units of little importance in at least 90 % of the last analyses: shares (analyses, units), newest last.
+
+    Little is a tenth of an even share. A unit once called dead is alive again when it reaches two tenths.
+    """
+    even = 1 / history.shape[1]
+    seldom_more = (history < LOW * even).double().mean(0) >= OFTEN
+    still_low = history[-1] < REVIVED * even
+    return {
+        unit
+        for unit in range(history.shape[1])
+        if bool(still_low[unit]) and (bool(seldom_more[unit]) or unit in was_dead)
+    }
+
+
+def _constant(inputs: Branches) -> list[int]:
+    """Columns that are the same in every state, at every time step."""
+    moving = []
+    for part in inputs:
+        table = part.double().reshape(len(part), -1, part.shape[-1])
+        deviation = table.std(0, correction=0)
+        moving.append((deviation > 1e-6 * table.abs().amax(0)).any(0))
+    return [int(unit) for unit in (~torch.cat(moving)).nonzero().flatten()]
+
+
+def _without_effect(policy: nn.Module, inputs: Branches, candidates: list[int], meter: Meter) -> list[int]:
+    """Of the candidates, those whose column can be swapped between states while no output of the policy moves.
+
+    Not to move is mean |Δ| below 1 % of the output's own deviation over states, for every component of every output.
+    """
+    before = _outputs(policy, inputs, meter)
+    deviation = before.std(0, correction=0)
+    count = len(before)
+    swapped = torch.arange(count).roll(count // 2)
+    dead = []
+    for unit in candidates:
+        after = _outputs(policy, _swap(inputs, unit, swapped), meter)
+        moved = (after - before).abs().mean(0)
+        if not bool((moved > NO_EFFECT * deviation).any()):
+            dead.append(unit)
+    return dead
+
+
+def _outputs(policy: nn.Module, inputs: Branches, meter: Meter) -> Tensor:
+    """All outputs of all states, side by side: (N, components)."""
+    parts = []
+    with torch.no_grad():
+        for rows in batches(len(inputs[0])):
+            found = policy(*rows_of(inputs, rows)).values()
+            parts.append(torch.cat([output.reshape(len(output), -1) for output in found], dim=1).double())
+    meter.forwards += len(inputs[0])
+    return torch.cat(parts)
+
+
+def _swap(inputs: Branches, unit: int, order: Tensor) -> Branches:
+    changed = []
+    for part in inputs:
+        width = part.shape[-1]
+        if 0 <= unit < width:
+            moved = part.clone()
+            moved[..., unit] = part[order][..., unit]
+            changed.append(moved)
+        else:
+            changed.append(part)
+        unit -= width
+    return tuple(changed)
+
+
+def _unread(policy: nn.Module, inputs: Branches, meter: Meter) -> set[int]:
+    """Columns that no first layer reads: a random projection of what the first weight matrices give has no gradient there.
+
+    What a layer with a weight matrix gives is projected and then cut from the graph, so that only first layers lead to
+    the inputs; outputs that are still joined to them go by a way without layers, and are projected, too.
+    """
+    here = tuple(part[:FEWEST_STATES].detach().requires_grad_() for part in inputs)
+    cut = _Cut()
+    handles = [
+        module.register_forward_hook(cut)
+        for module in policy.modules()
+        if any(parameter.ndim > 1 for parameter in module.parameters(recurse=False))
+    ]
+    try:
+        with torch.enable_grad():
+            for output in policy(*here).values():
+                cut.project(output)
+    finally:
+        for handle in handles:
+            handle.remove()
+    meter.forwards += len(here[0])
+    if not cut.projected:
+        return set()
+    meter.backwards += len(here[0])
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(torch.stack(cut.projected).sum(), here, allow_unused=True)
+    unread = []
+    for part, gradient in zip(here, found, strict=True):
+        given = torch.zeros_like(part) if gradient is None else gradient
+        column = given.abs().reshape(-1, part.shape[-1]).amax(0)
+        unread.append(column <= _NOUGHT * column.max())
+    return {int(unit) for unit in torch.cat(unread).nonzero().flatten()}
+
+
+class _Cut:
+    """A forward hook that keeps a random projection of what a layer gives, and lets the rest of the model go on without it."""
+
+    def __init__(self) -> None:
+        self.projected: list[Tensor] = []
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __call__(self, _module: nn.Module, _inputs: object, output: object) -> object:
+        if isinstance(output, Tensor):
+            self.project(output)
+            return output.detach()
+        if isinstance(output, tuple):
+            return tuple(self(_module, _inputs, part) for part in output)
+        return output
+
+    def project(self, output: Tensor) -> None:
+        """Keep a random projection of a tensor that depends on the inputs."""
+        if output.requires_grad:
+            weights = torch.randn(output.shape, generator=self.generator, dtype=torch.float64).to(output)
+            self.projected.append((output * weights).sum())

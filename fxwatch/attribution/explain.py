@@ -1,0 +1,233 @@
+"""Explain a policy over some states: run the methods, measure everything, and say what could not be measured and why."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fxwatch.attribution.activations import dormant_units
+from fxwatch.attribution.attention import attention, attention_maps
+from fxwatch.attribution.baselines import baselines
+from fxwatch.attribution.consensus import consensus
+from fxwatch.attribution.dead_features import Cause, dead_at_once, dead_features, low_importance
+from fxwatch.attribution.gradient_flow import gradient_flow
+from fxwatch.attribution.grid import expected_gradients
+from fxwatch.attribution.importance import decisions, rankings, shares, unit_importance
+from fxwatch.attribution.methods import Attributions
+from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, Meter, choose
+from fxwatch.attribution.run_methods import run_methods
+from fxwatch.attribution.spread import concentration, sparsity
+from fxwatch.attribution.stability import stability
+from fxwatch.attribution.subject import BATCH, Subject, batches, rows_of
+from fxwatch.attribution.trust import completeness, infidelity, sensitivity
+from fxwatch.attribution.unexplained import unexplained
+from fxwatch.attribution.units import Units, spread, sum_over_time
+from fxwatch.records.analysis import Cost, DeadFeatures, Estimate, Explanation, GradientFlow, QualityMetrics, Target
+from fxwatch.records.settings import AnalysisSettings
+from fxwatch.records.states import States
+from fxwatch.records.thresholds import GradientLimits
+
+Arrays = dict[str, NDArray[np.floating]]
+Progress = Callable[[str], None]
+
+_LITTLE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """What the run's previous analysis left for comparison: its attributions (states, units) of the probe, its mean
+    attention maps by layer, and the (branch, feature) that it called dead by low importance.
+    """
+
+    id: str
+    probe: NDArray[np.floating]
+    attention: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+    low_importance: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an explanation is compared with: the run's probe states (None: the states themselves), its previous analysis,
+    and the shares of all units in its last analyses, oldest first (analyses, units).
+    """
+
+    probe: States | None = None
+    previous: Previous | None = None
+    shares: NDArray[np.floating] | None = None
+
+
+def explain(
+    policy: nn.Module,
+    states: States,
+    settings: AnalysisSettings,
+    limits: GradientLimits,
+    context: Context = Context(),
+    *,
+    continuous: Iterable[str] = (),
+    progress: Progress = lambda stage: None,  # noqa: ARG005
+) -> tuple[Explanation, Arrays]:
+    """Explain a policy over N states.
+
+    `policy` takes the states' branches in order and returns its outputs by name; `continuous` names the outputs that are
+    continuous actions rather than logits. Returns the explanation and its arrays: heat/BRANCH (time, features), the
+    signed mean attribution; attention/LAYER (heads, query, key); probe (states, units). Raises AttributionError.
+    """
+    began = time.perf_counter()
+    meter = Meter()
+    units = Units(states.features)
+    inputs = tensors(states, policy)
+    outputs = _answers(policy, inputs, settings.target, meter)
+    good = torch.stack([output.flatten(1).isfinite().all(1) for output in outputs.values()]).all(0)
+    if not bool(good.any()):
+        return unexplained(units, settings, len(good), Cost(forwards=meter.forwards, backwards=0, seconds=0.0)), {}
+    inputs, outputs = rows_of(inputs, good), {name: output[good] for name, output in outputs.items()}
+    choice = choose(outputs, settings.target, _actions(states, good), continuous=settings.target in continuous)
+    explained = Explained(policy, settings.target, meter)
+    subject = _subject(explained, inputs, choice.index, units, settings)
+
+    found, reports = run_methods(subject, progress)
+    primary = found[settings.primary_method]
+    by_unit, by_branch = unit_importance(primary.units, units)
+    progress("quality")
+    quality = _quality(subject, primary)
+    progress("gradient flow")
+    flow = _flow(explained, inputs, choice, settings, limits)
+    progress("dead features")
+    dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context)
+    progress("stability")
+    probe, probed = _on_probe(subject, context.probe, continuous=settings.target in continuous)
+    maps = attention_maps(policy, probe)
+    meter.forwards += len(probe[0]) if maps else 0
+    previous = context.previous
+    explanation = Explanation(
+        target=Target(config=settings.target, words=choice.words, baseline=subject.baselines.words),
+        feature_importance=rankings(primary.units, units),
+        units=by_unit,
+        branches=by_branch,
+        consensus=consensus({name: result.units for name, result in found.items() if result.distrust is None}),
+        quality=quality,
+        gradient_flow=flow,
+        dead_features=dead,
+        stability=stability(probed, _tensor(previous.probe if previous else None), previous.id if previous else None),
+        attention=attention(maps, {n: torch.as_tensor(a) for n, a in previous.attention.items()} if previous else None),
+        dormant_units=dormant_units(policy, inputs) if settings.track_activations else None,
+        nonfinite_outputs=int((~good).sum()),
+        decisions=decisions(primary.units, choice.index, units, _action_names(choice, settings)),
+        methods=reports,
+        cost=Cost(forwards=meter.forwards, backwards=meter.backwards, seconds=round(time.perf_counter() - began, 4)),
+    )
+    return explanation, _arrays(primary, units, maps, probed)
+
+
+def tensors(states: States, policy: nn.Module) -> Branches:
+    """The states as tensors of the type of the policy's own weights."""
+    weight = next((p for p in policy.parameters() if p.is_floating_point()), None)
+    dtype = weight.dtype if weight is not None else torch.float32
+    return tuple(torch.as_tensor(np.ascontiguousarray(array)).to(dtype) for array in states.branches.values())
+
+
+def _answers(policy: nn.Module, inputs: Branches, target: str, meter: Meter) -> dict[str, Tensor]:
+    """All outputs at all states. Raises AttributionError where the model has no such target, or answers at random."""
+    with torch.no_grad():
+        parts: list[dict[str, Tensor]] = [policy(*rows_of(inputs, rows)) for rows in batches(len(inputs[0]))]
+        again: dict[str, Tensor] = policy(*rows_of(inputs, slice(0, BATCH)))
+    meter.forwards += len(inputs[0]) + min(BATCH, len(inputs[0]))
+    if target not in parts[0]:
+        raise AttributionError(
+            f"target {target!r} is not an output of the model, which has {', '.join(parts[0])}; "
+            "set [analysis] target, or [model.outputs]"
+        )
+    for name, output in again.items():
+        if not torch.allclose(output, parts[0][name], rtol=1e-4, atol=1e-6, equal_nan=True):
+            raise AttributionError(
+                f"the model answers the same states differently in eval mode (output {name!r}): a random layer is active; "
+                "make dropout and noise depend on self.training"
+            )
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _actions(states: States, good: Tensor) -> Tensor | None:
+    return None if states.action is None else torch.as_tensor(np.asarray(states.action, dtype=np.float64))[good]
+
+
+def _subject(
+    explained: Explained, inputs: Branches, choice: Tensor, units: Units, settings: AnalysisSettings
+) -> Subject:
+    return Subject(
+        explained, inputs, choice, baselines(settings.baseline_type, inputs), units, spread(inputs), settings
+    )
+
+
+def _quality(subject: Subject, primary: Attributions) -> QualityMetrics:
+    return QualityMetrics(
+        sparsity=sparsity(primary.units),
+        concentration=concentration(primary.units),
+        infidelity=infidelity(subject, primary.units),
+        sensitivity=sensitivity(subject),
+        completeness=Estimate(reason=f"{subject.settings.primary_method} does not claim it")
+        if primary.delta is None
+        else completeness(primary.delta, primary.units),
+    )
+
+
+def _flow(
+    explained: Explained, inputs: Branches, choice: Choice, settings: AnalysisSettings, limits: GradientLimits
+) -> GradientFlow:
+    if not settings.track_gradients:
+        return GradientFlow(of="", reason="track_gradients is off")
+    return gradient_flow(explained, inputs, choice, limits)
+
+
+def _dead(policy: nn.Module, subject: Subject, share: Tensor, context: Context) -> DeadFeatures:
+    units, settings = subject.units, subject.settings
+    candidates = (share < _LITTLE / len(units)).nonzero().flatten().tolist()
+    causes, reason = dead_at_once(policy, subject.inputs, candidates, subject.explained.meter)
+    earlier = context.shares if context.shares is not None else np.zeros((0, len(units)))
+    history = torch.cat([torch.as_tensor(earlier, dtype=torch.float64), share[None]])[-settings.dead_min_history :]
+    if len(history) >= settings.dead_min_history:
+        was = context.previous.low_importance if context.previous else frozenset()
+        low: dict[int, Cause] = dict.fromkeys(
+            low_importance(history, {place for place, name in enumerate(units.names()) if name in was}),
+            "low_importance",
+        )
+        causes = {**low, **causes}
+    elif reason:
+        return DeadFeatures(reason=reason)
+    return dead_features(causes, units)
+
+
+def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tuple[Branches, Tensor]:
+    """The run's fixed probe states, and attributions there on a frozen grid: (states, units)."""
+    explained = subject.explained
+    if probe is not None:
+        inputs = tensors(probe, explained.policy)
+        outputs = _answers(explained.policy, inputs, explained.target, explained.meter)
+        everything = torch.ones(len(inputs[0]), dtype=torch.bool)
+        choice = choose(outputs, explained.target, _actions(probe, everything), continuous=continuous)
+        subject = _subject(explained, inputs, choice.index, subject.units, subject.settings)
+    found = expected_gradients(subject, subject.inputs, subject.choice, passes=2)
+    return subject.inputs, sum_over_time(found)
+
+
+def _action_names(choice: Choice, settings: AnalysisSettings) -> dict[int, str]:
+    if choice.kind == "scalar":
+        return {0: settings.target}
+    word = "component" if choice.kind == "continuous" else settings.target
+    names = dict(enumerate(settings.actions)) if choice.kind == "discrete" else {}
+    return {index: names.get(index, f"{word} {index}") for index in choice.index.unique().tolist()}
+
+
+def _arrays(primary: Attributions, units: Units, maps: Mapping[str, Tensor], probed: Tensor) -> Arrays:
+    arrays: Arrays = {f"attention/{name}": heads.float().numpy() for name, heads in maps.items()}
+    arrays["probe"] = probed.float().numpy()
+    for branch, heat in zip(units.features, primary.time or (), strict=primary.time is not None):
+        arrays[f"heat/{branch}"] = heat.float().numpy()
+    return arrays
+
+
+def _tensor(array: NDArray[np.floating] | None) -> Tensor | None:
+    return None if array is None else torch.as_tensor(array)

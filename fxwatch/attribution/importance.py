@@ -1,0 +1,82 @@
+"""How important each feature and branch is, and how sure that is."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from fxwatch.attribution.statistics import resampled_means
+from fxwatch.attribution.units import Units
+from fxwatch.records.analysis import BranchShare, Decision, Ranking, Unit
+from fxwatch.records.base import finite
+
+_INTERVAL = torch.tensor([0.025, 0.975], dtype=torch.float64)
+_LEADING = 5
+
+
+def shares(importance: Tensor) -> Tensor:
+    """Importance as shares that sum to 1 along the last axis; all nought where nothing has any importance."""
+    total = importance.sum(-1, keepdim=True)
+    return torch.where(total > 0, importance / total.clamp_min(torch.finfo(importance.dtype).tiny), 0.0)
+
+
+def unit_importance(signed: Tensor, units: Units) -> tuple[dict[str, dict[str, Unit]], dict[str, BranchShare]]:
+    """Shares of units and branches with 95 % bootstrap intervals over states: signed (N, units)."""
+    signed = signed.double()
+    share = shares(signed.abs().mean(0))
+    drawn = shares(resampled_means(signed.abs())) if len(signed) > 1 else None
+    low, high = _interval(drawn, share)
+    by_unit = {
+        branch: {
+            name: Unit(
+                share=float(share[place]),
+                signed=float(signed[:, place].mean()),
+                low=float(low[place]),
+                high=float(high[place]),
+            )
+            for place, name in enumerate(units.features[branch], rows.start)
+        }
+        for branch, rows in units.slices().items()
+    }
+    by_branch = {}
+    for branch, rows in units.slices().items():
+        value = share[rows].sum()
+        low, high = _interval(None if drawn is None else drawn[:, rows].sum(1, keepdim=True), value[None])
+        by_branch[branch] = BranchShare(share=float(value), low=float(low[0]), high=float(high[0]))
+    return by_unit, by_branch
+
+
+def rankings(signed: Tensor, units: Units) -> dict[str, Ranking]:
+    """Features of each branch, best first; a score is importance over the length of its branch's vector."""
+    importance = signed.double().abs().mean(0)
+    found = {}
+    for branch, rows in units.slices().items():
+        part = importance[rows]
+        length = part.norm()
+        scores = part / length if length > 0 else part
+        order = scores.argsort(descending=True, stable=True).tolist()
+        found[branch] = [(units.features[branch][place], float(scores[place])) for place in order]
+    return found
+
+
+def decisions(signed: Tensor, choice: Tensor, units: Units, names: Mapping[int, str]) -> dict[str, Decision]:
+    """For each action taken: in how many states, and the leading features by branch over those."""
+    found = {}
+    for action in choice.unique().tolist():
+        rows = choice == action
+        leading = {branch: ranking[:_LEADING] for branch, ranking in rankings(signed[rows], units).items()}
+        found[names[action]] = Decision(count=int(rows.sum()), features=leading)
+    return found
+
+
+def known(value: Tensor) -> float | None:
+    """A tensor's only number, or None where it is not finite."""
+    return finite(float(value))
+
+
+def _interval(drawn: Tensor | None, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Percentiles over the resamples; a single state has no spread, and its interval is the value itself."""
+    if drawn is None:
+        return value, value
+    low, high = torch.quantile(drawn, _INTERVAL, dim=0)
+    return low, high

@@ -1,0 +1,64 @@
+"""Run every method that is asked for; one that fails says why and costs the others nothing."""
+
+import time
+import warnings
+from collections.abc import Callable
+
+from fxwatch.attribution.methods import METHODS, Attributions
+from fxwatch.attribution.policy import AttributionError
+from fxwatch.attribution.subject import Subject
+from fxwatch.records.analysis import MethodReport
+from fxwatch.records.base import finite
+
+
+def method_names(subject: Subject) -> list[str]:
+    """The primary method first, then the others, each once."""
+    settings = subject.settings
+    tunnel = ["noise_tunnel"] if settings.use_noise_tunnel else []
+    return list(dict.fromkeys([settings.primary_method, *settings.secondary_methods, *tunnel]))
+
+
+def run_methods(
+    subject: Subject, progress: Callable[[str], None]
+) -> tuple[dict[str, Attributions], dict[str, MethodReport]]:
+    """Attributions by method, of those that ran, and a report on each. Raises AttributionError if the primary one failed."""
+    found: dict[str, Attributions] = {}
+    reports: dict[str, MethodReport] = {}
+    for name in method_names(subject):
+        progress(name.replace("_", " "))
+        meter = subject.explained.meter
+        forwards, backwards, began = meter.forwards, meter.backwards, time.perf_counter()
+        result, reason = _attempt(name, subject)
+        status = "failed" if result is None else "degenerate" if result.distrust else "ok"
+        if result is not None:
+            found[name] = result
+        reports[name] = MethodReport(
+            status=status,
+            reason=reason,
+            forwards=meter.forwards - forwards,
+            backwards=meter.backwards - backwards,
+            seconds=round(time.perf_counter() - began, 4),
+            convergence_delta=_largest(result),
+        )
+    primary = subject.settings.primary_method
+    if primary not in found:
+        raise AttributionError(f"the primary method {primary} cannot run on this model: {reports[primary].reason}")
+    return found, reports
+
+
+def _attempt(name: str, subject: Subject) -> tuple[Attributions | None, str | None]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Captum's notes on its own hooks, which nobody here can act upon
+            result = METHODS[name](subject)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises is the reason that is published
+        lines = str(error).strip().splitlines()
+        return None, f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    if not bool(result.units.isfinite().all()):
+        return None, "its attributions hold NaN or Inf"
+    return result, result.distrust
+
+
+def _largest(result: Attributions | None) -> float | None:
+    """The largest error of completeness over states, where the method has one."""
+    return None if result is None or result.delta is None else finite(float(result.delta.abs().max()))

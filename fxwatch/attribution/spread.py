@@ -1,0 +1,31 @@
+"""How importance is spread over units: sparsity and concentration, by state and then averaged."""
+
+from torch import Tensor
+
+from fxwatch.attribution.importance import shares
+from fxwatch.attribution.statistics import standard_error
+from fxwatch.records.analysis import Concentration, Estimate
+
+_LITTLE = 0.1
+
+
+def sparsity(signed: Tensor) -> Estimate:
+    """Fraction of units with less than a tenth of the mean importance: mean over states of #{p_j < 0.1/F} / F.
+
+    A fixed share of the mean, so that neither the scale nor the length of a branch changes it. signed: (N, units).
+    """
+    share = shares(signed.double().abs())
+    by_state = (share < _LITTLE / share.shape[1]).double().mean(1)
+    return Estimate(value=float(by_state.mean()), standard_error=standard_error(by_state))
+
+
+def concentration(signed: Tensor) -> Concentration:
+    """Herfindahl index Σ p_j², 1/F when all units count alike and 1 when one counts alone: mean over states.
+
+    Its inverse is the effective number of features. signed: (N, units).
+    """
+    by_state = shares(signed.double().abs()).square().sum(1)
+    value = float(by_state.mean())
+    if value == 0:
+        return Concentration(reason="no feature has any importance in any state")
+    return Concentration(value=value, standard_error=standard_error(by_state), effective_features=1 / value)

@@ -1,0 +1,124 @@
+"""Can the attribution be trusted? Completeness, infidelity and sensitivity, free of the scale of model and features."""
+
+import torch
+from torch import Tensor
+
+from fxwatch.attribution.grid import expected_gradients
+from fxwatch.attribution.policy import Branches
+from fxwatch.attribution.statistics import jackknife, standard_error
+from fxwatch.attribution.subject import Subject
+from fxwatch.attribution.units import by_branch
+from fxwatch.records.analysis import Estimate, Infidelity, Sensitivity
+
+REMOVED = 0.1
+MASKS = 8
+RADIUS = 0.02
+DRAWS = 10
+SENSITIVITY_STATES = 8
+_SEED = 7
+
+
+def completeness(delta: Tensor, signed: Tensor) -> Estimate:
+    """Error of completeness, Σ|Σφ - Δf| / Σ|Δf| over states (Sundararajan et al. 2017): delta (N,), signed (N, units)."""
+    change = signed.sum(1) - delta
+    terms = torch.stack([delta.abs(), change.abs()], dim=1).double()
+    if float(terms[:, 1].sum()) == 0:
+        return Estimate(reason="the output is the same at every state and baseline")
+    return Estimate(value=float(_quotient(terms.sum(0))), standard_error=jackknife(terms, _quotient))
+
+
+def infidelity(subject: Subject, signed: Tensor) -> Infidelity:
+    """Unexplained fraction of output changes when whole units are removed (after Yeh et al. 2019, arXiv 1901.09392).
+
+    With Z a random tenth of the units, a = Σ Φ_j Z_j and b = f(x) - E f(x with Z from a baseline), over all baselines:
+    1 - E[ab]²/(E[a²]E[b²]), which fits the scale of the attribution, and FVU = E[(a-b)²]/E[b²], which does not; pooled
+    over states. Neither depends on the scale of f. A state's masks are always the same. signed: (N, units).
+    """
+    states, units = signed.shape
+    references = subject.baselines.count
+    at_state = subject.values(subject.inputs, subject.choice)
+    terms = []
+    for row in range(states):
+        masks = _masks(units, row)
+        many = masks.repeat_interleave(references, 0)
+        reference = torch.arange(references).repeat(MASKS)
+        inputs = tuple(
+            torch.where(out, b[reference], x[row])
+            for out, x, b in zip(
+                _broadcast(many, subject.inputs), subject.inputs, subject.baselines.samples, strict=True
+            )
+        )
+        left = subject.values(inputs, subject.choice[row].expand(len(many))).view(MASKS, references).mean(1)
+        b = at_state[row] - left
+        a = (signed[row] * masks).sum(1)
+        terms.append(torch.stack([(a * b).sum(), (a * a).sum(), (b * b).sum()]))
+    pooled = torch.stack(terms).double()
+    if float(pooled[:, 2].sum()) == 0:
+        return Infidelity(reason="removing features never changes the output")
+    return Infidelity(
+        value=float(_unexplained(pooled.sum(0))),
+        standard_error=jackknife(pooled, _unexplained),
+        fvu=float(_unfitted(pooled.sum(0))),
+    )
+
+
+def sensitivity(subject: Subject) -> Sensitivity:
+    """Largest relative change of the attribution under uniform noise of ±0.02 feature spreads (Yeh et al. 2019).
+
+    The attribution is expected gradients on a frozen grid, the same for a state and its copies, so that only the model
+    can make a difference. Mean over at most 8 states.
+    """
+    rows = torch.linspace(0, subject.count - 1, min(subject.count, SENSITIVITY_STATES)).round().long()
+    generator = torch.Generator().manual_seed(_SEED)
+    scales = by_branch(subject.deviation, subject.inputs)
+    centre = _attribute(subject, tuple(x[rows] for x in subject.inputs), subject.choice[rows])
+    length = centre.norm(dim=1)
+    changes = []
+    for _ in range(DRAWS):
+        moved = tuple(
+            x[rows] + RADIUS * scale * (2 * torch.rand(x[rows].shape, generator=generator, dtype=x.dtype) - 1)
+            for x, scale in zip(subject.inputs, scales, strict=True)
+        )
+        changes.append((_attribute(subject, moved, subject.choice[rows]) - centre).norm(dim=1) / length)
+    table = torch.stack(changes).double()[:, length > 0]
+    if not table.numel():
+        return Sensitivity(reason="the attribution is nought at every state", radius=RADIUS)
+    largest = table.amax(0)
+    return Sensitivity(
+        value=float(largest.mean()), standard_error=standard_error(largest), mean=float(table.mean()), radius=RADIUS
+    )
+
+
+def _broadcast(masks: Tensor, like: Branches) -> Branches:
+    """Masks over units (M, units) as masks that broadcast against inputs (M, ...)."""
+    parts = torch.split(masks, [part.shape[-1] for part in like], dim=1)
+    return tuple(part[:, None] if x.ndim == 3 else part for part, x in zip(parts, like, strict=True))
+
+
+def _masks(units: int, row: int) -> Tensor:
+    """MASKS random subsets of units for a state, each with about a tenth of them and at least one."""
+    generator = torch.Generator().manual_seed(_SEED + row)
+    masks = torch.rand(MASKS, units, generator=generator) < REMOVED
+    lone = torch.randint(units, (MASKS,), generator=generator)
+    empty = ~masks.any(1)
+    masks[empty, lone[empty]] = True
+    return masks
+
+
+def _attribute(subject: Subject, inputs: Branches, choice: Tensor) -> Tensor:
+    return torch.cat([part.flatten(1) for part in expected_gradients(subject, inputs, choice, passes=1)], dim=1)
+
+
+def _quotient(sums: Tensor) -> Tensor:
+    return sums[..., 0] / sums[..., 1]
+
+
+def _unexplained(sums: Tensor) -> Tensor:
+    ab, aa, bb = sums.unbind(-1)
+    fitted = torch.where(aa * bb > 0, ab * ab / (aa * bb), 0.0)
+    return (1 - fitted).clamp(0, 1)
+
+
+def _unfitted(sums: Tensor) -> Tensor:
+    ab, aa, bb = sums.unbind(-1)
+    return (aa - 2 * ab + bb) / bb

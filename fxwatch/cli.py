@@ -1,0 +1,77 @@
+"""The commands. Each imports what it needs when it is run, so that help and status are quick and need no torch."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from fxwatch import __version__, exit_codes
+
+app = typer.Typer(
+    name="fxwatch",
+    help="Watches a PyTorch trading policy while it trains: which features drive it, is it healthy, "
+    "since when, what to do.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 1 failure, 2 usage or config, 3 health at or below --fail-on, 4 nothing found, "
+    "5 refused as unsafe, 6 another daemon holds the folder.",
+)
+
+Level = Literal["unknown", "warn", "bad"]
+Folder = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help="Folder that training writes to.", show_default="[watch] dir: outputs"),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Configuration file.", show_default="./config.toml")
+]
+FailOn = Annotated[Level | None, typer.Option("--fail-on", help="Exit with 3 when health is at or below this level.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """The `fxwatch` command: problems that the user can mend end in one sentence, not in a traceback."""
+    from fxwatch.config import ConfigError
+    from fxwatch.store.layout import StoreError
+
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo(f"fxwatch: {error}", err=True)
+        raise SystemExit(exit_codes.USAGE) from None
+    except StoreError as error:
+        typer.echo(f"fxwatch: {error}", err=True)
+        raise SystemExit(exit_codes.FAILURE) from None
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if asked:
+        typer.echo(f"fxwatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def analyze(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file.")],
+    *,
+    states: Annotated[Path, typer.Option(help="A dump of states: .safetensors or .npz.")],
+    config: ConfigFile = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for analysis.json, arrays.npz and the PNG.")] = None,
+    as_json: AsJson = False,
+    fail_on: FailOn = None,
+) -> None:
+    """Explain one checkpoint over one dump, without a daemon."""
+    from fxwatch.commands.analyze import analyze as run
+
+    raise typer.Exit(run(checkpoint, states, config, output, as_json=as_json, fail_on=fail_on))

@@ -1,0 +1,78 @@
+"""`fxwatch analyze`: one analysis, here and now."""
+
+import sys
+from pathlib import Path
+
+from fxwatch import exit_codes
+from fxwatch.config import load_config
+from fxwatch.daemon.jobs import ExplainJob, Trouble
+from fxwatch.daemon.limits import limit_process
+from fxwatch.records.base import Verdict, at_or_below
+from fxwatch.terminal import say, tell
+
+
+def analyze(
+    checkpoint: Path,
+    states: Path,
+    config_file: Path | None,
+    output: Path | None,
+    *,
+    as_json: bool,
+    fail_on: Verdict | None,
+) -> int:
+    """Explain a checkpoint and print what was found. Returns the exit code."""
+    config, _, warnings = load_config(config_file)
+    for warning in warnings:
+        say(f"fxwatch: {warning}")
+    for file in (checkpoint, states):
+        if not file.exists():
+            say(f"fxwatch: {file} does not exist")
+            return exit_codes.NOTHING
+    limit_process(config.daemon.threads)
+    from fxwatch.attribution import AttributionError
+    from fxwatch.daemon.explain_job import explain_files, npz, open_files, trouble
+    from fxwatch.load import LoadError
+    from fxwatch.records.lines import console_lines
+    from fxwatch.store.write import as_json as analysis_json
+
+    job = ExplainJob(
+        checkpoint=str(checkpoint.absolute()),
+        checkpoint_name=str(checkpoint),
+        states=str(states.absolute()),
+        states_name=str(states),
+        run="default",
+        store="",
+        config=config,
+    )
+    try:
+        made = explain_files(job, open_files(job), None, lambda stage: None)  # noqa: ARG005
+    except (LoadError, AttributionError) as error:
+        return _refuse(trouble(error), job)
+    analysis = made.analysis
+    if as_json:
+        sys.stdout.write(analysis_json(analysis).decode())
+    else:
+        for line in console_lines(analysis):
+            tell(line)
+    if output is not None:
+        from fxwatch.report.png import draw
+        from fxwatch.store.atomic import write_atomic
+        from fxwatch.store.layout import AnalysisFolder
+
+        folder = AnalysisFolder(output)
+        output.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder.arrays, npz(made.arrays))
+        write_atomic(folder.json, analysis_json(analysis))
+        write_atomic(folder.png, draw(analysis, made.arrays, []))
+        say(f"fxwatch: wrote {folder.png}")
+    unhealthy = fail_on is not None and at_or_below(analysis.health.verdict, fail_on)
+    return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
+
+
+def _refuse(answer: Trouble, job: ExplainJob) -> int:
+    file = job.checkpoint_name if answer.culprit == "checkpoint" else job.states_name
+    verb = "failed" if answer.outcome == "failed" else f"is {answer.outcome}"
+    say(f"fxwatch: {file} {verb}: {answer.reason}")
+    return (
+        exit_codes.REFUSED if answer.outcome == "refused" else exit_codes.USAGE if answer.config else exit_codes.FAILURE
+    )

@@ -1,0 +1,235 @@
+"""One validated configuration: flag > environment > file > defaults."""
+
+import difflib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tomli
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from fxwatch.records.settings import AnalysisSettings, InputSettings, ModelSettings
+from fxwatch.records.thresholds import EXPECTED_SHARES, Band, Strict, Thresholds
+
+ENV_PREFIX = "FXWATCH_"
+DEFAULT_FILE = "config.toml"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; the message says what, where, and what to do."""
+
+
+class DaemonSettings(Strict):
+    """How much of the machine the daemon may use."""
+
+    workers: int = Field(1, ge=1, description="analyses at the same time")
+    threads: int = Field(1, ge=1, description="threads of each")
+
+
+class WatchSettings(Strict):
+    """What is watched."""
+
+    dir: str = Field("outputs", description="the folder that training writes to")
+
+
+class StoreSettings(Strict):
+    """Where results go."""
+
+    dir: str | None = Field(None, description="folder of the results; DIR/fxwatch where not set")
+
+
+class Config(Strict):
+    """All settings; every key has a default."""
+
+    model: ModelSettings = ModelSettings()
+    inputs: dict[str, InputSettings] = {}
+    analysis: AnalysisSettings = AnalysisSettings()
+    thresholds: Thresholds = Thresholds()
+    expected: dict[str, Band] = EXPECTED_SHARES
+    daemon: DaemonSettings = DaemonSettings()
+    watch: WatchSettings = WatchSettings()
+    store: StoreSettings = StoreSettings()
+
+    @field_validator("expected")
+    @classmethod
+    def _keep_the_guides_other_bands(cls, bands: dict[str, Band]) -> dict[str, Band]:
+        return EXPECTED_SHARES | bands
+
+
+class Loaded(NamedTuple):
+    """A configuration, the file it came from (None: no file), and what was passed over, in words."""
+
+    config: Config
+    file: Path | None
+    warnings: list[str]
+
+
+def load_config(explicit: Path | None, watched: Path | None = None) -> Loaded:
+    """Read the configuration for a watched folder.
+
+    `explicit` is the user's --config; without it ./config.toml is read if it is there, lies outside the watched folder
+    and has a section of ours. Raises ConfigError.
+    """
+    warnings: list[str] = []
+    file, text = explicit, ""
+    data: dict[str, Any] = {}
+    if explicit is not None:
+        text, data = _read_toml(explicit)
+    elif (found := Path(DEFAULT_FILE)).is_file():
+        text, data, warning = _read_default(found, watched)
+        if warning:
+            warnings.append(warning)
+        file = None if warning else found
+    base = (file.parent if file else Path()).resolve()
+    config = _validate(_merge(data, _environment()), file, text)
+    folders, refused = _code_folders(config.model.path, base, watched)
+    warnings += refused
+    model = config.model.model_copy(update={"path": folders})
+    return Loaded(config.model_copy(update={"model": model}), file, warnings)
+
+
+def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomli.loads(text)
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; `fxwatch config init` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    except tomli.TOMLDecodeError as error:
+        raise ConfigError(f"{path}:{error.lineno}:{error.colno}: {error.msg}") from None
+
+
+def _read_default(path: Path, watched: Path | None) -> tuple[str, dict[str, Any], str | None]:
+    if watched is not None and path.resolve().is_relative_to(watched.resolve()):
+        return (
+            "",
+            {},
+            f"./{path} is passed over: it lies inside the watched folder; use --config to read it all the same",
+        )
+    text, data = _read_toml(path)
+    if not data.keys() & Config.model_fields.keys():
+        return "", {}, f"./{path} is passed over: it has no section of fxwatch's"
+    return text, data, None
+
+
+def _environment() -> dict[str, Any]:
+    if not any(name.upper().startswith(ENV_PREFIX) for name in os.environ):
+        return {}
+    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
+
+    class Environment(BaseSettings, Config):  # type: ignore[misc]  # two configurations of pydantic; only names are read
+        pass
+
+    source = EnvSettingsSource(Environment, env_prefix=ENV_PREFIX, env_nested_delimiter="__")
+    try:
+        return source()
+    except SettingsError as error:
+        raise ConfigError(f"an environment variable {ENV_PREFIX}… cannot be read: {error}") from None
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _validate(data: dict[str, Any], file: Path | None, text: str) -> Config:
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(problem, file, text) for problem in error.errors())) from None
+
+
+def _explain(problem: Any, file: Path | None, text: str) -> str:
+    place = [str(part) for part in problem["loc"]]
+    line = _line_of(place, text)
+    where = f"{file}:{line}: " if file and line else f"environment variable {ENV_PREFIX}{'__'.join(place).upper()}: "
+    name = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place[-1], _known_keys(place[:-1]), n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; `fxwatch config show` lists all keys"
+        return f"{where}unknown key {name}{hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}{name}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in place:
+        field = model.model_fields.get(part)
+        inner = field.annotation if field else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+        elif part in {"inputs", "expected"}:
+            model = InputSettings if part == "inputs" else Band
+    return list(model.model_fields)
+
+
+def _line_of(place: list[str], text: str) -> int | None:
+    """The line on which a key stands, or that of the nearest table or key around it."""
+    best: tuple[int, int | None] = (0, None)
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+([^\[\]]+)\]+", line):
+            table = [part.strip().strip("\"'") for part in header[1].split(".")]
+            here = table
+        elif key := re.match(r"\s*([\w\"'.-]+)\s*=", line):
+            here = table + [part.strip("\"'") for part in key[1].split(".")]
+        else:
+            continue
+        if here == place[: len(here)] and len(here) > best[0]:
+            best = (len(here), number)
+    return best[1]
+
+
+def _code_folders(paths: list[str], base: Path, watched: Path | None) -> tuple[list[str], list[str]]:
+    folders, refused = [], []
+    for path in paths:
+        folder = (base / path).resolve()
+        if watched is not None and folder.is_relative_to(watched.resolve()):
+            refused.append(f"[model] path {path} is passed over: code is never loaded from inside the watched folder")
+        else:
+            folders.append(str(folder))
+    return folders, refused
+
+
+def template() -> str:
+    """A config.toml with every key at its default, commented."""
+    lines: list[str] = ["# fxwatch: every key is optional and stands at its default."]
+    for section, field in Config.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            lines += ["", f"[{section}]  # {_first_line(inner)}", *_keys(inner)]
+    lines += ["", "# [inputs.hf]  # a branch; in the order in which the model takes them"]
+    lines += ['# features = ["price_velocity", "volume_ratio"]', "# columns = [0, 60]  # cut from a flat observation"]
+    for branch, band in EXPECTED_SHARES.items():
+        lines += ["", f"[expected.{branch}]", f"low = {band.low}", f"high = {band.high}"]
+    return "\n".join(lines) + "\n"
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").splitlines()[0].rstrip(".:").lower()
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    lines = []
+    for name, field in model.model_fields.items():
+        note = f"  # {field.description}" if field.description else ""
+        if field.default is None:
+            lines.append(f"# {name} = …{note}")
+        else:
+            lines.append(f"{name} = {_toml(field.default)}{note}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_none=True)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value)

@@ -1,0 +1,148 @@
+"""One analysis from file to record: open, load, explain, judge. Runs in a worker, or in the process of `fxwatch analyze`."""
+
+import io
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from fxwatch import __version__
+from fxwatch.attribution import Arrays, AttributionError, Context, explain
+from fxwatch.attribution.baselines import evenly
+from fxwatch.daemon.jobs import Duplicate, Explained, ExplainJob, Trouble
+from fxwatch.daemon.past import context, earlier_analysis
+from fxwatch.load import (
+    Content,
+    Dump,
+    LoadError,
+    check_answers,
+    load_policy,
+    read_content,
+    read_dump,
+    read_weights,
+)
+from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
+from fxwatch.records.recipe import recipe_digest
+from fxwatch.records.verdict import health, judge, states_left_out
+from fxwatch.store.atomic import write_atomic
+from fxwatch.store.layout import Run, Store, analysis_id
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Both files, read once, and the hash of all that makes this analysis what it is."""
+
+    checkpoint: Content
+    states: Content
+    dump: Dump
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An analysis, its arrays, and what people should hear about it."""
+
+    analysis: Analysis
+    arrays: Arrays
+    notes: list[str]
+
+
+def run_explain(job: ExplainJob, progress: Progress) -> Explained | Duplicate | Trouble:
+    """A job of the daemon's: the arrays are written here, and the analysis is for the daemon to commit."""
+    run = Store(Path(job.store)).run(job.run)
+    try:
+        progress("reading")
+        opened = open_files(job)
+        if done := next(run.folder.glob(f"step-*-{opened.digest[:8]}/analysis.json"), None):
+            return Duplicate(analysis=done.parent.name, checkpoint_sha256=opened.checkpoint.sha256)
+        made = explain_files(job, opened, run, progress)
+    except (LoadError, AttributionError) as error:
+        return trouble(error)
+    folder = run.analysis(made.analysis.id)
+    folder.folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder.arrays, npz(made.arrays))
+    return Explained(analysis=made.analysis, notes=made.notes)
+
+
+def open_files(job: ExplainJob) -> Opened:
+    """Read the checkpoint and the dump. Raises LoadError."""
+    checkpoint = read_content(job.checkpoint)
+    try:
+        states = read_content(job.states)
+        dump = read_dump(states, job.config.inputs)
+    except LoadError as error:
+        error.culprit = "states"
+        raise
+    config = job.config
+    digest = recipe_digest(checkpoint.sha256, states.sha256, config.model, config.inputs, config.analysis)
+    return Opened(checkpoint, states, dump, digest)
+
+
+def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Progress) -> Made:
+    """Explain what was opened, against the past of a run where it has one. Raises LoadError or AttributionError."""
+    config = job.config
+    progress("loading")
+    weights = read_weights(opened.checkpoint, config.model.state_dict_key)
+    loaded = load_policy(weights, config.model)
+    everything = opened.dump.states.in_order(loaded.order(list(opened.dump.states.branches)))
+    policy = loaded.over(list(everything.branches), config.model)
+    check_answers(policy, everything)
+    chosen = everything.take(np.array(evenly(everything.count, config.analysis.max_states)))
+    earlier = earlier_analysis(run) if run is not None else None
+    past, notes = context(run, earlier, everything, chosen, config.analysis) if run is not None else (Context(), [])
+    explanation, arrays = explain(
+        policy,
+        chosen,
+        config.analysis,
+        config.thresholds.gradient,
+        past,
+        continuous=loaded.continuous,
+        progress=progress,
+    )
+    judged, findings = judge(explanation, config.thresholds, config.expected)
+    left_out, why = opened.dump.left_out, opened.dump.left_out_reason
+    if why is not None:
+        findings.append(states_left_out(left_out, left_out + everything.count, why))
+    analysis = Analysis.of(
+        judged.measured_with(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024),
+        id=analysis_id(weights.step, opened.digest),
+        run=job.run,
+        created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        fxwatch_version=__version__,
+        checkpoint=Checkpoint(
+            path=job.checkpoint_name,
+            sha256=opened.checkpoint.sha256,
+            format=opened.checkpoint.format,
+            step=weights.step,
+            update=weights.update,
+        ),
+        states=StatesUsed(
+            path=job.states_name,
+            sha256=opened.states.sha256,
+            count=chosen.count,
+            branches=chosen.shapes(),
+            left_out=left_out,
+            left_out_reason=why,
+        ),
+        health=health(findings, weights.step, earlier.health if earlier else None),
+    )
+    return Made(analysis, arrays, notes)
+
+
+def trouble(error: LoadError | AttributionError) -> Trouble:
+    """An error as an answer."""
+    if isinstance(error, AttributionError):
+        return Trouble(outcome="failed", reason=str(error))
+    return Trouble(outcome=error.outcome, reason=str(error), culprit=error.culprit, config=error.config)
+
+
+def npz(arrays: Arrays) -> bytes:
+    """Arrays as the content of a compressed .npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # numpy types the keywords as allow_pickle too
+    return buffer.getvalue()

@@ -1,0 +1,68 @@
+"""What a worker is asked and what it answers: plain records, sent as JSON."""
+
+from typing import Literal
+
+from fxwatch.config import Config
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.base import Record
+
+
+class ExplainJob(Record):
+    """Explain a checkpoint over a dump. Paths are absolute, names relative to the watched folder; `store` is the folder
+    of results.
+    """
+
+    kind: Literal["explain"] = "explain"
+    checkpoint: str
+    checkpoint_name: str
+    states: str
+    states_name: str
+    run: str
+    store: str
+    config: Config
+
+
+class DrawJob(Record):
+    """Draw the report of an analysis, and make it the run's newest where `newest`."""
+
+    kind: Literal["draw"] = "draw"
+    store: str
+    run: str
+    analysis: str
+    newest: bool
+
+
+class Explained(Record):
+    """The analysis, to be committed; its arrays are on disk already. `notes` are for people."""
+
+    kind: Literal["explained"] = "explained"
+    analysis: Analysis
+    notes: list[str] = []
+
+
+class Duplicate(Record):
+    """The same checkpoint, dump and recipe were analysed before."""
+
+    kind: Literal["duplicate"] = "duplicate"
+    analysis: str
+    checkpoint_sha256: str
+
+
+class Drawn(Record):
+    """The report is on disk."""
+
+    kind: Literal["drawn"] = "drawn"
+    path: str
+
+
+class Trouble(Record):
+    """What went wrong with which of the two files, in words. `config` says that the configuration is to be mended."""
+
+    kind: Literal["trouble"] = "trouble"
+    outcome: Literal["failed", "incomplete", "refused", "unsupported", "vanished"]
+    reason: str
+    culprit: Literal["checkpoint", "states"] = "checkpoint"
+    config: bool = False
+
+
+Answer = Explained | Duplicate | Drawn | Trouble

@@ -1,0 +1,1 @@
+"""A real PPO run on real EUR/USD prices, to try fxwatch on."""

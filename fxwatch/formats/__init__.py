@@ -1,0 +1,6 @@
+"""Recognise a checkpoint or a dump, and tell whether it is complete, from its bytes and name alone."""
+
+from fxwatch.formats.names import kind_of, step_in_name
+from fxwatch.formats.recognise import Format, Recognition, recognise
+
+__all__ = ["Format", "Recognition", "kind_of", "recognise", "step_in_name"]

@@ -1,0 +1,48 @@
+"""What a file's name says: checkpoint, dump or neither, and its training step."""
+
+import re
+from pathlib import PurePath
+from typing import Literal
+
+CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".zip", ".safetensors"})
+STATES_SUFFIXES = frozenset({".safetensors", ".npz"})
+
+_TEMPORARY = re.compile(r"^[.~]|^tmp|(\.tmp|\.part|\.partial|\.incomplete|~)$|\.tmp\.", re.IGNORECASE)
+
+_DATE = re.compile(r"(?<!\d)(?:19|20)\d{2}([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)")
+_DATE_DAY_FIRST = re.compile(r"(?<!\d)(?:0[1-9]|[12]\d|3[01])([-_.])(?:0[1-9]|1[0-2])\1(?:19|20)\d{2}(?!\d)")
+_CLOCK = re.compile(r"(?<=DATE)[-_T. ]?\d{2}[-_.:h]?\d{2}(?:[-_.:m]?\d{2})?(?!\d)")
+_LABELLED = [
+    re.compile(r"(?:^|[^a-z])steps?=(\d+)", re.IGNORECASE),
+    re.compile(r"(\d+)[-_]?steps?(?![a-z])", re.IGNORECASE),
+    re.compile(r"(?:^|[^a-z])steps?[-_](\d+)", re.IGNORECASE),
+]
+_BARE = [
+    re.compile(r"checkpoint[-_](\d+)", re.IGNORECASE),
+    re.compile(r"_v(\d+)(?!\d)", re.IGNORECASE),
+    re.compile(r"[-_](\d+)$"),
+]
+
+
+def kind_of(name: str) -> Literal["checkpoint", "states"] | None:
+    """Whether a file of this name may be a checkpoint or a dump; None for all others, temporary names among them."""
+    if _TEMPORARY.search(name):
+        return None
+    suffix = PurePath(name).suffix.lower()
+    if name.lower().startswith("states"):
+        return "states" if suffix in STATES_SUFFIXES else None
+    return "checkpoint" if suffix in CHECKPOINT_SUFFIXES else None
+
+
+def step_in_name(path: str) -> int | None:
+    """The training step in a file's name, else in its folder's (`checkpoint-500/model.safetensors`); a date is no step."""
+    pure = PurePath(path)
+    for stem in (pure.stem, pure.parent.name):
+        for pattern in _LABELLED:
+            if found := pattern.search(stem):
+                return int(found[1])
+        undated = _CLOCK.sub("", _DATE_DAY_FIRST.sub("DATE", _DATE.sub("DATE", stem)))
+        for pattern in _BARE:
+            if found := pattern.search(undated):
+                return int(found[1])
+    return None

@@ -1,0 +1,109 @@
+"""What a file is and whether it is whole, by its structure. Nothing is unpickled and no tensor is read.
+
+A truncated file and one that is still being written are the same bytes: both are `incomplete`, and only time tells them
+apart. A structure that has no end mark (an old-style torch file) counts as whole and is tried.
+"""
+
+import json
+import os
+import stat
+import zipfile
+from dataclasses import dataclass
+from typing import IO, Literal
+
+Format = Literal["torch", "torch-legacy", "sb3", "safetensors", "npz"]
+
+_MAX_SAFETENSORS_HEADER = 100_000_000
+_TORCH_LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+_PICKLE = b"\x80"
+_ZIP = b"PK\x03\x04"
+_SAVE_STATE_DICT = "save torch.save(model.state_dict(), path) instead"
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What a file is (None: nothing that fxwatch reads), and where it is not to be read, the state and the reason."""
+
+    format: Format | None
+    trouble: Literal["incomplete", "refused", "unsupported"] | None = None
+    reason: str = ""
+
+
+def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open a regular file for reading, never following a final link and never waiting for a pipe.
+
+    Raises OSError; for a folder, pipe, socket or device an OSError that says so.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{os.fspath(path)} is not a regular file")
+    return os.fdopen(handle, "rb")
+
+
+def recognise(path: str | os.PathLike[str]) -> Recognition:
+    """Recognise a file by its structure. Raises OSError where it cannot be opened."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(32)
+        if size == 0:
+            return Recognition(None, "incomplete", "the file is empty")
+        if head.startswith(_ZIP[: len(head)]):
+            return _recognise_zip(file)
+        if head.startswith(_PICKLE):
+            return _recognise_pickle(head)
+        return _recognise_safetensors(file, head, size)
+
+
+def _recognise_zip(file: IO[bytes]) -> Recognition:
+    if not zipfile.is_zipfile(file):
+        return Recognition(None, "incomplete", "the end of the archive is missing: truncated, or still being written")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        return Recognition(None, "incomplete", f"the archive's directory cannot be read ({error})")
+    return _by_members(members)
+
+
+def _by_members(members: list[str]) -> Recognition:
+    names = set(members)
+    tails = {name.split("/", 1)[-1] for name in members}
+    if {"data", "policy.pth"} <= names:
+        return Recognition("sb3")
+    if "constants.pkl" in tails and any(tail.startswith("code/") for tail in tails):
+        return Recognition(None, "unsupported", f"a TorchScript archive; {_SAVE_STATE_DICT}")
+    if "archive_format" in tails or any(tail.startswith("models/") for tail in tails):
+        return Recognition(None, "unsupported", f"a torch.export program; {_SAVE_STATE_DICT}")
+    if "data.pkl" in tails:
+        return Recognition("torch")
+    if members and all(name.endswith(".npy") for name in members):
+        return Recognition("npz")
+    return Recognition(
+        None, "unsupported", "a zip archive, but neither a torch checkpoint nor a Stable-Baselines3 model"
+    )
+
+
+def _recognise_pickle(head: bytes) -> Recognition:
+    if _TORCH_LEGACY_MAGIC in head:
+        return Recognition("torch-legacy")
+    return Recognition(None, "refused", f"a bare pickle could run code and is never loaded; {_SAVE_STATE_DICT}")
+
+
+def _recognise_safetensors(file: IO[bytes], head: bytes, size: int) -> Recognition:
+    length = int.from_bytes(head[:8], "little")
+    if len(head) < 9 or head[8:9] != b"{" or length > _MAX_SAFETENSORS_HEADER:
+        return Recognition(None, "unsupported", "not a checkpoint or dump that fxwatch knows")
+    file.seek(8)
+    raw = file.read(length)
+    if len(raw) < length:
+        return Recognition(None, "incomplete", "the header is cut off: truncated, or still being written")
+    try:
+        header = json.loads(raw)
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        expected = 8 + length + max(ends, default=0)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return Recognition(None, "unsupported", "it begins like a safetensors file, but its header cannot be read")
+    if size < expected:
+        return Recognition(None, "incomplete", f"{size} of {expected} bytes: truncated, or still being written")
+    return Recognition("safetensors")

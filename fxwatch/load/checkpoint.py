@@ -1,0 +1,40 @@
+"""Weights and the training step out of a checkpoint, by its format."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from fxwatch.formats import step_in_name
+from fxwatch.load import safetensors_file, sb3_file, torch_file
+from fxwatch.load.content import Content
+from fxwatch.load.counters import counters
+from fxwatch.load.errors import LoadError
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a checkpoint holds: parameters by name, when it was written, and, of an SB3 zip, its plain-text fields."""
+
+    state: Mapping[str, Tensor]
+    step: int | None = None
+    update: int | None = None
+    sb3: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_weights(content: Content, state_dict_key: str = "auto") -> Weights:
+    """Read a checkpoint. Raises LoadError where it is refused or not understood."""
+    if content.format == "npz":
+        raise LoadError("an .npz file holds states, not weights", "unsupported")
+    if content.format == "safetensors":
+        weights = Weights(*safetensors_file.read(content.data))
+    elif content.format == "sb3":
+        state, plain = sb3_file.read(io.BytesIO(content.data))
+        weights = Weights(state, *counters(plain), plain)
+    else:
+        weights = Weights(*torch_file.read(io.BytesIO(content.data), state_dict_key))
+    if weights.step is not None:
+        return weights
+    return Weights(weights.state, step_in_name(content.path), weights.update, weights.sb3)

@@ -1,0 +1,18 @@
+"""The one way in which loading fails: a sentence for people, and what becomes of the file."""
+
+from typing import Literal
+
+Outcome = Literal["failed", "incomplete", "refused", "unsupported", "vanished"]
+
+
+class LoadError(Exception):
+    """A file that cannot be used, and why.
+
+    `config` says that the configuration is to be mended rather than the file, `culprit` which of the two files it is.
+    """
+
+    def __init__(self, message: str, outcome: Outcome = "failed", *, config: bool = False) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.config = config
+        self.culprit: Literal["checkpoint", "states"] = "checkpoint"

@@ -1,0 +1,87 @@
+"""The user's model: an import string to an nn.Module, with the checkpoint's weights in it."""
+
+import copy
+import pkgutil
+import sys
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from fxwatch.load.errors import LoadError
+from fxwatch.load.torch_file import first_sentence
+from fxwatch.records.settings import ModelSettings
+
+NO_FACTORY = (
+    "fxwatch needs to know how to build the model: set [model] factory in config.toml to an import string like "
+    '"my_project.models:build", a function that returns your nn.Module'
+)
+
+
+def build(settings: ModelSettings) -> nn.Module:
+    """Call the factory. Raises LoadError, with the configuration to blame."""
+    if settings.factory is None:
+        raise LoadError(NO_FACTORY, config=True)
+    for folder in reversed(settings.path):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    name = settings.factory
+    try:
+        made = pkgutil.resolve_name(name)(**settings.factory_args)
+    except Exception as error:
+        looked = f" (looked in {', '.join(settings.path)})" if isinstance(error, ImportError) else ""
+        raise LoadError(
+            f"[model] factory {name!r} failed: {type(error).__name__}: {first_sentence(error)}{looked}", config=True
+        ) from error
+    if not isinstance(made, nn.Module):
+        raise LoadError(f"[model] factory {name!r} returned a {type(made).__name__}, not an nn.Module", config=True)
+    return made
+
+
+def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+    """The model with the weights in it: all of them, or none. Raises LoadError where they do not fit.
+
+    A common prefix that the trainer put before the model's own names ("model.", "policy.") is taken off.
+    """
+    own = model.state_dict()
+    fitted = _fit(own, state)
+    missing, unexpected = sorted(own.keys() - fitted.keys()), sorted(fitted.keys() - own.keys())
+    shapes = [
+        f"{name} is {tuple(fitted[name].shape)} in the file and {tuple(own[name].shape)} in the model"
+        for name in sorted(own.keys() & fitted.keys())
+        if fitted[name].shape != own[name].shape
+    ]
+    problems = [
+        *([f"missing {_some(missing)}"] if missing else []),
+        *([f"unexpected {_some(unexpected)}"] if unexpected else []),
+        *shapes[:2],
+    ]
+    if problems:
+        raise LoadError(
+            f"the weights do not fit the model: {'; '.join(problems)}; check [model] factory, factory_args and state_dict_key"
+        )
+    model.load_state_dict(dict(fitted))
+    return model
+
+
+def private(model: nn.Module) -> nn.Module:
+    """A copy for explaining alone: in eval mode, parameters frozen, hooks and state of its own."""
+    mine = copy.deepcopy(model).eval()
+    for parameter in mine.parameters():
+        parameter.requires_grad_(False)  # noqa: FBT003 - its only argument
+    return mine
+
+
+def _fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    if own.keys() <= state.keys() or not own:
+        return state
+    first = next(iter(own))
+    for name in state:
+        if name.endswith(f".{first}"):
+            prefix = name.removesuffix(first)
+            if all(f"{prefix}{wanted}" in state for wanted in own):
+                return {wanted: state[f"{prefix}{wanted}"] for wanted in own}
+    return state
+
+
+def _some(names: list[str], shown: int = 3) -> str:
+    return f"{len(names)} ({', '.join(names[:shown])}{', …' if len(names) > shown else ''})"

@@ -1,0 +1,167 @@
+"""The policy of a checkpoint, ready to be explained: positional branches in, named outputs out."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from fxwatch.load.checkpoint import Weights
+from fxwatch.load.errors import LoadError
+from fxwatch.load.factory import build, private, put_weights
+from fxwatch.load.outputs import named_outputs
+from fxwatch.load.sb3_default import ActionSpace, named_actions, rebuild
+from fxwatch.load.torch_file import first_sentence
+from fxwatch.records.settings import ModelSettings
+from fxwatch.records.states import States
+
+Call = Literal["dict", "kwargs", "args", "concat"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A private copy of the model in eval mode; the branches in its own order where it has one, with their shapes; and
+    the names of its outputs that are continuous actions.
+    """
+
+    model: nn.Module
+    shapes: Mapping[str, tuple[int, ...]] | None = None
+    continuous: frozenset[str] = frozenset()
+
+    def over(self, branches: list[str], settings: ModelSettings) -> nn.Module:
+        """The policy as a function of these branches, in this order."""
+        if isinstance(self.model, Sb3Policy):
+            return self.model.over(branches)
+        call: Call = "concat" if self.shapes is not None else settings.call
+        return CalledPolicy(self.model, branches, call, {} if self.shapes is not None else settings.outputs)
+
+    def order(self, given: list[str]) -> list[str]:
+        """The order in which it takes the given branches. Raises LoadError where it knows others."""
+        if self.shapes is None or "" in self.shapes:
+            return given
+        if set(self.shapes) != set(given):
+            raise LoadError(
+                f"the policy was trained on the branches {', '.join(self.shapes)}, but the dump has {', '.join(given)}"
+            )
+        return list(self.shapes)
+
+
+def load_policy(weights: Weights, settings: ModelSettings) -> LoadedPolicy:
+    """Build the model and put the weights in. Raises LoadError."""
+    if settings.factory is None and weights.sb3:
+        policy, shapes = rebuild(weights.state, weights.sb3)
+        continuous = frozenset({"action"}) if policy.space.continuous else frozenset[str]()
+        return LoadedPolicy(private(policy), shapes, continuous)
+    model = private(put_weights(build(settings), weights.state))
+    if Sb3Policy.fits(model):
+        wrapped = Sb3Policy(model)
+        return LoadedPolicy(wrapped, wrapped.shapes, frozenset({"action"}) if wrapped.space.continuous else frozenset())
+    return LoadedPolicy(model)
+
+
+def check_answers(policy: nn.Module, states: States) -> None:
+    """Ask the policy for one state, so that what does not fit is said once and in words. Raises LoadError."""
+    weight = next((p for p in policy.parameters() if p.is_floating_point()), None)
+    one = [
+        torch.as_tensor(array[:1], dtype=weight.dtype if weight is not None else None)
+        for array in states.branches.values()
+    ]
+    shapes = ", ".join(f"{name} {array.shape[1:]}" for name, array in states.branches.items())
+    try:
+        with torch.no_grad():
+            outputs = policy(*one)
+    except LoadError:
+        raise
+    except Exception as error:
+        raise LoadError(
+            f"the model cannot answer the dumped states ({shapes}): {type(error).__name__}: {first_sentence(error)}; "
+            "make the dump's branches and [model] call fit its forward"
+        ) from error
+    for name, output in outputs.items():
+        if len(output) != 1:
+            raise LoadError(
+                f"output {name} has shape {tuple(output.shape)} for one state; its first axis must be the states",
+                config=True,
+            )
+
+
+class CalledPolicy(nn.Module):
+    """A model called as its own forward wants it. forward(*branches) -> outputs by name."""
+
+    def __init__(self, model: nn.Module, branches: list[str], call: Call, outputs: Mapping[str, str]) -> None:
+        super().__init__()
+        self.model, self.branches, self.call, self.outputs = model, branches, call, outputs
+
+    def forward(self, *branches: Tensor) -> dict[str, Tensor]:
+        """Outputs by name."""
+        if self.call == "dict":
+            returned = self.model(dict(zip(self.branches, branches, strict=True)))
+        elif self.call == "kwargs":
+            returned = self.model(**dict(zip(self.branches, branches, strict=True)))
+        elif self.call == "args":
+            returned = self.model(*branches)
+        else:
+            returned = self.model(torch.cat([branch.flatten(1) for branch in branches], dim=1))
+        return named_outputs(returned, self.outputs)
+
+
+class Sb3Policy(nn.Module):
+    """An actor-critic policy of Stable-Baselines3, from a factory: its action distribution's logits or mean, and value."""
+
+    def __init__(self, policy: nn.Module, branches: list[str] | None = None) -> None:
+        super().__init__()
+        self.policy = policy
+        self.branches = branches or []
+
+    @staticmethod
+    def fits(model: nn.Module) -> bool:
+        """Whether a model is such a policy."""
+        return all(
+            hasattr(model, name)
+            for name in ("extract_features", "mlp_extractor", "action_net", "value_net", "action_space")
+        )
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Its branches in its own order ("" for a single observation)."""
+        space: Any = self.policy.observation_space
+        if hasattr(space, "spaces") and isinstance(space.spaces, Mapping):
+            return {name: tuple(part.shape) for name, part in space.spaces.items()}
+        return {"": tuple(space.shape)}
+
+    @property
+    def space(self) -> ActionSpace:
+        """Its action space."""
+        space: Any = self.policy.action_space
+        kind = type(space).__name__
+        if kind == "Discrete":
+            return ActionSpace([int(space.n)], continuous=False)
+        if kind == "MultiDiscrete":
+            return ActionSpace([int(number) for number in space.nvec], continuous=False)
+        if kind == "Box":
+            return ActionSpace([math.prod(space.shape)], continuous=True)
+        raise LoadError(f"its action space is {kind}; known are Discrete, MultiDiscrete and Box", "unsupported")
+
+    def over(self, branches: list[str]) -> "Sb3Policy":
+        """The policy as a function of these branches."""
+        return Sb3Policy(self.policy, branches)
+
+    def forward(self, *branches: Tensor) -> dict[str, Tensor]:
+        """Outputs by name."""
+        policy: Any = self.policy
+        shapes = self.shapes
+        if "" in shapes:
+            flat = torch.cat([branch.flatten(1) for branch in branches], dim=1)
+            observation: Any = flat.view(-1, *shapes[""])
+        else:
+            given = zip(self.branches, branches, strict=True)
+            observation = {name: branch.view(-1, *shapes[name]) for name, branch in given}
+        features = policy.extract_features(observation)
+        if isinstance(features, tuple):
+            latent_policy = policy.mlp_extractor.forward_actor(features[0])
+            latent_value = policy.mlp_extractor.forward_critic(features[1])
+        else:
+            latent_policy, latent_value = policy.mlp_extractor(features)
+        return {**named_actions(policy.action_net(latent_policy), self.space), "value": policy.value_net(latent_value)}

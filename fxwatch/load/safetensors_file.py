@@ -1,0 +1,34 @@
+"""safetensors files: tensors and string metadata, read from memory, never through a memory map."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from fxwatch.load.counters import counters
+from fxwatch.load.errors import LoadError
+from fxwatch.load.torch_file import strip_wrappers
+
+
+def read(data: bytes) -> tuple[Mapping[str, Tensor], int | None, int | None]:
+    """State dict, step and update. Raises LoadError."""
+    step, update = counters(metadata(data))
+    return strip_wrappers(tensors(data)), step, update
+
+
+def tensors(data: bytes) -> dict[str, Tensor]:
+    """All tensors by name. Raises LoadError."""
+    try:
+        return safetensors.torch.load(data)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise LoadError(f"safetensors cannot read it: {error}") from None
+
+
+def metadata(data: bytes) -> dict[str, Any]:
+    """The string metadata of the header, which `recognise` found readable."""
+    length = int.from_bytes(data[:8], "little")
+    found = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    return found if isinstance(found, dict) else {}

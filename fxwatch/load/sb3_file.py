@@ -1,0 +1,35 @@
+"""Stable-Baselines3 zips: the inner policy.pth and the plain-text fields of `data`; its pickled fields stay closed."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import IO, Any
+
+from torch import Tensor
+
+from fxwatch.load.errors import LoadError
+from fxwatch.load.torch_file import is_state_dict, load_tensors, strip_wrappers
+
+_LARGEST_DATA = 50_000_000
+
+
+def read(file: IO[bytes]) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+    """The policy's state dict and the plain fields of the algorithm. Raises LoadError."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            policy = archive.read("policy.pth")
+            if archive.getinfo("data").file_size > _LARGEST_DATA:
+                raise LoadError(f"its data field is larger than {_LARGEST_DATA // 1_000_000} MB", "refused")
+            fields = json.loads(archive.read("data"))
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError, RecursionError, NotImplementedError, EOFError) as error:
+        raise LoadError(f"the Stable-Baselines3 archive cannot be read: {error}") from None
+    state = load_tensors(io.BytesIO(policy))
+    if not is_state_dict(state) or not isinstance(fields, dict):
+        raise LoadError("the Stable-Baselines3 archive does not hold a policy")
+    return strip_wrappers(state), {name: _plain(value) for name, value in fields.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A field without its pickled part: SB3 keeps an object's attributes as text beside it."""
+    return {name: text for name, text in value.items() if name != ":serialized:"} if isinstance(value, dict) else value

@@ -1,0 +1,190 @@
+"""State dumps: safetensors or npz, one array a branch, never pickles."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fxwatch.load import safetensors_file
+from fxwatch.load.content import Content
+from fxwatch.load.counters import counters
+from fxwatch.load.errors import LoadError, Outcome
+from fxwatch.records.settings import InputSettings
+from fxwatch.records.states import States
+
+Floats = NDArray[np.float32]
+
+_NOT_BRANCHES = {"action", "actions", "value", "advantage", "old_log_prob"}
+_TEXTS = {"feature_names", "step", "normalised"}
+_EPSILON = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """All states of a dump that are finite, and, in words, those that are not."""
+
+    states: States
+    left_out: int = 0
+    left_out_reason: str | None = None
+
+
+def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
+    """Read a dump, with its branches named and ordered by [inputs] where that is set. Raises LoadError."""
+    arrays, texts = _read(content)
+    action = arrays.get("action", arrays.get("actions"))
+    branches = {
+        name: _floats(name, array) for name, array in arrays.items() if name not in _NOT_BRANCHES and "/" not in name
+    }
+    if not branches:
+        raise LoadError("it holds no branch: one array a branch is needed, (N, time, features) or (N, features)")
+    branches = {name: _normalise(name, array, arrays, texts) for name, array in branches.items()}
+    names = _feature_names(texts)
+    branches = _ordered(branches, list(names), inputs)
+    counts = {name: len(array) for name, array in branches.items()}
+    if len(set(counts.values())) > 1 or (action is not None and len(action) != next(iter(counts.values()))):
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise LoadError(
+            f"its arrays differ in the number of states: {told}" + ("" if action is None else f", action {len(action)}")
+        )
+    if not next(iter(counts.values())):
+        raise LoadError("it holds no state")
+    features = {name: _names(name, array, names.get(name), inputs.get(name)) for name, array in branches.items()}
+    step, _ = counters(texts)
+    return _finite_only(States(branches, features, _only_one_column(action), step))
+
+
+def _read(content: Content) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    if content.format == "safetensors":
+        tensors = safetensors_file.tensors(content.data)
+        arrays = {
+            name: (tensor.float() if tensor.is_floating_point() else tensor).numpy() for name, tensor in tensors.items()
+        }
+        return arrays, safetensors_file.metadata(content.data)
+    if content.format != "npz":
+        raise LoadError(f"a {content.format} file is no dump of states; dumps are .safetensors or .npz", "unsupported")
+    try:
+        with np.load(io.BytesIO(content.data), allow_pickle=False) as archive:
+            read = {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, zipfile.BadZipFile, KeyError, EOFError, MemoryError) as error:
+        outcome: Outcome = "refused" if "pickle" in str(error) else "failed"
+        raise LoadError(f"numpy cannot read it without running code: {error}", outcome) from None
+    texts = {name: str(array) for name, array in read.items() if name in _TEXTS and array.ndim == 0}
+    return {name: array for name, array in read.items() if name not in texts}, texts
+
+
+def _floats(name: str, array: NDArray[Any]) -> Floats:
+    if array.ndim not in {2, 3} or array.dtype.kind not in "fiub":
+        raise LoadError(
+            f"branch {name} is {array.dtype} of shape {array.shape}; it must be numbers, (N, time, features) or (N, features)"
+        )
+    with np.errstate(over="ignore"):
+        return np.asarray(array, dtype=np.float32)
+
+
+def _normalise(name: str, array: Floats, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, Any]) -> Floats:
+    """What the policy sees: a dump that says it is not normalised is, by the trainer's own statistics in it."""
+    mean, var = arrays.get(f"mean/{name}"), arrays.get(f"var/{name}")
+    if mean is None or var is None or str(texts.get("normalised", "true")).lower() not in {"false", "0", "no"}:
+        return array
+    try:
+        return np.asarray((array - mean) / np.sqrt(var + _EPSILON), dtype=np.float32)
+    except ValueError:
+        raise LoadError(
+            f"mean/{name} {mean.shape} and var/{name} {var.shape} do not fit the branch {array.shape}"
+        ) from None
+
+
+def _feature_names(texts: Mapping[str, Any]) -> dict[str, list[str]]:
+    if "feature_names" not in texts:
+        return {}
+    try:
+        found = json.loads(texts["feature_names"])
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in found.values()
+    ):
+        raise LoadError('its feature_names are not JSON of the form {"branch": ["name", …]}')
+    return {branch: [_printable(name) for name in names] for branch, names in found.items()}
+
+
+def _printable(name: str) -> str:
+    """A name without lone surrogates, which no file of ours could hold."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def _ordered(branches: dict[str, Floats], named: list[str], inputs: Mapping[str, InputSettings]) -> dict[str, Floats]:
+    """The branches of [inputs], cut from a flat observation where it says so; else those of the dump, in its own order."""
+    if not inputs:
+        first = [name for name in named if name in branches]
+        return {name: branches[name] for name in [*first, *(name for name in branches if name not in first)]}
+    found = {}
+    for name, settings in inputs.items():
+        if settings.columns is not None:
+            found[name] = _cut(name, settings, branches)
+        elif name in branches:
+            found[name] = branches[name]
+        else:
+            raise LoadError(f"it has no branch {name}, which [inputs.{name}] names; it has {', '.join(branches)}")
+    return found
+
+
+def _cut(name: str, settings: InputSettings, branches: Mapping[str, Floats]) -> Floats:
+    """Columns of the only array; several time steps where there are more columns than feature names."""
+    if len(branches) != 1:
+        raise LoadError(f"[inputs.{name}] columns cuts a flat observation, but the dump has {', '.join(branches)}")
+    flat = next(iter(branches.values()))
+    flat = flat.reshape(len(flat), -1)
+    first, end = settings.columns or (0, 0)
+    if end > flat.shape[1]:
+        raise LoadError(f"[inputs.{name}] columns = [{first}, {end}], but the observation has {flat.shape[1]} columns")
+    part = flat[:, first:end]
+    width = len(settings.features) if settings.features else part.shape[1]
+    if part.shape[1] % width:
+        raise LoadError(f"[inputs.{name}] has {width} feature names for {part.shape[1]} columns, which is no multiple")
+    return part.reshape(len(part), -1, width) if width != part.shape[1] else part
+
+
+def _names(name: str, array: Floats, dumped: list[str] | None, settings: InputSettings | None) -> list[str]:
+    width = array.shape[-1]
+    wanted = settings.features if settings is not None and settings.features is not None else dumped
+    if wanted is None:
+        return [f"{name}_{column}" for column in range(width)]
+    if len(wanted) != width:
+        raise LoadError(f"branch {name} has {width} features, but {len(wanted)} names are given for it")
+    if len(set(wanted)) != len(wanted):
+        twice = next(feature for feature in wanted if wanted.count(feature) > 1)
+        raise LoadError(f"branch {name} has two features of the name {twice!r}")
+    return wanted
+
+
+def _only_one_column(action: NDArray[Any] | None) -> NDArray[Any] | None:
+    if action is None:
+        return None
+    if action.dtype.kind not in "fiub" or action.ndim not in {1, 2}:
+        raise LoadError(f"action is {action.dtype} of shape {action.shape}; it must be numbers, (N,) or (N, heads)")
+    return action[:, 0] if action.ndim == 2 and action.shape[1] == 1 else action
+
+
+def _finite_only(states: States) -> Dump:
+    bad = np.zeros(states.count, dtype=bool)
+    where: list[str] = []
+    for name, array in states.branches.items():
+        wrong = np.any(~np.isfinite(array.reshape(len(array), -1, array.shape[-1])), axis=1)
+        bad |= wrong.any(axis=1)
+        where += [f"{name}/{states.features[name][column]}" for column in np.flatnonzero(wrong.any(axis=0))]
+    if not bad.any():
+        return Dump(states)
+    told = ", ".join(where[:3]) + (f" and {len(where) - 3} more features" if len(where) > 3 else "")
+    reason = (
+        f"{told} {'is' if len(where) == 1 else 'are'} NaN or Inf there; find what the feature computes in those states"
+    )
+    if bad.all():
+        raise LoadError(f"none of its {states.count} states is finite: {reason}")
+    rows = np.flatnonzero(~bad)
+    return Dump(states.take(rows), int(bad.sum()), reason)

@@ -1,0 +1,1 @@
+"""What an analysis is: frozen records, their thresholds, and the pure rules that make a verdict of them."""

@@ -1,0 +1,311 @@
+"""What an analysis is: everything that fxwatch says of one checkpoint over one dump, as analysis.json holds it."""
+
+from typing import Any, Self
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from fxwatch.records.base import Record, Verdict
+from fxwatch.records.thresholds import Band
+
+SCHEMA_VERSION = 1
+
+Ranking = list[tuple[str, float]]
+"""Features and their scores, best first."""
+
+
+class Checkpoint(Record):
+    """The file that was explained; `path` is relative to the watched folder."""
+
+    path: str
+    sha256: str
+    format: str
+    step: int | None = None
+    update: int | None = None
+
+
+class StatesUsed(Record):
+    """The dump that it was explained over: `count` states, and each branch as [time, features]."""
+
+    path: str
+    sha256: str
+    count: int
+    branches: dict[str, tuple[int, int]]
+    left_out: int = Field(default=0, description="states not analysed because they hold NaN or Inf")
+    left_out_reason: str | None = None
+
+
+class Target(Record):
+    """The scalar that was explained, as the config names it and in words, and what the states were compared with."""
+
+    config: str
+    words: str
+    baseline: str = ""
+
+
+class Unit(Record):
+    """One feature column of one branch, summed over its time steps.
+
+    `share` is of all importance (all shares sum to 1), with its 95 % interval over states; `signed` is the mean signed
+    attribution in units of the target.
+    """
+
+    share: float
+    signed: float
+    low: float
+    high: float
+
+
+class BranchShare(Record):
+    """A branch's share of all importance, with its 95 % interval over states and the band that is expected."""
+
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
+    expected: Band | None = None
+    verdict: Verdict = "unknown"
+
+
+class Pair(Record):
+    """Two methods, and how far they agree on the importance of units, averaged over states."""
+
+    methods: tuple[str, str]
+    spearman: float
+    jaccard10: float
+    sign_agreement: float | None = None
+
+
+class Consensus(Record):
+    """Agreement between voters: Spearman correlation of unit importances, by state, averaged over states.
+
+    Methods that say the same (correlation above 0.98) are merged into one voter. `agreement_score` is the fraction of
+    pairs of voters above 0.7. A method's own pairs are in `pairs`, merged or not.
+    """
+
+    mean_correlation: float | None = None
+    standard_error: float | None = None
+    min_correlation: float | None = None
+    std_correlation: float | None = None
+    agreement_score: float | None = None
+    voters: list[list[str]] = []
+    pairs: list[Pair] = []
+    verdict: Verdict = "unknown"
+    reason: str | None = None
+
+
+class Estimate(Record):
+    """A number, its standard error over states where it is an estimate, and why it is missing where it is."""
+
+    value: float | None = None
+    standard_error: float | None = None
+    verdict: Verdict = "unknown"
+    reason: str | None = None
+
+
+class Concentration(Estimate):
+    """Herfindahl index of shares; `effective_features` is its inverse."""
+
+    effective_features: float | None = None
+
+
+class Infidelity(Estimate):
+    """Unexplained fraction of output changes; `fvu` is the same without fitting the scale, so it may exceed 1."""
+
+    fvu: float | None = None
+
+
+class Sensitivity(Estimate):
+    """Largest relative change of the attribution under noise of `radius` feature sigmas; `mean` over the draws."""
+
+    mean: float | None = None
+    radius: float | None = None
+
+
+class QualityMetrics(Record):
+    """How far the attribution can be trusted, and how importance is spread."""
+
+    sparsity: Estimate = Estimate()
+    concentration: Concentration = Concentration()
+    infidelity: Infidelity = Infidelity()
+    sensitivity: Sensitivity = Sensitivity()
+    completeness: Estimate = Estimate()
+
+
+class LayerGradient(Record):
+    """Of the parameters that one module owns: L2 norm and mean magnitude of the gradient, and norm over weight norm."""
+
+    norm: float
+    mean: float
+    weight_ratio: float | None = None
+
+
+class Drop(Record):
+    """A sharp fall of the gradient norm from one layer to the next one towards the input."""
+
+    from_: str = Field(alias="from")
+    to: str
+    ratio: float
+
+
+class GradientFlow(Record):
+    """Gradients of `of` by layer, in the order in which the layers run."""
+
+    of: str
+    layer_gradients: dict[str, LayerGradient] = {}
+    vanishing_gradients: list[str] = []
+    exploding_gradients: list[str] = []
+    unused: list[str] = []
+    zero: list[str] = []
+    nonfinite: list[str] = []
+    drops: list[Drop] = []
+    verdict: Verdict = "unknown"
+    reason: str | None = None
+
+
+class DeadFeatures(Record):
+    """Features that do nothing, by branch, and why: constant_input, zero_projection, no_functional_effect, low_importance.
+
+    In JSON the branches stand beside the other keys: `{"hf": ["a"], "total_count": 1, "causes": {"hf": {"a": …}}, …}`.
+    """
+
+    branches: dict[str, list[str]] = {}
+    total_count: int | None = None
+    causes: dict[str, dict[str, str]] = {}
+    verdict: Verdict = "unknown"
+    reason: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_branches(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "branches" in data:
+            return data
+        own = {key: value for key, value in data.items() if key in cls.model_fields}
+        return {**own, "branches": {key: value for key, value in data.items() if key not in own}}
+
+    @model_serializer(mode="wrap")
+    def _spread_branches(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data = handler(self)
+        return {**data.pop("branches"), **data}
+
+
+class Stability(Record):
+    """Rankings on the run's fixed probe states against its previous analysis, and what sampling noise alone would give.
+
+    `null_low` is the 2.5th percentile of the correlation between random halves of the probe at this checkpoint.
+    """
+
+    previous: str | None = None
+    spearman: float | None = None
+    jaccard10: float | None = None
+    null_low: float | None = None
+    verdict: Verdict = "unknown"
+    reason: str | None = None
+
+
+class AttentionHead(Record):
+    """Mean row entropy over the maximum (0 focused, 1 even), and 1 - Jensen-Shannon divergence to the previous analysis."""
+
+    entropy: float | None = None
+    stability: float | None = None
+
+
+class Attention(Record):
+    """Attention on the probe states: means over heads, and each head by layer."""
+
+    stability: float | None = None
+    entropy: float | None = None
+    layers: dict[str, list[AttentionHead]] = {}
+    reason: str | None = None
+
+
+class Decision(Record):
+    """An action that the policy takes: in how many of the states, and the leading features by branch (score as in rankings)."""
+
+    count: int
+    features: dict[str, Ranking]
+
+
+class MethodReport(Record):
+    """What became of a method: ok, degenerate (computed, but no vote), failed or skipped, and what it cost."""
+
+    status: str
+    reason: str | None = None
+    forwards: int = 0
+    backwards: int = 0
+    seconds: float = 0.0
+    convergence_delta: float | None = None
+
+
+class Cost(Record):
+    """`forwards`: samples through the model, with or without a backward; `backwards`: samples differentiated."""
+
+    forwards: int
+    backwards: int
+    seconds: float
+    peak_rss_bytes: int | None = None
+
+
+class Finding(Record):
+    """One thing that is not well: the rule that fired, since which step, what may cause it, what to do."""
+
+    metric: str
+    value: float | None
+    threshold: float | None
+    level: Verdict
+    message: str
+    since_step: int | None = None
+    causes: list[str] = []
+    remedies: list[str] = []
+
+
+class Health(Record):
+    """The verdict on the run at this checkpoint, and its reasons, worst first."""
+
+    verdict: Verdict = "unknown"
+    findings: list[Finding] = []
+
+
+class Explanation(Record):
+    """What attribution measures of a policy over some states, before anybody judges it."""
+
+    target: Target
+    feature_importance: dict[str, Ranking]
+    units: dict[str, dict[str, Unit]]
+    branches: dict[str, BranchShare]
+    consensus: Consensus
+    quality: QualityMetrics
+    gradient_flow: GradientFlow
+    dead_features: DeadFeatures
+    stability: Stability
+    attention: Attention
+    dormant_units: dict[str, float] | None = Field(
+        default=None,
+        description="fraction of dormant units that feed each linear layer, where track_activations is set",
+    )
+    nonfinite_outputs: int = Field(
+        default=0, description="states at which the model gives NaN or Inf; left out of all else"
+    )
+    decisions: dict[str, Decision]
+    methods: dict[str, MethodReport]
+    cost: Cost
+
+    def measured_with(self, peak_rss_bytes: int) -> Self:
+        """The explanation with the peak memory of the process that made it."""
+        return self.model_copy(update={"cost": self.cost.model_copy(update={"peak_rss_bytes": peak_rss_bytes})})
+
+
+class Analysis(Explanation):
+    """An explanation with its origin and its verdict: the content of analysis.json."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    run: str
+    created_at: str
+    fxwatch_version: str
+    checkpoint: Checkpoint
+    states: StatesUsed
+    health: Health = Health()
+
+    @classmethod
+    def of(cls, explanation: Explanation, **origin: Any) -> Self:
+        """An explanation with its origin."""
+        return cls.model_validate({**explanation.__dict__, **origin})

@@ -1,0 +1,61 @@
+"""One line of history.jsonl: what a monitor needs of an analysis without opening it."""
+
+from typing import Self
+
+from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
+from fxwatch.records.base import Record, Verdict
+
+
+class HistoryLine(Record):
+    """The headline of an analysis; `seq` counts the analyses of a run from 0 as they complete."""
+
+    schema_version: int = SCHEMA_VERSION
+    seq: int
+    id: str
+    step: int | None
+    created_at: str
+    checkpoint: str
+    verdict: Verdict
+    findings: dict[str, Verdict] = {}
+    consensus: float | None = None
+    sparsity: float | None = None
+    concentration: float | None = None
+    infidelity: float | None = None
+    sensitivity: float | None = None
+    completeness: float | None = None
+    dead_features: int | None = None
+    vanishing_gradients: int | None = None
+    exploding_gradients: int | None = None
+    drops: int | None = None
+    stability: float | None = None
+    attention_stability: float | None = None
+    branches: dict[str, float | None] = {}
+
+    @classmethod
+    def of(cls, analysis: Analysis, seq: int) -> Self:
+        """The line of an analysis."""
+        flow = analysis.gradient_flow
+        measured = flow.reason is None
+        quality = analysis.quality
+        return cls(
+            seq=seq,
+            id=analysis.id,
+            step=analysis.checkpoint.step,
+            created_at=analysis.created_at,
+            checkpoint=analysis.checkpoint.path,
+            verdict=analysis.health.verdict,
+            findings={finding.metric: finding.level for finding in analysis.health.findings},
+            consensus=analysis.consensus.mean_correlation,
+            sparsity=quality.sparsity.value,
+            concentration=quality.concentration.value,
+            infidelity=quality.infidelity.value,
+            sensitivity=quality.sensitivity.value,
+            completeness=quality.completeness.value,
+            dead_features=analysis.dead_features.total_count,
+            vanishing_gradients=len(flow.vanishing_gradients) if measured else None,
+            exploding_gradients=len(flow.exploding_gradients) if measured else None,
+            drops=len(flow.drops) if measured else None,
+            stability=analysis.stability.spearman,
+            attention_stability=analysis.attention.stability,
+            branches={name: branch.share for name, branch in analysis.branches.items()},
+        )

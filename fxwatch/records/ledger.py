@@ -1,0 +1,49 @@
+"""One line of ledger.jsonl: a file that was seen, and what became of it."""
+
+from typing import Literal
+
+from fxwatch.records.base import Record
+
+FileKind = Literal["checkpoint", "states"]
+
+FileState = Literal[
+    "seen",
+    "settling",
+    "ready",
+    "running",
+    "done",
+    "failed",
+    "incomplete",
+    "refused",
+    "unsupported",
+    "superseded",
+    "skipped",
+    "vanished",
+    "quarantined",
+]
+
+
+class Generation(Record):
+    """What stat says of a file: it changes whenever the file is written, replaced or touched."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+class LedgerLine(Record):
+    """`path` is relative to the watched folder; `sha256` and `step` are known once the file was read."""
+
+    seq: int
+    at: str
+    path: str
+    state: FileState
+    reason: str = ""
+    kind: FileKind = "checkpoint"
+    run: str = ""
+    generation: Generation | None = None
+    sha256: str | None = None
+    step: int | None = None
+    analysis: str | None = None

@@ -1,0 +1,48 @@
+"""An analysis in the guide's own console lines."""
+
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.base import Verdict, worst
+
+
+def console_lines(analysis: Analysis) -> list[str]:
+    """The guide's lines, with a warning sign where a thing is not well, and the verdict in one line below them."""
+    consensus, quality, flow = analysis.consensus, analysis.quality, analysis.gradient_flow
+    spread = worst(quality.sparsity.verdict, quality.concentration.verdict)
+    measured = flow.reason is None
+    vanishing = len(flow.vanishing_gradients) if measured else None
+    exploding = len(flow.exploding_gradients) if measured else None
+    return [
+        "🔍 Captum attribution analysis completed - feature importance updated",
+        _line(consensus.verdict, f"Attribution consensus: {_number(consensus.mean_correlation)}"),
+        _line(
+            spread,
+            f"Attribution quality - Sparsity: {_number(quality.sparsity.value)}, "
+            f"Concentration: {_number(quality.concentration.value)}",
+        ),
+        _line(analysis.dead_features.verdict, f"Dead features: {_count(analysis.dead_features.total_count)}"),
+        _line(flow.verdict, f"Gradient flow: {_count(vanishing)} vanishing, {_count(exploding)} exploding layers"),
+        _line(analysis.health.verdict, verdict_line(analysis)),
+    ]
+
+
+def verdict_line(analysis: Analysis, shown: int = 3) -> str:
+    """`Health: WARN at step 1000 of default - …`, with the worst findings in words."""
+    step = analysis.checkpoint.step
+    where = f"{'' if step is None else f'at step {step} '}of {analysis.run}"
+    messages = [finding.message for finding in analysis.health.findings]
+    more = f"; and {len(messages) - shown} more" if len(messages) > shown else ""
+    return f"Health: {analysis.health.verdict.upper()} {where}" + (
+        f" - {'; '.join(messages[:shown])}{more}" if messages else ""
+    )
+
+
+def _line(verdict: Verdict, text: str) -> str:
+    return f"⚠️ {text}" if verdict in {"warn", "bad"} else text
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
+
+
+def _count(value: int | None) -> str:
+    return "unknown" if value is None else str(value)

@@ -1,0 +1,25 @@
+"""What makes two analyses the same: checkpoint, states, and the settings that change a number."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from fxwatch.records.settings import AnalysisSettings, InputSettings, ModelSettings
+
+_VERSION = 1
+"""Raised when the meaning of a number changes, so that old results are not taken for new ones."""
+
+
+def recipe_digest(
+    checkpoint: str, states: str, model: ModelSettings, inputs: Mapping[str, InputSettings], analysis: AnalysisSettings
+) -> str:
+    """SHA-256 over two content hashes and the recipe."""
+    recipe = {
+        "version": _VERSION,
+        "checkpoint": checkpoint,
+        "states": states,
+        "model": model.model_dump(mode="json", exclude={"path"}),
+        "inputs": [[name, settings.model_dump(mode="json")] for name, settings in inputs.items()],
+        "analysis": analysis.model_dump(mode="json", exclude={"every"}),
+    }
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,71 @@
+"""What a user may ask of an analysis: the guide's AttributionConfig, under the same names."""
+
+from typing import Literal, Self
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from fxwatch.records.thresholds import Strict
+
+BaselineType = Literal["background", "mean", "zero", "gaussian"]
+
+MethodName = Literal[
+    "integrated_gradients", "gradient_shap", "deep_lift", "saliency", "input_x_gradient", "feature_ablation"
+]
+
+
+class AnalysisSettings(Strict):
+    """How a checkpoint is explained."""
+
+    target: str = Field("action_type", description="the output that is explained, a name of [model.outputs]")
+    actions: list[str] = Field([], description="names of the target's actions, in the order of its logits")
+    primary_method: MethodName = Field("integrated_gradients", description="the method that ranks")
+    secondary_methods: list[MethodName] = Field(
+        ["gradient_shap", "deep_lift", "saliency", "feature_ablation"], description="methods that vote beside it"
+    )
+    n_steps: Literal["auto"] | int = Field("auto", description="quadrature nodes of integrated gradients, or auto")
+    n_samples: int = Field(32, ge=1, description="samples of gradient_shap, a state")
+    use_noise_tunnel: bool = Field(False, description="let SmoothGrad over the primary method vote, too")  # noqa: FBT003
+    noise_tunnel_samples: int = Field(25, ge=2, description="noisy copies of a state for it")
+    baseline_type: BaselineType = Field("background", description="what a state is compared with")
+    track_gradients: bool = Field(True, description="measure gradient flow by layer")  # noqa: FBT003
+    track_activations: bool = Field(False, description="measure dormant units by layer")  # noqa: FBT003
+    every: int = Field(1, ge=1, description="analyse every Nth checkpoint of a run")
+    max_states: int = Field(32, ge=1, description="states analysed of a dump, evenly over it")
+    dead_min_history: int = Field(10, ge=1, description="analyses before low importance may call a feature dead")
+
+    @field_validator("n_steps")
+    @classmethod
+    def _enough_steps(cls, value: Literal["auto"] | int) -> Literal["auto"] | int:
+        if isinstance(value, int) and value < 2:
+            raise ValueError('n_steps must be "auto" or a number of at least 2')
+        return value
+
+
+class ModelSettings(Strict):
+    """Where the model comes from, and how it is called."""
+
+    factory: str | None = Field(None, description="import string 'package.module:function' -> nn.Module")
+    factory_args: dict[str, JsonValue] = Field({}, description="keyword arguments of the factory")
+    path: list[str] = Field(["."], description="added to the Python path, relative to this file")
+    call: Literal["dict", "kwargs", "args", "concat"] = Field(
+        "dict", description="how branches are passed to forward; concat: as one flat tensor"
+    )
+    state_dict_key: str = Field("auto", description="where the weights are in the checkpoint; dots descend")
+    outputs: dict[str, str] = Field(
+        {}, description="where each output is in what forward returns, as in '0.1'; '' is the whole"
+    )
+
+
+class InputSettings(Strict):
+    """One branch of the model's inputs."""
+
+    features: list[str] | None = Field(None, description="names of the features, in the order of the columns")
+    columns: tuple[int, int] | None = Field(
+        None, description="first and one past the last column of a flat observation"
+    )
+
+    @model_validator(mode="after")
+    def _ordered_columns(self) -> Self:
+        if self.columns is not None and not 0 <= self.columns[0] < self.columns[1]:
+            raise ValueError(f"columns = {list(self.columns)} must be [first, one past the last]")
+        return self

@@ -1,0 +1,131 @@
+"""The guide's thresholds, as data: where a number stops being well.
+
+On a boundary the milder side holds, so a value equal to a limit has not crossed it. Between the guide's healthy band and
+its warning a value is ok.
+"""
+
+from typing import Self
+
+from pydantic import ConfigDict, model_validator
+
+from fxwatch.records.base import Record, Verdict
+
+
+class Strict(Record):
+    """A record that people write: unknown keys are refused, since a setting that does nothing must not look set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Limit(Strict):
+    """A rule for one number."""
+
+    def judge(self, value: float | None) -> tuple[Verdict, float | None]:
+        """The verdict on a value and the limit that it crossed, if any."""
+        return ("unknown", None) if value is None else self._judge(value)
+
+    def _judge(self, value: float) -> tuple[Verdict, float | None]:
+        raise NotImplementedError
+
+
+class AtLeast(Limit):
+    """Higher is better: ok down to `ok`, bad below `bad`, a warning between."""
+
+    ok: float
+    bad: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.bad > self.ok:
+            raise ValueError(f"bad = {self.bad:g} must not lie above ok = {self.ok:g}")
+        return self
+
+    def _judge(self, value: float) -> tuple[Verdict, float | None]:
+        if value >= self.ok:
+            return "ok", None
+        return ("warn", self.ok) if value >= self.bad else ("bad", self.bad)
+
+
+class AtMost(Limit):
+    """Lower is better: ok up to `ok`, bad above `bad`, a warning between."""
+
+    ok: float
+    bad: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.bad < self.ok:
+            raise ValueError(f"bad = {self.bad:g} must not lie below ok = {self.ok:g}")
+        return self
+
+    def _judge(self, value: float) -> tuple[Verdict, float | None]:
+        if value <= self.ok:
+            return "ok", None
+        return ("warn", self.ok) if value <= self.bad else ("bad", self.bad)
+
+
+class Between(Limit):
+    """Well inside a band: a warning below `low` or above `high`, bad above `bad_high`."""
+
+    low: float | None = None
+    high: float | None = None
+    bad_high: float | None = None
+
+    def _judge(self, value: float) -> tuple[Verdict, float | None]:
+        if self.bad_high is not None and value > self.bad_high:
+            return "bad", self.bad_high
+        if self.high is not None and value > self.high:
+            return "warn", self.high
+        if self.low is not None and value < self.low:
+            return "warn", self.low
+        return "ok", None
+
+
+class Band(Limit):
+    """The share of all importance that a branch is expected to have; outside it: a warning."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not 0.0 <= self.low <= self.high <= 1.0:
+            raise ValueError(f"low = {self.low:g} and high = {self.high:g} must satisfy 0 <= low <= high <= 1")
+        return self
+
+    def _judge(self, value: float) -> tuple[Verdict, float | None]:
+        if value < self.low:
+            return "warn", self.low
+        return ("warn", self.high) if value > self.high else ("ok", None)
+
+
+class GradientLimits(Strict):
+    """Of a layer's parameter gradient: its norm, and the fall of the norm to the next layer towards the input."""
+
+    vanishing: float = 1e-7
+    exploding: float = 1e3
+    drop: float = 1e-2
+
+
+class Thresholds(Strict):
+    """All limits; the defaults are the guide's."""
+
+    consensus: AtLeast = AtLeast(ok=0.7, bad=0.4)
+    sparsity: Between = Between(low=0.1, high=0.6)
+    concentration: Between = Between(low=0.05, bad_high=0.5)
+    infidelity: AtMost = AtMost(ok=0.05, bad=0.1)
+    sensitivity: AtMost = AtMost(ok=0.1, bad=0.3)
+    completeness: AtMost = AtMost(ok=0.05, bad=0.1)
+    dead_features: AtMost = AtMost(ok=5, bad=15)
+    dominance: Between = Between(bad_high=0.95)
+    weak_scores: Between = Between(low=0.3)
+    gradient: GradientLimits = GradientLimits()
+
+
+EXPECTED_SHARES: dict[str, Band] = {
+    "hf": Band(low=0.15, high=0.35),
+    "mf": Band(low=0.20, high=0.40),
+    "lf": Band(low=0.10, high=0.25),
+    "portfolio": Band(low=0.40, high=0.60),
+}
+"""The guide's expected contributions, used for a branch of that name unless the config says otherwise."""

@@ -1,0 +1,69 @@
+"""Files of JSON lines: appended to by one process, read by many. A line that is not whole is not there."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from fxwatch.records.base import Record
+
+Line = TypeVar("Line", bound=Record)
+
+
+class LineWriter:
+    """Appends records to a file; a torn last line, left by a crash, is closed off first and stays unread."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        size = os.fstat(self._handle).st_size
+        if size and os.pread(self._handle, 1, size - 1) != b"\n":
+            os.write(self._handle, b"\n")
+
+    def append(self, record: Record) -> None:
+        """Write a record and flush it to disk. Raises OSError."""
+        data = record.model_dump_json(exclude_none=False).encode() + b"\n"
+        while data:
+            data = data[os.write(self._handle, data) :]
+        os.fsync(self._handle)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._handle)
+
+
+def read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
+    """The records of a file, oldest first; lines that are torn or not understood are passed over."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        for raw in file:
+            if (record := parse_line(raw, kind)) is not None:
+                yield record
+
+
+def last_line(path: Path, kind: type[Line]) -> Line | None:
+    """The newest record of a file, without reading all of it."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        for length in (1 << 16, 1 << 22, size):
+            file.seek(max(0, size - length))
+            lines = file.read().splitlines(keepends=True)[0 if length >= size else 1 :]
+            for raw in reversed(lines):
+                if (record := parse_line(raw, kind)) is not None:
+                    return record
+    return None
+
+
+def parse_line(raw: bytes, kind: type[Line]) -> Line | None:
+    """A record of one line; None where it is torn or not understood."""
+    if not raw.endswith(b"\n") or raw == b"\n":
+        return None
+    try:
+        return kind.model_validate_json(raw)
+    except ValidationError:
+        return None
