@@ -61,6 +61,37 @@ def _options(
     pass
 
 
+config_app = typer.Typer(help="Write, show and check the configuration.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+
+@app.command()
+def daemon(
+    folder: Folder = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Analyse what is complete now, and exit.")] = False,
+    config: ConfigFile = None,
+    fail_on: FailOn = None,
+) -> None:
+    """Watch a folder: explain every new checkpoint over the newest dumped states."""
+    from fxwatch.commands.daemon import daemon as run
+
+    raise typer.Exit(run(folder, config, once=once, fail_on=fail_on))
+
+
+@app.command()
+def demo(
+    folder: Folder = None,
+    *,
+    headless: Annotated[bool, typer.Option("--headless", help="Print results instead of the monitor.")] = False,
+    analyses: Annotated[int, typer.Option(min=1, help="Without the monitor: exit after so many.")] = 3,
+) -> None:
+    """Try it all: a real PPO run on real prices, explained as it trains."""
+    from fxwatch.commands.demo import demo as run
+
+    raise typer.Exit(run(folder, headless=headless, analyses=analyses))
+
+
 @app.command()
 def analyze(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file.")],
@@ -75,3 +106,39 @@ def analyze(
     from fxwatch.commands.analyze import analyze as run
 
     raise typer.Exit(run(checkpoint, states, config, output, as_json=as_json, fail_on=fail_on))
+
+
+@config_app.command("init")
+def config_init(
+    path: Annotated[Path | None, typer.Argument(help="File to write.", show_default="./config.toml")] = None,
+) -> None:
+    """Write a config.toml with every key at its default."""
+    from fxwatch.commands.config import init
+
+    raise typer.Exit(init(path))
+
+
+@config_app.command("show")
+def config_show(config: ConfigFile = None) -> None:
+    """Print the configuration as it is used."""
+    from fxwatch.commands.config import show
+
+    raise typer.Exit(show(config))
+
+
+@config_app.command("validate")
+def config_validate(config: ConfigFile = None) -> None:
+    """Check the configuration."""
+    from fxwatch.commands.config import validate
+
+    raise typer.Exit(validate(config))
+
+
+@config_app.command("schema")
+def config_schema(
+    of: Annotated[Literal["config", "analysis"], typer.Option("--of", help="Which schema.")] = "config",
+) -> None:
+    """Print a JSON Schema."""
+    from fxwatch.commands.config import schema
+
+    raise typer.Exit(schema(of))

@@ -84,7 +84,7 @@ def load_config(explicit: Path | None, watched: Path | None = None) -> Loaded:
         file = None if warning else found
     base = (file.parent if file else Path()).resolve()
     config = _validate(_merge(data, _environment()), file, text)
-    folders, refused = _code_folders(config.model.path, base, watched)
+    folders, refused = _code_folders(config.model.path, base, watched or Path(config.watch.dir))
     warnings += refused
     model = config.model.model_copy(update={"path": folders})
     return Loaded(config.model_copy(update={"model": model}), file, warnings)
@@ -187,11 +187,11 @@ def _line_of(place: list[str], text: str) -> int | None:
     return best[1]
 
 
-def _code_folders(paths: list[str], base: Path, watched: Path | None) -> tuple[list[str], list[str]]:
+def _code_folders(paths: list[str], base: Path, watched: Path) -> tuple[list[str], list[str]]:
     folders, refused = [], []
     for path in paths:
         folder = (base / path).resolve()
-        if watched is not None and folder.is_relative_to(watched.resolve()):
+        if folder.is_relative_to(watched.resolve()):
             refused.append(f"[model] path {path} is passed over: code is never loaded from inside the watched folder")
         else:
             folders.append(str(folder))

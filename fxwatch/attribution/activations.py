@@ -1,9 +1,12 @@
-"""Dormant units (Sokar et al. 2023, arXiv 2302.12902): hidden units whose activity is next to nothing over the states."""
+"""Dormant units: hidden units whose activity is next to nothing over the states.
+
+Sokar et al. 2023 (arXiv 2302.12902).
+"""
 
 import torch
 from torch import Tensor, nn
 
-from fxwatch.attribution.policy import Branches
+from fxwatch.attribution.policy import Branches, named_layers
 from fxwatch.attribution.subject import batches, rows_of
 
 DORMANT = 0.025
@@ -18,7 +21,7 @@ def dormant_units(policy: nn.Module, inputs: Branches) -> dict[str, float]:
     totals: dict[str, Tensor] = {}
     handles = [
         module.register_forward_pre_hook(_Reader(name, totals))
-        for name, module in policy.named_modules()
+        for name, module in named_layers(policy)
         if isinstance(module, nn.Linear)
     ]
     try:

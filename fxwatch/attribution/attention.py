@@ -1,4 +1,4 @@
-"""What attention attends to: maps by layer and head over the probe states, how focused they are, and whether they hold still.
+"""What attention attends to, by layer and head: how focused it is, and whether it holds still.
 
 Only nn.MultiheadAttention can be read from outside. It is made to give its weights by a hook, whatever the model asks.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fxwatch.attribution.policy import Branches
+from fxwatch.attribution.policy import Branches, named_layers
 from fxwatch.attribution.subject import batches, rows_of
 from fxwatch.records.analysis import Attention, AttentionHead
 
@@ -21,7 +21,7 @@ Maps = dict[str, Tensor]
 def attention_maps(policy: nn.Module, inputs: Branches) -> Maps:
     """Mean attention weights of every nn.MultiheadAttention over N states; empty where the model has none."""
     totals: Maps = {}
-    layers = {name: module for name, module in policy.named_modules() if isinstance(module, nn.MultiheadAttention)}
+    layers = {name: module for name, module in named_layers(policy) if isinstance(module, nn.MultiheadAttention)}
     if not layers:
         return {}
     calls: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Do the methods agree? Rank correlation of unit importance between every two methods, one vote for those that say the same."""
+"""Do the methods agree? Rank correlation between every two of them, one vote for those that say the same."""
 
 import math
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ HIGH = 0.7
 def consensus(voters: Mapping[str, Tensor]) -> Consensus:
     """Agreement of methods: name -> signed attributions (N, units), in order of precedence.
 
-    By state and then averaged, so that a few loud states do not decide. Methods correlated above 0.98 share a vote, cast
-    by the first of them.
+    By state and then averaged, so that a few loud states do not decide. Methods correlated above 0.98 share a vote,
+    cast by the first of them.
     """
     by_state = {
         (a, b): spearman(voters[a].double().abs(), voters[b].double().abs()) for a, b in combinations(voters, 2)

@@ -1,4 +1,7 @@
-"""Features that do nothing, and why. At once: constant input, zero projection, no functional effect. With time: low importance."""
+"""Features that do nothing, and why.
+
+At once: constant input, zero projection, no functional effect. With time: low importance.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -121,7 +124,7 @@ def _swap(inputs: Branches, unit: int, order: Tensor) -> Branches:
 
 
 def _unread(policy: nn.Module, inputs: Branches, meter: Meter) -> set[int]:
-    """Columns that no first layer reads: a random projection of what the first weight matrices give has no gradient there.
+    """Columns that no first layer reads: a random projection of what the first layers give has no gradient there.
 
     What a layer with a weight matrix gives is projected and then cut from the graph, so that only first layers lead to
     the inputs; outputs that are still joined to them go by a way without layers, and are projected, too.
@@ -154,7 +157,7 @@ def _unread(policy: nn.Module, inputs: Branches, meter: Meter) -> set[int]:
 
 
 class _Cut:
-    """A forward hook that keeps a random projection of what a layer gives, and lets the rest of the model go on without it."""
+    """A forward hook that keeps a random projection of what a layer gives, and cuts the rest of the model off."""
 
     def __init__(self) -> None:
         self.projected: list[Tensor] = []

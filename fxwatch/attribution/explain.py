@@ -1,4 +1,4 @@
-"""Explain a policy over some states: run the methods, measure everything, and say what could not be measured and why."""
+"""Explain a policy over some states: run the methods, measure all, say what could not be measured and why."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -51,8 +51,10 @@ class Previous:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an explanation is compared with: the run's probe states (None: the states themselves), its previous analysis,
-    and the shares of all units in its last analyses, oldest first (analyses, units).
+    """What an explanation is compared with.
+
+    The run's probe states (None: the states themselves), its previous analysis, and the shares of all units in its last
+    analyses, oldest first (analyses, units).
     """
 
     probe: States | None = None
@@ -72,9 +74,9 @@ def explain(
 ) -> tuple[Explanation, Arrays]:
     """Explain a policy over N states.
 
-    `policy` takes the states' branches in order and returns its outputs by name; `continuous` names the outputs that are
-    continuous actions rather than logits. Returns the explanation and its arrays: heat/BRANCH (time, features), the
-    signed mean attribution; attention/LAYER (heads, query, key); probe (states, units). Raises AttributionError.
+    `policy` takes the states' branches in order and returns its outputs by name; `continuous` names the outputs that
+    are continuous actions rather than logits. Returns the explanation and its arrays: heat/BRANCH (time, features),
+    the signed mean attribution; attention/LAYER (heads, query, key); probe (states, units). Raises AttributionError.
     """
     began = time.perf_counter()
     meter = Meter()
@@ -144,8 +146,8 @@ def _answers(policy: nn.Module, inputs: Branches, target: str, meter: Meter) -> 
     for name, output in again.items():
         if not torch.allclose(output, parts[0][name], rtol=1e-4, atol=1e-6, equal_nan=True):
             raise AttributionError(
-                f"the model answers the same states differently in eval mode (output {name!r}): a random layer is active; "
-                "make dropout and noise depend on self.training"
+                f"the model answers the same states differently in eval mode (output {name!r}): a random layer is "
+                "active; make dropout and noise depend on self.training"
             )
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

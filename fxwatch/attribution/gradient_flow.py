@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fxwatch.attribution.policy import Branches, Choice, Explained, component
+from fxwatch.attribution.policy import Branches, Choice, Explained, component, named_layers
 from fxwatch.attribution.subject import batches, rows_of
 from fxwatch.records.analysis import Drop, GradientFlow, LayerGradient
 from fxwatch.records.base import finite
@@ -42,11 +42,11 @@ def layers_of(policy: nn.Module) -> dict[str, list[nn.Parameter]]:
     """Each module that owns floating parameters, and those of them that no earlier one owns."""
     seen: set[int] = set()
     layers: dict[str, list[nn.Parameter]] = {}
-    for name, module in policy.named_modules():
+    for name, module in named_layers(policy):
         owned = [p for p in module.parameters(recurse=False) if p.is_floating_point() and id(p) not in seen]
         seen.update(id(parameter) for parameter in owned)
         if owned:
-            layers[name or "model"] = owned
+            layers[name] = owned
     return layers
 
 
@@ -143,7 +143,7 @@ def _drops(measured: Mapping[str, LayerGradient], successors: set[tuple[str, str
 
 
 def _with_silent(order: list[str], names: list[str]) -> list[str]:
-    """The order in which layers ran, with those that no hook sees (a projection inside attention) behind their parent."""
+    """The order in which layers ran; those that no hook sees (a projection inside attention) follow their parent."""
     placed = list(order)
     for name in names:
         if name not in placed:
@@ -163,9 +163,9 @@ def _order(
     outputs: dict[object, str] = {}
     order: list[str] = []
     handles = []
-    for name, module in policy.named_modules():
-        if (key := name or "model") in layers:
-            handles.append(module.register_forward_hook(_Recorder(key, order, outputs)))
+    for name, module in named_layers(policy):
+        if name in layers:
+            handles.append(module.register_forward_hook(_Recorder(name, order, outputs)))
     try:
         with torch.enable_grad():
             policy(*(x.detach().requires_grad_() for x in rows_of(inputs, slice(0, 1))))

@@ -1,7 +1,7 @@
 """Expected gradients on a frozen grid: every baseline at fixed positions of its path, the same for every checkpoint.
 
-Coarser than integrated gradients and many times cheaper; free of sampling noise, so that a difference between two results
-is a difference between two models or two inputs. Erion et al. 2021 (arXiv 1906.10670), with quadrature in place of draws.
+Coarser than integrated gradients and many times cheaper; free of sampling noise, so that a difference between two
+results is one between two models or two inputs. Erion et al. 2021 (arXiv 1906.10670), with quadrature for draws.
 """
 
 import torch

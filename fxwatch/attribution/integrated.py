@@ -1,6 +1,7 @@
-"""Integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) against every baseline, with as many steps as needed.
+"""Integrated gradients against every baseline, with as many steps as are needed.
 
-Captum's own, on Gauss-Legendre nodes. Each pair of state and baseline begins with few steps; a pair whose attributions
+Sundararajan et al. 2017 (arXiv 1703.01365). Captum's own, on Gauss-Legendre nodes.
+Each pair of state and baseline begins with few steps; a pair whose attributions
 do not sum to the change of the output gets about twice as many, up to a cap.
 """
 
@@ -16,13 +17,15 @@ from fxwatch.attribution.units import sum_over_time
 
 FEWEST_STEPS = 5
 _STEPS = (FEWEST_STEPS, 9, 17, 33, 65)
-_TOLERANCE = 0.05
+_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Integrated:
-    """Averages over baselines. `units`: (N, units), signed; `time`: each branch (time, features), signed mean over states;
-    `delta`: (N,) what the attributions of a state miss of the change of output.
+    """Averages over baselines.
+
+    `units`: (N, units), signed; `time`: each branch (time, features), signed mean over states; `delta`: (N,) what the
+    attributions of a state miss of the change of output.
     """
 
     units: Tensor

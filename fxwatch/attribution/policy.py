@@ -4,7 +4,7 @@ A policy is an nn.Module in eval mode that takes its branches in order, each (N,
 returns its outputs by name, each (N, ...).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,13 @@ Branches = tuple[Tensor, ...]
 
 class AttributionError(Exception):
     """A policy that cannot be explained over these states; the message says why and what to do."""
+
+
+def named_layers(policy: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """All modules under the names that the user gave them: a policy that only calls a model has it as `wrapped`."""
+    inner = getattr(policy, "wrapped", policy)
+    for name, module in inner.named_modules():
+        yield name or "model", module
 
 
 @dataclass(slots=True)

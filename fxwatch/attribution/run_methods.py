@@ -21,7 +21,10 @@ def method_names(subject: Subject) -> list[str]:
 def run_methods(
     subject: Subject, progress: Callable[[str], None]
 ) -> tuple[dict[str, Attributions], dict[str, MethodReport]]:
-    """Attributions by method, of those that ran, and a report on each. Raises AttributionError if the primary one failed."""
+    """Attributions by method, of those that ran, and a report on each.
+
+    Raises AttributionError where the primary method failed.
+    """
     found: dict[str, Attributions] = {}
     reports: dict[str, MethodReport] = {}
     for name in method_names(subject):

@@ -1,4 +1,4 @@
-"""Do the rankings hold still? Against the run's previous analysis on the same probe states, and against sampling noise."""
+"""Do the rankings hold still? Now and at the previous analysis, on the same states, against sampling noise."""
 
 import torch
 from torch import Tensor

@@ -19,7 +19,7 @@ _SEED = 7
 
 
 def completeness(delta: Tensor, signed: Tensor) -> Estimate:
-    """Error of completeness, Σ|Σφ - Δf| / Σ|Δf| over states (Sundararajan et al. 2017): delta (N,), signed (N, units)."""
+    """Error of completeness, Σ|Σφ - Δf| / Σ|Δf| over states: delta (N,), signed (N, units)."""
     change = signed.sum(1) - delta
     terms = torch.stack([delta.abs(), change.abs()], dim=1).double()
     if float(terms[:, 1].sum()) == 0:

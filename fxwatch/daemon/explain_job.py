@@ -1,4 +1,4 @@
-"""One analysis from file to record: open, load, explain, judge. Runs in a worker, or in the process of `fxwatch analyze`."""
+"""One analysis from file to record: open, load, explain, judge. For workers, and for `fxwatch analyze`."""
 
 import io
 import resource
@@ -25,7 +25,7 @@ from fxwatch.load import (
     read_weights,
 )
 from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
-from fxwatch.records.recipe import recipe_digest
+from fxwatch.records.recipe import analysis_digest, recipe_digest
 from fxwatch.records.verdict import health, judge, states_left_out
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store, analysis_id
@@ -79,7 +79,8 @@ def open_files(job: ExplainJob) -> Opened:
         error.culprit = "states"
         raise
     config = job.config
-    digest = recipe_digest(checkpoint.sha256, states.sha256, config.model, config.inputs, config.analysis)
+    recipe = recipe_digest(config.model, config.inputs, config.analysis)
+    digest = analysis_digest(checkpoint.sha256, states.sha256, recipe)
     return Opened(checkpoint, states, dump, digest)
 
 

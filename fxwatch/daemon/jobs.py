@@ -1,6 +1,8 @@
 """What a worker is asked and what it answers: plain records, sent as JSON."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
 
 from fxwatch.config import Config
 from fxwatch.records.analysis import Analysis
@@ -65,4 +67,20 @@ class Trouble(Record):
     config: bool = False
 
 
+Job = ExplainJob | DrawJob
 Answer = Explained | Duplicate | Drawn | Trouble
+
+_JOB: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])
+_ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="kind")])
+
+
+def do_job(text: str) -> str:
+    """A job in JSON to its answer in JSON: what executors run, here or on another machine."""
+    from fxwatch.daemon.worker import answer
+
+    return answer(_JOB.validate_json(text)).model_dump_json()
+
+
+def parse_answer(text: str) -> Answer:
+    """An answer in JSON. A worker has run a stranger's model: raises ValueError where its answer makes no sense."""
+    return _ANSWER.validate_json(text)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-KEEP_CHECKPOINTS = 50
+KEEP_CHECKPOINTS = 20
 KEEP_STATES = 3
 
 

@@ -35,7 +35,7 @@ def kind_of(name: str) -> Literal["checkpoint", "states"] | None:
 
 
 def step_in_name(path: str) -> int | None:
-    """The training step in a file's name, else in its folder's (`checkpoint-500/model.safetensors`); a date is no step."""
+    """The training step in a file's name, else in its folder's (`checkpoint-500/model.bin`); a date is no step."""
     pure = PurePath(path)
     for stem in (pure.stem, pure.parent.name):
         for pattern in _LABELLED:

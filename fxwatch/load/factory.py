@@ -57,7 +57,8 @@ def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     ]
     if problems:
         raise LoadError(
-            f"the weights do not fit the model: {'; '.join(problems)}; check [model] factory, factory_args and state_dict_key"
+            f"the weights do not fit the model: {'; '.join(problems)}; "
+            "check [model] factory, factory_args and state_dict_key"
         )
     model.load_state_dict(dict(fitted))
     return model

@@ -1,4 +1,4 @@
-"""Named outputs out of whatever forward returns: by the paths of [model.outputs], or by its shape where none are set."""
+"""Named outputs out of whatever forward returns: by the paths of [model.outputs], or else by its structure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +46,8 @@ def _inferred(returned: Any) -> dict[str, Tensor]:
             names = ["action_type", "action_size", *(f"action_{place}" for place in range(3, len(flat) + 1))]
             return dict(zip(names, flat, strict=False)) | ({"value": value} if value is not None else {})
     raise LoadError(
-        f'forward returned {describe(returned)}; say in [model.outputs] where each output is, as in action_type = "0.0"',
+        f"forward returned {describe(returned)}; "
+        'say in [model.outputs] where each output is, as in action_type = "0.0"',
         config=True,
     )
 

@@ -92,27 +92,27 @@ class CalledPolicy(nn.Module):
 
     def __init__(self, model: nn.Module, branches: list[str], call: Call, outputs: Mapping[str, str]) -> None:
         super().__init__()
-        self.model, self.branches, self.call, self.outputs = model, branches, call, outputs
+        self.wrapped, self.branches, self.call, self.outputs = model, branches, call, outputs
 
     def forward(self, *branches: Tensor) -> dict[str, Tensor]:
         """Outputs by name."""
         if self.call == "dict":
-            returned = self.model(dict(zip(self.branches, branches, strict=True)))
+            returned = self.wrapped(dict(zip(self.branches, branches, strict=True)))
         elif self.call == "kwargs":
-            returned = self.model(**dict(zip(self.branches, branches, strict=True)))
+            returned = self.wrapped(**dict(zip(self.branches, branches, strict=True)))
         elif self.call == "args":
-            returned = self.model(*branches)
+            returned = self.wrapped(*branches)
         else:
-            returned = self.model(torch.cat([branch.flatten(1) for branch in branches], dim=1))
+            returned = self.wrapped(torch.cat([branch.flatten(1) for branch in branches], dim=1))
         return named_outputs(returned, self.outputs)
 
 
 class Sb3Policy(nn.Module):
-    """An actor-critic policy of Stable-Baselines3, from a factory: its action distribution's logits or mean, and value."""
+    """An actor-critic policy of Stable-Baselines3: the logits or the mean of its action distribution, and value."""
 
     def __init__(self, policy: nn.Module, branches: list[str] | None = None) -> None:
         super().__init__()
-        self.policy = policy
+        self.wrapped = policy
         self.branches = branches or []
 
     @staticmethod
@@ -126,7 +126,7 @@ class Sb3Policy(nn.Module):
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Its branches in its own order ("" for a single observation)."""
-        space: Any = self.policy.observation_space
+        space: Any = self.wrapped.observation_space
         if hasattr(space, "spaces") and isinstance(space.spaces, Mapping):
             return {name: tuple(part.shape) for name, part in space.spaces.items()}
         return {"": tuple(space.shape)}
@@ -134,7 +134,7 @@ class Sb3Policy(nn.Module):
     @property
     def space(self) -> ActionSpace:
         """Its action space."""
-        space: Any = self.policy.action_space
+        space: Any = self.wrapped.action_space
         kind = type(space).__name__
         if kind == "Discrete":
             return ActionSpace([int(space.n)], continuous=False)
@@ -146,11 +146,11 @@ class Sb3Policy(nn.Module):
 
     def over(self, branches: list[str]) -> "Sb3Policy":
         """The policy as a function of these branches."""
-        return Sb3Policy(self.policy, branches)
+        return Sb3Policy(self.wrapped, branches)
 
     def forward(self, *branches: Tensor) -> dict[str, Tensor]:
         """Outputs by name."""
-        policy: Any = self.policy
+        policy: Any = self.wrapped
         shapes = self.shapes
         if "" in shapes:
             flat = torch.cat([branch.flatten(1) for branch in branches], dim=1)

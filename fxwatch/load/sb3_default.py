@@ -41,7 +41,7 @@ class MlpExtractor(nn.Module):
 class DefaultPolicy(nn.Module):
     """The policy's layers under the names that policy.pth uses.
 
-    forward(x) with x (N, flat observation) -> outputs by name: action_type, action_size, … logits or `action`, and value.
+    forward(x) with x (N, flat observation) -> outputs by name: logits action_type, action_size, … or `action`; value.
     """
 
     def __init__(self, state: Mapping[str, Tensor], activation: type[nn.Module], space: ActionSpace) -> None:
@@ -100,8 +100,8 @@ def _check_kind(state: Mapping[str, Tensor], fields: Mapping[str, Any]) -> None:
     if not {"action_net.weight", "value_net.weight"} <= state.keys() or module != _OWN_POLICIES:
         kind = module or "another algorithm than PPO and A2C"
         raise LoadError(
-            f"a Stable-Baselines3 model of {kind}; without a factory only PPO and A2C with MlpPolicy or MultiInputPolicy "
-            f"are known: {_NEEDS_FACTORY}",
+            f"a Stable-Baselines3 model of {kind}; without a factory only PPO and A2C with MlpPolicy or "
+            f"MultiInputPolicy are known: {_NEEDS_FACTORY}",
             "unsupported",
             config=True,
         )

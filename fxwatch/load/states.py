@@ -80,7 +80,8 @@ def _read(content: Content) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
 def _floats(name: str, array: NDArray[Any]) -> Floats:
     if array.ndim not in {2, 3} or array.dtype.kind not in "fiub":
         raise LoadError(
-            f"branch {name} is {array.dtype} of shape {array.shape}; it must be numbers, (N, time, features) or (N, features)"
+            f"branch {name} is {array.dtype} of shape {array.shape}; "
+            "it must be numbers, (N, time, features) or (N, features)"
         )
     with np.errstate(over="ignore"):
         return np.asarray(array, dtype=np.float32)
@@ -119,7 +120,7 @@ def _printable(name: str) -> str:
 
 
 def _ordered(branches: dict[str, Floats], named: list[str], inputs: Mapping[str, InputSettings]) -> dict[str, Floats]:
-    """The branches of [inputs], cut from a flat observation where it says so; else those of the dump, in its own order."""
+    """The branches of [inputs], cut from a flat observation where it says so; else those of the dump."""
     if not inputs:
         first = [name for name in named if name in branches]
         return {name: branches[name] for name in [*first, *(name for name in branches if name not in first)]}

@@ -162,8 +162,9 @@ class GradientFlow(Record):
 
 
 class DeadFeatures(Record):
-    """Features that do nothing, by branch, and why: constant_input, zero_projection, no_functional_effect, low_importance.
+    """Features that do nothing, by branch, and why.
 
+    The causes: constant_input, zero_projection, no_functional_effect, low_importance.
     In JSON the branches stand beside the other keys: `{"hf": ["a"], "total_count": 1, "causes": {"hf": {"a": …}}, …}`.
     """
 
@@ -202,7 +203,7 @@ class Stability(Record):
 
 
 class AttentionHead(Record):
-    """Mean row entropy over the maximum (0 focused, 1 even), and 1 - Jensen-Shannon divergence to the previous analysis."""
+    """Mean row entropy over the maximum (0 focused, 1 even); 1 - Jensen-Shannon divergence to the previous analysis."""
 
     entropy: float | None = None
     stability: float | None = None
@@ -218,7 +219,7 @@ class Attention(Record):
 
 
 class Decision(Record):
-    """An action that the policy takes: in how many of the states, and the leading features by branch (score as in rankings)."""
+    """An action that the policy takes: in how many of the states, and the leading features by branch with scores."""
 
     count: int
     features: dict[str, Ranking]

@@ -34,7 +34,11 @@ class Generation(Record):
 
 
 class LedgerLine(Record):
-    """`path` is relative to the watched folder; `sha256` and `step` are known once the file was read."""
+    """What became of a file.
+
+    `path` is relative to the watched folder; `sha256` and `step` are known once the file was read; `recipe` is that of
+    the settings under which the decision was made.
+    """
 
     seq: int
     at: str
@@ -46,4 +50,5 @@ class LedgerLine(Record):
     generation: Generation | None = None
     sha256: str | None = None
     step: int | None = None
+    recipe: str | None = None
     analysis: str | None = None

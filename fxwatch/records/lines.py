@@ -3,6 +3,9 @@
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
 
+COMPLETED = "🔍 Captum attribution analysis completed - feature importance updated"
+LINES_AN_ANALYSIS = 6
+
 
 def console_lines(analysis: Analysis) -> list[str]:
     """The guide's lines, with a warning sign where a thing is not well, and the verdict in one line below them."""
@@ -12,7 +15,7 @@ def console_lines(analysis: Analysis) -> list[str]:
     vanishing = len(flow.vanishing_gradients) if measured else None
     exploding = len(flow.exploding_gradients) if measured else None
     return [
-        "🔍 Captum attribution analysis completed - feature importance updated",
+        COMPLETED,
         _line(consensus.verdict, f"Attribution consensus: {_number(consensus.mean_correlation)}"),
         _line(
             spread,

@@ -1,8 +1,8 @@
 """What a user may ask of an analysis: the guide's AttributionConfig, under the same names."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from fxwatch.records.thresholds import Strict
 
@@ -11,6 +11,16 @@ BaselineType = Literal["background", "mean", "zero", "gaussian"]
 MethodName = Literal[
     "integrated_gradients", "gradient_shap", "deep_lift", "saliency", "input_x_gradient", "feature_ablation"
 ]
+
+
+def _steps(value: object) -> object:
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    if number != "auto" and (not isinstance(number, int) or isinstance(number, bool) or number < 2):
+        raise ValueError('it must be "auto" or a whole number of at least 2')
+    return number
+
+
+Steps = Annotated[Literal["auto"] | int, BeforeValidator(_steps)]
 
 
 class AnalysisSettings(Strict):
@@ -22,7 +32,7 @@ class AnalysisSettings(Strict):
     secondary_methods: list[MethodName] = Field(
         ["gradient_shap", "deep_lift", "saliency", "feature_ablation"], description="methods that vote beside it"
     )
-    n_steps: Literal["auto"] | int = Field("auto", description="quadrature nodes of integrated gradients, or auto")
+    n_steps: Steps = Field("auto", description="quadrature nodes of integrated gradients, or auto")
     n_samples: int = Field(32, ge=1, description="samples of gradient_shap, a state")
     use_noise_tunnel: bool = Field(False, description="let SmoothGrad over the primary method vote, too")  # noqa: FBT003
     noise_tunnel_samples: int = Field(25, ge=2, description="noisy copies of a state for it")
@@ -32,13 +42,6 @@ class AnalysisSettings(Strict):
     every: int = Field(1, ge=1, description="analyse every Nth checkpoint of a run")
     max_states: int = Field(32, ge=1, description="states analysed of a dump, evenly over it")
     dead_min_history: int = Field(10, ge=1, description="analyses before low importance may call a feature dead")
-
-    @field_validator("n_steps")
-    @classmethod
-    def _enough_steps(cls, value: Literal["auto"] | int) -> Literal["auto"] | int:
-        if isinstance(value, int) and value < 2:
-            raise ValueError('n_steps must be "auto" or a number of at least 2')
-        return value
 
 
 class ModelSettings(Strict):

@@ -1,7 +1,7 @@
 """The guide's thresholds, as data: where a number stops being well.
 
-On a boundary the milder side holds, so a value equal to a limit has not crossed it. Between the guide's healthy band and
-its warning a value is ok.
+On a boundary the milder side holds, so a value equal to a limit has not crossed it. Between the guide's healthy band
+and its warning a value is ok.
 """
 
 from typing import Self

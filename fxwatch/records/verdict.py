@@ -139,36 +139,36 @@ def _gradient_flow(flow: GradientFlow, limits: GradientLimits, findings: list[Fi
         )
         return flow.model_copy(update={"verdict": "unknown"})
     kinds: list[tuple[str, list[str], float | None, Verdict, str]] = [
-        ("nonfinite", flow.nonfinite, None, "bad", "have a gradient of NaN or Inf"),
+        ("nonfinite", flow.nonfinite, None, "bad", "a gradient of NaN or Inf"),
         (
             "vanishing",
             flow.vanishing_gradients,
             limits.vanishing,
             "bad",
-            f"have a gradient norm below {limits.vanishing:g}",
+            f"a gradient norm below {limits.vanishing:g}",
         ),
         (
             "exploding",
             flow.exploding_gradients,
             limits.exploding,
             "bad",
-            f"have a gradient norm above {limits.exploding:g}",
+            f"a gradient norm above {limits.exploding:g}",
         ),
-        ("zero", flow.zero, 0.0, "bad", "have a gradient of exactly nought"),
-        ("unused", flow.unused, None, "warn", "do not reach any output"),
+        ("zero", flow.zero, 0.0, "bad", "a gradient of exactly nought"),
+        ("unused", flow.unused, None, "warn", "no way to any output"),
         (
             "drops",
             [f"{d.from_} to {d.to}" for d in flow.drops],
             limits.drop,
             "warn",
-            f"lose more than {1 / limits.drop:g}×",
+            f"a fall of the gradient by more than {1 / limits.drop:g}×",
         ),
     ]
     verdict: Verdict = "ok"
     for kind, layers, limit, level, words in kinds:
         if layers:
-            subject = "steps between layers" if kind == "drops" else "layers"
-            message = f"{len(layers)} {subject} {words}: {_some(layers)}"
+            one, many = ("step between layers", "steps between layers") if kind == "drops" else ("layer", "layers")
+            message = f"{len(layers)} {one if len(layers) == 1 else many} with {words}: {_some(layers)}"
             findings.append(_finding(f"gradient_flow.{kind}", len(layers), limit, level, message))
             verdict = worst(verdict, level)
     return flow.model_copy(update={"verdict": verdict})
@@ -193,7 +193,10 @@ def _stability(stability: Stability, findings: list[Finding]) -> Stability:
         return stability.model_copy(update={"verdict": "unknown"})
     if value >= null_low:
         return stability.model_copy(update={"verdict": "ok"})
-    message = f"rankings moved since the previous analysis: correlation {value:.3g}, sampling noise alone gives {null_low:.3g}"
+    message = (
+        f"rankings moved since the previous analysis: correlation {value:.3g}, "
+        f"where sampling noise alone gives at least {null_low:.3g}"
+    )
     findings.append(_finding("stability", value, null_low, "warn", message))
     return stability.model_copy(update={"verdict": "warn"})
 

@@ -30,7 +30,7 @@ class Store:
         return (self.root / MARK).is_file()
 
     def create(self) -> None:
-        """Make the folder and mark it. Raises StoreError where a folder of that name is somebody else's, or cannot be made."""
+        """Make the folder and mark it. Raises StoreError where it is somebody else's, or cannot be made."""
         if self.exists():
             return
         try:

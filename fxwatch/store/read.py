@@ -27,8 +27,8 @@ def read_analysis(path: Path) -> Analysis:
         raise StoreError(f"{path} is not an analysis of fxwatch's: {place}: {first['msg']}") from None
     if analysis.schema_version > SCHEMA_VERSION:
         raise StoreError(
-            f"{path} was written by a newer fxwatch (schema {analysis.schema_version}, this one knows {SCHEMA_VERSION}); "
-            "update fxwatch to read it"
+            f"{path} was written by a newer fxwatch (schema {analysis.schema_version}, "
+            f"this one knows {SCHEMA_VERSION}); update fxwatch to read it"
         )
     return analysis
 

@@ -1,0 +1,54 @@
+"""`fxwatch daemon`: watch a folder, or explain once what is in it."""
+
+import signal
+from pathlib import Path
+
+from fxwatch import exit_codes
+from fxwatch.config import load_config
+from fxwatch.records.base import Verdict, at_or_below
+from fxwatch.store.layout import Store
+from fxwatch.store.lock import HeldError, held
+from fxwatch.terminal import say
+
+
+def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on: Verdict | None) -> int:
+    """Watch the folder. Returns the exit code."""
+    loaded = load_config(config_file, folder)
+    for warning in loaded.warnings:
+        say(f"fxwatch: {warning}")
+    config = loaded.config
+    watched = folder if folder is not None else Path(config.watch.dir)
+    if not watched.is_dir():
+        say(
+            f"fxwatch: {watched} is not a folder; name the one that training writes to, as in `fxwatch daemon outputs/`"
+        )
+        return exit_codes.NOTHING
+    watched = watched.absolute()
+    store = Store.of(watched, config.store.dir)
+    store.create()
+    from fxwatch.daemon.narrator import Narrator
+    from fxwatch.daemon.service import Daemon
+
+    try:
+        with held(store.lock), Narrator() as narrator:
+            service = Daemon(watched, config, store, narrator, once=once)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: service.stop())
+            if not once:
+                narrator.say(f"watching {watched}, results in {store.root}; Ctrl-C ends it")
+            service.run()
+    except HeldError as error:
+        say(f"fxwatch: {watched} is watched already by {error}")
+        return exit_codes.LOCKED
+    if not once:
+        return exit_codes.OK
+    found = service.summary()
+    if not found.checkpoints:
+        say(f"fxwatch: there is no checkpoint in {watched} (.pt, .pth, .ckpt, .zip or .safetensors)")
+        return exit_codes.NOTHING
+    told = [f"{found.analysed} analysed"] + [f"{found.failed} failed"] * bool(found.failed)
+    say(f"fxwatch: {', '.join(told)} of {found.checkpoints} checkpoints; results in {store.root}")
+    if not found.analysed and (found.failed or found.without_states):
+        return exit_codes.FAILURE
+    unhealthy = fail_on is not None and at_or_below(found.verdict, fail_on)
+    return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK

@@ -1,0 +1,120 @@
+"""From a worker's answer to the store, the ledger and the console."""
+
+import re
+from dataclasses import dataclass
+
+from fxwatch.daemon.jobs import Answer, Duplicate, Explained, Trouble
+from fxwatch.daemon.narrator import Narrator
+from fxwatch.daemon.plan import Work
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.ledger import FileState
+from fxwatch.store.layout import Store
+from fxwatch.store.ledger import Ledger
+from fxwatch.store.write import RunWriter
+
+_ID = re.compile(r"step-(none|\d{9,})-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an analysis: what was published, and a file that is to be looked at again, or is gone."""
+
+    published: Analysis | None = None
+    failed: bool = False
+    again: str | None = None
+    gone: str | None = None
+
+
+class Publisher:
+    """Publishes answers. Holds the histories of all runs, as their only writer."""
+
+    def __init__(self, store: Store, ledger: Ledger, narrator: Narrator, recipe: str) -> None:
+        self._store, self._ledger, self._narrator, self._recipe = store, ledger, narrator, recipe
+        self.runs: dict[str, RunWriter] = {run.name: RunWriter(run) for run in store.runs()}
+
+    def publish(self, work: Work, answer: Answer) -> Outcome:
+        """Do what an answer calls for. Raises OSError where the store cannot be written."""
+        if isinstance(answer, Explained):
+            return self._explained(work, answer)
+        if isinstance(answer, Duplicate):
+            self._note(work, "done", "analysed before: same content, states and settings", answer.analysis)
+            return Outcome()
+        if isinstance(answer, Trouble):
+            return self._trouble(work, answer)
+        raise TypeError(answer)
+
+    def close(self) -> None:
+        """Close all histories."""
+        for writer in self.runs.values():
+            writer.close()
+
+    def _explained(self, work: Work, answer: Explained) -> Outcome:
+        analysis, one = answer.analysis, work.candidate
+        if analysis.run != one.run or not _ID.fullmatch(analysis.id):
+            return self._trouble(work, Trouble(outcome="failed", reason="its worker answered for something else"))
+        if one.run not in self.runs:
+            self.runs[one.run] = RunWriter(self._store.run(one.run))
+        self.runs[one.run].commit(analysis)
+        self._note(work, "done", "", analysis.id, analysis)
+        for note in answer.notes:
+            self._narrator.say(note)
+        if analysis.states.left_out_reason is not None:
+            self._left_out(work, analysis)
+        self._narrator.analysed(analysis)
+        return Outcome(published=analysis)
+
+    def _left_out(self, work: Work, analysis: Analysis) -> None:
+        used, dump = analysis.states, work.dump
+        total = used.left_out + used.count
+        reason = f"{used.left_out} states left out ({total - used.left_out} analysed): {used.left_out_reason}"
+        before = self._ledger.get(dump.path)
+        self._ledger.note(
+            dump.path, "ready", reason, kind="states", run=dump.run, generation=dump.generation, step=dump.step
+        )
+        if before is None or before.reason != reason:
+            self._narrator.say(f"{dump.path}: {reason}")
+
+    def _trouble(self, work: Work, answer: Trouble) -> Outcome:
+        one, dump = work.candidate, work.dump
+        if answer.outcome in {"incomplete", "vanished"}:
+            path = one.path if answer.culprit == "checkpoint" else dump.path
+            state: FileState = "settling" if answer.outcome == "incomplete" else "vanished"
+            self._note(work, state, answer.reason, culprit=answer.culprit)
+            return Outcome(again=path) if answer.outcome == "incomplete" else Outcome(gone=path)
+        self._note(work, answer.outcome, answer.reason, culprit=answer.culprit)
+        if answer.culprit == "states":
+            self._note(work, "failed", f"its states cannot be used: {dump.path}: {answer.reason}")
+        verb = "failed" if answer.outcome == "failed" else f"is {answer.outcome}"
+        path = one.path if answer.culprit == "checkpoint" else f"{one.path} failed: {dump.path}"
+        self._narrator.say(f"{path} {verb}: {answer.reason}")
+        return Outcome(failed=answer.outcome == "failed")
+
+    def _note(
+        self,
+        work: Work,
+        state: FileState,
+        reason: str,
+        analysis_id: str | None = None,
+        analysis: Analysis | None = None,
+        *,
+        culprit: str = "checkpoint",
+    ) -> None:
+        if culprit == "states":
+            dump = work.dump
+            self._ledger.note(
+                dump.path, state, reason, kind="states", run=dump.run, generation=dump.generation, step=dump.step
+            )
+            return
+        one = work.candidate
+        self._ledger.note(
+            one.path,
+            state,
+            reason,
+            kind="checkpoint",
+            run=one.run,
+            generation=work.generation,
+            sha256=analysis.checkpoint.sha256 if analysis else None,
+            step=analysis.checkpoint.step if analysis else one.step,
+            recipe=self._recipe,
+            analysis=analysis_id,
+        )

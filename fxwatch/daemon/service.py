@@ -1,0 +1,231 @@
+"""The daemon: look, plan, explain, publish, beat; until it is told to stop, or, with `once`, until nothing is left."""
+
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fxwatch.config import Config
+from fxwatch.daemon.heartbeat import Heartbeat
+from fxwatch.daemon.intake import Intake
+from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Trouble, do_job, parse_answer
+from fxwatch.daemon.narrator import Narrator
+from fxwatch.daemon.outcome import Publisher
+from fxwatch.daemon.plan import Plan, Work
+from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.base import Verdict, worst
+from fxwatch.records.recipe import recipe_digest
+from fxwatch.store.layout import Store
+from fxwatch.store.ledger import Ledger
+from fxwatch.watch import Hints, Watcher
+
+PATIENCE_ONCE = 3.0
+PATIENCE_AT_THE_END = 10.0
+LATEST_DRAWING = 30.0
+
+
+class Summary(NamedTuple):
+    """What a daemon leaves: `verdict` is the worst of all runs."""
+
+    checkpoints: int
+    analysed: int
+    failed: int
+    without_states: int
+    verdict: Verdict
+
+
+class Daemon:
+    """Watches one folder. `once`: analyse what is complete now, and end."""
+
+    def __init__(self, watched: Path, config: Config, store: Store, narrator: Narrator, *, once: bool) -> None:
+        self._watched, self._config, self._store, self._narrator, self._once = watched, config, store, narrator, once
+        self._wake = threading.Event()
+        self._stopping = False
+        recipe = recipe_digest(config.model, config.inputs, config.analysis)[:8]
+        self._ledger = Ledger(store.ledger)
+        self._plan = Plan(config.analysis.every, grace=0.0) if once else Plan(config.analysis.every)
+        self._intake = Intake(str(watched), self._plan, self._ledger, recipe, narrator)
+        self._publisher = Publisher(store, self._ledger, narrator, recipe)
+        self._hints = None if once else self._listen()
+        self._watcher = Watcher(str(watched), self._hints, self._intake.remember(), time.monotonic)
+        self._pool = ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
+        self._explaining: dict[Future[str], Work] = {}
+        self._drawing: dict[Future[str], DrawJob] = {}
+        self._to_draw: list[DrawJob] = []
+        self._drawn_at = time.monotonic()
+        self._stage = ""
+        self._heartbeat = Heartbeat(store, watched)
+        self._trouble: str | None = None
+        self._analysed = 0
+        self._failed = 0
+
+    def summary(self) -> Summary:
+        """What came of it."""
+        return Summary(
+            checkpoints=self._watcher.checkpoints(),
+            analysed=self._analysed,
+            failed=self._failed,
+            without_states=len(self._plan.without_states()),
+            verdict=worst(*(run.history[-1].verdict for run in self._publisher.runs.values() if run.history)),
+        )
+
+    def stop(self) -> None:
+        """End soon. Safe to call from a signal handler."""
+        self._stopping = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Watch until stopped, or, with `once`, until nothing is left to do."""
+        self._pool.warm_up()
+        began = time.monotonic()
+        while not self._stopping:
+            self._look()
+            self._collect()
+            self._dispatch()
+            self._beat("watching")
+            if self._once and self._all_done(time.monotonic() - began):
+                for sighting in self._watcher.wait_is_over():
+                    self._intake.take(sighting, time.monotonic())
+                break
+            self._wake.wait(self._seconds_to_wait())
+            self._wake.clear()
+        self._end()
+
+    def _listen(self) -> Hints | None:
+        hints = Hints(str(self._watched), str(self._store.root.absolute()), self._wake.set)
+        if hints.start():
+            return hints
+        self._narrator.say("no events come from this folder (see fs.inotify.max_user_watches); it is polled instead")
+        return None
+
+    def _look(self) -> None:
+        for sighting in self._watcher.look():
+            self._intake.take(sighting, time.monotonic())
+        if not self._watcher.settling():
+            self._intake.tell_without_states()
+        if self._watcher.trouble and self._watcher.trouble != self._trouble:
+            self._narrator.say(self._watcher.trouble)
+        self._trouble = self._watcher.trouble
+
+    def _collect(self) -> None:
+        """Take in what workers have finished."""
+        for future in [future for future in self._drawing if future.done()]:
+            job, answer = self._drawing.pop(future), _answer(future)
+            if not isinstance(answer, Drawn):
+                why = answer.reason if isinstance(answer, Trouble) else "its worker answered for something else"
+                self._narrator.say(f"the report of {job.analysis} was not drawn: {why}")
+        for future in [future for future in self._explaining if future.done()]:
+            work = self._explaining.pop(future)
+            outcome = self._publisher.publish(work, _answer(future))
+            if outcome.published is not None:
+                self._published(outcome.published)
+            self._failed += outcome.failed
+            if outcome.again is not None:
+                self._watcher.again(outcome.again)
+            if outcome.gone is not None:
+                self._plan.gone(outcome.gone)
+            self._plan.finished(work, time.monotonic())
+        self._show_progress()
+
+    def _published(self, analysis: Analysis) -> None:
+        self._analysed += 1
+        store = str(self._store.root)
+        others = [job.model_copy(update={"newest": job.newest and job.run != analysis.run}) for job in self._to_draw]
+        self._to_draw = [*others, DrawJob(store=store, run=analysis.run, analysis=analysis.id, newest=True)]
+
+    def _dispatch(self) -> None:
+        """Fill the free places: with analyses first, though no report waits longer than half a minute."""
+        while len(self._explaining) + len(self._drawing) < self._config.daemon.workers:
+            late = bool(self._to_draw) and time.monotonic() - self._drawn_at > LATEST_DRAWING
+            work = None if late else self._plan.take(time.monotonic())
+            if work is not None:
+                self._explain(work)
+            elif self._to_draw:
+                job = self._to_draw.pop()
+                self._drawing[self._submit(job)] = job
+                self._drawn_at = time.monotonic()
+            else:
+                return
+
+    def _explain(self, work: Work) -> None:
+        one = work.candidate
+        job = ExplainJob(
+            checkpoint=str(self._watched / one.path),
+            checkpoint_name=one.path,
+            states=str(self._watched / work.dump.path),
+            states_name=work.dump.path,
+            run=one.run,
+            store=str(self._store.root),
+            config=self._config,
+        )
+        self._ledger.note(
+            one.path, "running", kind="checkpoint", run=one.run, generation=work.generation, step=one.step
+        )
+        self._explaining[self._submit(job)] = work
+
+    def _submit(self, job: ExplainJob | DrawJob) -> Future[str]:
+        future: Future[str] = self._pool.submit(do_job, job.model_dump_json())
+        future.add_done_callback(lambda _: self._wake.set())
+        return future
+
+    def _on_stage(self, _args: tuple[Any, ...], stage: str) -> None:
+        self._stage = stage
+        self._show_progress()
+
+    def _show_progress(self) -> None:
+        running = [work.candidate.path for work in self._explaining.values()]
+        what = f"{running[0]}: {self._stage}" if running else "drawing reports" if self._drawing else ""
+        left = len(running) + self._plan.waiting()
+        self._narrator.progress(what, self._analysed, self._analysed + left)
+
+    def _beat(self, state: Any) -> None:
+        self._heartbeat.beat(
+            time.monotonic(),
+            state,
+            self._watcher.mode,
+            scan_seconds=self._watcher.scan_seconds,
+            files=self._ledger.counts(),
+            waiting=self._plan.waiting(),
+            running=[work.candidate.path for work in self._explaining.values()],
+            trouble=self._trouble,
+            runs=self._publisher.runs,
+        )
+
+    def _all_done(self, elapsed: float) -> bool:
+        busy = self._explaining or self._drawing or self._to_draw or self._plan.waiting()
+        return not busy and (not self._watcher.settling() or elapsed > PATIENCE_ONCE)
+
+    def _seconds_to_wait(self) -> float:
+        now = time.monotonic()
+        next_at = self._plan.next_at()
+        put_off = [max(0.1, next_at - now)] if next_at is not None else []
+        return min(self._watcher.seconds_to_next(), self._heartbeat.seconds_to_next(now), *put_off)
+
+    def _end(self) -> None:
+        """Finish what can be finished soon, and leave the rest for the next start."""
+        if self._hints is not None:
+            self._hints.stop()
+        self._pool.end(0.0 if not self._explaining else PATIENCE_AT_THE_END)
+        self._collect_finished_only()
+        self._beat("stopped")
+        self._publisher.close()
+        self._ledger.close()
+
+    def _collect_finished_only(self) -> None:
+        for future in [*self._explaining, *self._drawing]:
+            if future.cancelled() or (future.done() and future.exception() is not None):
+                self._explaining.pop(future, None)
+                self._drawing.pop(future, None)
+        self._collect()
+
+
+def _answer(future: Future[str]) -> Answer:
+    """A worker's answer, or what can be said of a worker that gave none."""
+    try:
+        return parse_answer(future.result())
+    except JobError as error:
+        return Trouble(outcome="failed", reason=str(error))
+    except ValueError:
+        return Trouble(outcome="failed", reason="its worker's answer makes no sense")

@@ -1,0 +1,38 @@
+"""The step that a dump's own metadata names, read from its header alone."""
+
+import ast
+import json
+import os
+import zipfile
+
+from fxwatch.formats.names import step_in_name
+from fxwatch.formats.recognise import open_regular
+
+_LARGEST_HEADER = 1_000_000
+
+
+def dump_step(path: str | os.PathLike[str]) -> int | None:
+    """The step in a dump's metadata, else in its name; None where neither says one."""
+    try:
+        with open_regular(path) as file:
+            head = file.read(8)
+            if head.startswith(b"PK"):
+                with zipfile.ZipFile(file) as archive:
+                    said = _npy_text(archive.read("step.npy")) if "step.npy" in archive.namelist() else ""
+            else:
+                length = min(int.from_bytes(head, "little"), _LARGEST_HEADER)
+                said = str(json.loads(file.read(length)).get("__metadata__", {}).get("step", ""))
+    except (OSError, ValueError, KeyError, AttributeError, SyntaxError, RecursionError, zipfile.BadZipFile):
+        said = ""
+    return int(said) if said.isdecimal() and len(said) < 20 else step_in_name(os.fspath(path))
+
+
+def _npy_text(data: bytes) -> str:
+    """The content of a 0-d .npy array of text or of an integer, as text."""
+    start = 10 if data[6] == 1 else 12
+    length = int.from_bytes(data[8:start], "little")
+    kind = ast.literal_eval(data[start : start + length].decode("latin-1"))["descr"]
+    content = data[start + length :]
+    if kind.startswith("<U"):
+        return content.decode("utf-32-le").rstrip("\0")
+    return str(int.from_bytes(content, "little", signed=kind[1] == "i")) if kind[:2] in {"<i", "<u"} else ""

@@ -1,0 +1,44 @@
+"""Ends the monitor when its terminal goes away, also where nobody is told so by SIGHUP (nohup, sudo, some wrappers)."""
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable
+
+_EVERY = 0.5
+_GRACE = 1.0
+
+
+class Hangup:
+    """Looks at a terminal twice a second. When it has gone it asks the program to end, and a second later insists."""
+
+    def __init__(self, terminal: int, end: Callable[[], object]) -> None:
+        self._terminal, self._end = terminal, end
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Begin to look; a file that is no terminal is not looked at."""
+        if os.isatty(self._terminal):
+            threading.Thread(target=self._watch, name="fxwatch-hangup", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_EVERY):
+            if gone(self._terminal):
+                threading.Thread(target=self._end, daemon=True).start()
+                if not self._over.wait(_GRACE):
+                    os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+
+def gone(terminal: int) -> bool:
+    """Whether a terminal has hung up."""
+    if not os.isatty(terminal):
+        return True
+    poll = select.poll()
+    poll.register(terminal, 0)
+    return any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0))

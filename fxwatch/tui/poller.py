@@ -1,0 +1,68 @@
+"""The thread that reads: it looks every second, less often while nothing happens, and at once when the user moves."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from fxwatch.tui.place import Intent
+from fxwatch.tui.snapshot import Snapshot
+
+Read = Callable[[Sequence[Intent]], Snapshot]
+
+_CALM_AFTER = 60
+_CALM = 3.0
+
+
+class Poller:
+    """Reads and hands over snapshots until it is stopped; a failure is handed over, too, and ends it.
+
+    It is a daemon thread, so that a file system that hangs does not keep the process from ending.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        deliver: Callable[[Snapshot], object],
+        fail: Callable[[Exception], object],
+        interval: float = 1.0,
+    ) -> None:
+        self._read, self._deliver, self._fail, self._interval = read, deliver, fail, interval
+        self._intents: list[Intent] = []
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="fxwatch-poller", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def ask(self, intent: Intent) -> None:
+        """Move, and read at once."""
+        with self._lock:
+            self._intents.append(intent)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._stopped = True
+        self._wake.set()
+
+    def _run(self) -> None:
+        quiet, before = 0, None
+        while not self._stopped:
+            with self._lock:
+                intents, self._intents = self._intents, []
+                self._wake.clear()
+            try:
+                snapshot = self._read(intents)
+            except Exception as error:  # noqa: BLE001 - the screen shows it, instead of standing still for ever
+                self._fail(error)
+                return
+            if self._stopped:
+                return
+            self._deliver(snapshot)
+            mark = (snapshot.daemon, snapshot.past, snapshot.files.at)
+            quiet = quiet + 1 if mark == before else 0
+            before = mark
+            if not (snapshot.past and snapshot.past.reading):
+                self._wake.wait(self._interval if quiet < _CALM_AFTER else max(_CALM, self._interval))

@@ -1,0 +1,1 @@
+"""From the store to snapshots. All reading of files that the monitor does is done here."""

@@ -1,0 +1,115 @@
+"""The history of a run in columns: of each line only what is shown is kept, so that 100,000 analyses fit in memory."""
+
+import math
+from array import array
+from collections.abc import Callable
+from statistics import median
+
+from fxwatch.records.history import HistoryLine
+from fxwatch.store.layout import Run
+from fxwatch.store.lines import parse_line
+from fxwatch.store.tail import Tail
+from fxwatch.tui.snapshot import Past
+from fxwatch.tui.times import seconds
+
+METRICS = (
+    "consensus",
+    "sparsity",
+    "concentration",
+    "infidelity",
+    "sensitivity",
+    "completeness",
+    "dead_features",
+    "vanishing_gradients",
+    "exploding_gradients",
+    "drops",
+    "stability",
+    "attention_stability",
+)
+_TREND = 120
+_MOST_BRANCHES = 64
+
+
+class History:
+    """Follows history.jsonl. Beyond `most` lines the oldest are forgotten, but still counted."""
+
+    def __init__(self, run: Run, most: int = 250_000) -> None:
+        self._tail = Tail(run.history)
+        self._most = most
+        self.restarted: str | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self.first = 0
+        self._ids: list[str] = []
+        self._times = array("d")
+        self._metrics = {name: array("f") for name in METRICS}
+        self._branches: dict[str, array[float]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many analyses there were."""
+        return self.first + len(self._ids)
+
+    def follow(self, enough: Callable[[], bool]) -> bool:
+        """Read on until there is no more or it is `enough`; whether there is more."""
+        while True:
+            piece = self._tail.read()
+            if piece.restarted is not None:
+                self._clear()
+                self.restarted = piece.restarted
+            for raw in piece.lines:
+                if (line := parse_line(raw, HistoryLine)) is not None:
+                    self._add(line)
+            if not piece.more or enough():
+                return piece.more
+
+    def id_of(self, index: int) -> str | None:
+        """The analysis at a place in the history."""
+        return self._ids[index - self.first] if self.first <= index < self.count else None
+
+    def past(self, index: int, *, reading: bool = False) -> Past:
+        """What there is to say of the place of an analysis in the history."""
+        at = index - self.first
+        window = slice(max(0, at + 1 - _TREND), at + 1)
+        return Past(
+            number=index + 1,
+            count=self.count,
+            before={name: _known(shares[at - 1]) for name, shares in self._branches.items()} if at > 0 else {},
+            trends={name: tuple(map(_known, values[window])) for name, values in self._metrics.items()},
+            gap=_typical_gap(self._times[max(0, at - 20) : at + 1]),
+            restarted=self.restarted,
+            reading=reading,
+        )
+
+    def _add(self, line: HistoryLine) -> None:
+        self._ids.append(line.id)
+        self._times.append(_number(seconds(line.created_at)))
+        for name, values in self._metrics.items():
+            values.append(_number(getattr(line, name)))
+        for name in line.branches:
+            if name not in self._branches and len(self._branches) < _MOST_BRANCHES:
+                self._branches[name] = array("f", [math.nan]) * (len(self._ids) - 1)
+        for name, shares in self._branches.items():
+            shares.append(_number(line.branches.get(name)))
+        if len(self._ids) > self._most:
+            self._forget(self._most // 5 + 1)
+
+    def _forget(self, number: int) -> None:
+        del self._ids[:number], self._times[:number]
+        for values in (*self._metrics.values(), *self._branches.values()):
+            del values[:number]
+        self.first += number
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None or abs(value) > 1e38 else value
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _typical_gap(times: "array[float]") -> float | None:
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False) if later > earlier]
+    return median(gaps) if gaps else None

@@ -1,0 +1,69 @@
+"""Which runs there are, and the newest line of each."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from fxwatch.records.base import Verdict
+from fxwatch.records.history import HistoryLine
+from fxwatch.store.layout import Store
+from fxwatch.store.lines import last_line
+from fxwatch.tui.read.once import Once
+from fxwatch.tui.snapshot import RunNews
+
+_DEEPEST = 12
+_ANALYSIS = re.compile(r"step-(\d{9,}|none)-[0-9a-f]{8}")
+_LOOK_EVERY = 10.0
+_ORDER: dict[Verdict, int] = {"bad": 0, "warn": 1, "unknown": 2, "ok": 3}
+
+
+class Runs:
+    """The runs of a store, worst first. The folders are searched every 10 s, the histories looked at every time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._newest: dict[str, Once[HistoryLine | None]] = {}
+        self._searched: float | None = None
+
+    def news(self, now: float) -> tuple[RunNews, ...]:
+        """The newest analysis of every run that has one."""
+        if self._searched is None or not self._newest or not 0 <= now - self._searched < _LOOK_EVERY:
+            self._search(now)
+        found = [(name, newest()) for name, newest in self._newest.items()]
+        news = [
+            RunNews(name, line.verdict, line.step, line.seq + 1, line.id) for name, line in found if line is not None
+        ]
+        return tuple(sorted(news, key=lambda run: (_ORDER[run.verdict], run.name)))
+
+    def _search(self, now: float) -> None:
+        self._searched = now
+        names = set(run_names(self._store))
+        self._newest = {name: self._newest.get(name) or self._newest_line(name) for name in sorted(names)}
+
+    def _newest_line(self, name: str) -> Once[HistoryLine | None]:
+        return Once(self._store.run(name).history, lambda path: last_line(path, HistoryLine), missing=None)
+
+
+def run_names(store: Store) -> Iterator[str]:
+    """The runs that have a history. Folders of analyses, of which there may be 100,000, are not entered."""
+    top = store.root / "runs"
+    for folder in _folders(top, _DEEPEST):
+        if (folder / "history.jsonl").is_file():
+            yield folder.relative_to(top).as_posix()
+
+
+def _folders(top: Path, deepest: int) -> Iterator[Path]:
+    try:
+        with os.scandir(top) as entries:
+            inner = [
+                entry.path
+                for entry in entries
+                if not _ANALYSIS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return
+    for path in inner:
+        yield Path(path)
+        if deepest:
+            yield from _folders(Path(path), deepest - 1)

@@ -1,0 +1,89 @@
+"""What the monitor knows at a moment: everything on the screen is a function of one snapshot."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.base import Verdict
+from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.status import DaemonStatus
+from fxwatch.records.thresholds import Thresholds
+
+
+class Lack(StrEnum):
+    """What is missing before there is anything to show."""
+
+    FOLDER = "folder"
+    STORE = "store"
+    RESULTS = "results"
+
+
+@dataclass(frozen=True, slots=True)
+class RunNews:
+    """The newest analysis of a run, from its history alone."""
+
+    name: str
+    verdict: Verdict
+    step: int | None
+    analyses: int
+    latest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Where the shown analysis stands in the history of its run, and what came before it.
+
+    `number` counts from 1. `before` holds the branch shares of the analysis before it; `trends` its metrics up to and
+    with itself, oldest first. `gap` is the typical time between analyses in seconds.
+    """
+
+    number: int
+    count: int
+    before: Mapping[str, float | None] = field(default_factory=dict)
+    trends: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    gap: float | None = None
+    restarted: str | None = None
+    reading: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileNews:
+    """What the newest lines of the ledger say: when a file last moved, the newest step of each run, what went wrong."""
+
+    at: float | None = None
+    steps: Mapping[str, int] = field(default_factory=dict)
+    troubles: tuple[LedgerLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Times are seconds since the epoch; runs stand worst first; `trouble` says why the shown analysis cannot be read."""
+
+    now: float
+    watched: str
+    store: str
+    lack: Lack | None = None
+    empty: bool = False
+    daemon: DaemonStatus | None = None
+    runs: tuple[RunNews, ...] = ()
+    run: str | None = None
+    held: bool = False
+    past: Past | None = None
+    analysis: Analysis | None = None
+    trouble: str | None = None
+    png: str | None = None
+    files: FileNews = FileNews()
+    thresholds: Thresholds = Thresholds()
+
+    @property
+    def news(self) -> RunNews | None:
+        """The newest analysis of the shown run."""
+        return next((run for run in self.runs if run.name == self.run), None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict that is shown: that of the analysis on the screen."""
+        if self.analysis is not None:
+            return self.analysis.health.verdict
+        return self.news.verdict if self.news is not None and not self.held else "unknown"

@@ -1,0 +1,20 @@
+"""Commands to type, with the folder in them."""
+
+import shlex
+
+from fxwatch.tui.snapshot import Snapshot
+from fxwatch.tui.view.text import name
+
+
+def daemon_command(snapshot: Snapshot) -> str:
+    """What starts a daemon on the watched folder."""
+    return f"fxwatch daemon {_folder(snapshot)}"
+
+
+def report_command(snapshot: Snapshot) -> str:
+    """What draws the reports of the watched folder."""
+    return f"fxwatch report {_folder(snapshot)}"
+
+
+def _folder(snapshot: Snapshot) -> str:
+    return name(shlex.quote(snapshot.watched), 400)

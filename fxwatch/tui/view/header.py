@@ -1,0 +1,91 @@
+"""The lines above everything: healthy or not, why not, since when; where one looks; who is alive."""
+
+from fxwatch.records.analysis import Finding
+from fxwatch.tui.snapshot import Lack, RunNews, Snapshot
+from fxwatch.tui.view.heartbeat import activity, heartbeat
+from fxwatch.tui.view.text import MARK, Line, Span, crop, joined, line, name, quiet, spread
+from fxwatch.tui.view.words import at_step
+
+
+def height_of(height: int) -> int:
+    """How many lines it takes of a screen."""
+    return 4 if height >= 20 else 3 if height >= 9 else 1
+
+
+def lines(snapshot: Snapshot, width: int, height: int) -> list[Line]:
+    """The first `height` of its lines."""
+    shown = [verdict_line(snapshot, width), where_line(snapshot, width), heartbeat(snapshot, width)]
+    return [*shown, activity(snapshot, width)][:height]
+
+
+def verdict_line(snapshot: Snapshot, width: int) -> Line:
+    """The verdict in a sign and a word, and the finding that made it."""
+    verdict = snapshot.verdict
+    head = line(Span(f"{MARK[verdict]} {verdict.upper()}", verdict), "  ")
+    return spread((*head, Span(reason(snapshot), "strong")), (_since(snapshot),), width)
+
+
+def reason(snapshot: Snapshot) -> str:
+    """Why the verdict is what it is."""
+    if snapshot.trouble is not None:
+        return name(snapshot.trouble)
+    if snapshot.analysis is None:
+        return _LACKS[snapshot.lack] if snapshot.lack else "no analysis yet"
+    findings = snapshot.analysis.health.findings
+    if findings:
+        return name(findings[0].message)
+    return "nothing to warn of" if snapshot.verdict == "ok" else "nothing was judged"
+
+
+_LACKS = {
+    Lack.FOLDER: "there is no such folder",
+    Lack.STORE: "nobody has watched this folder yet",
+    Lack.RESULTS: "no analysis yet",
+}
+
+
+def _since(snapshot: Snapshot) -> Span:
+    findings = snapshot.analysis.health.findings if snapshot.analysis else []
+    if not findings:
+        return quiet("")
+    more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return quiet(since(findings[0]) + more)
+
+
+def since(finding: Finding) -> str:
+    """Since when a finding stands."""
+    return "since no known step" if finding.since_step is None else f"since step {finding.since_step:,}"
+
+
+def where_line(snapshot: Snapshot, width: int) -> Line:
+    """Run, step, and whether one looks at the newest analysis or at an older one."""
+    if snapshot.run is None:
+        return crop(line(quiet("watching "), name(snapshot.watched)), width)
+    parts = [f"run {name(snapshot.run, 60)}", place(snapshot)]
+    if snapshot.past is not None and snapshot.past.reading:
+        parts.append(quiet("reading the history"))
+    return spread(joined(parts, width), (_others(snapshot),), width)
+
+
+def place(snapshot: Snapshot) -> Span:
+    """`live` or `held`, the step, and which analysis of how many."""
+    past, analysis, news = snapshot.past, snapshot.analysis, snapshot.news
+    step = analysis.checkpoint.step if analysis is not None else None if snapshot.held or not news else news.step
+    position = f"({past.number:,} of {past.count:,})" if past is not None else ""
+    if snapshot.held:
+        return Span(f" held {at_step(step)} {position} ", "held")
+    return Span(f"live {at_step(step)} {position}", "ok")
+
+
+def _others(snapshot: Snapshot) -> Span:
+    if len(snapshot.runs) < 2:
+        return quiet("")
+    here = [run.name for run in snapshot.runs].index(snapshot.run or "") + 1
+    worse = _worse(snapshot)
+    words = f"run {here} of {len(snapshot.runs)}, worst first"
+    return Span(f"{name(worse.name, 40)} is {worse.verdict.upper()}, r", worse.verdict) if worse else quiet(words)
+
+
+def _worse(snapshot: Snapshot) -> RunNews | None:
+    first, news = snapshot.runs[0], snapshot.news
+    return first if news is not None and first.verdict != news.verdict else None

@@ -1,0 +1,156 @@
+"""PPO metrics: how far the methods agree, and how far the attribution can be trusted."""
+
+from typing import NamedTuple
+
+from fxwatch.records.analysis import Analysis, Consensus, Estimate
+from fxwatch.records.base import Verdict
+from fxwatch.records.thresholds import Limit
+from fxwatch.tui.snapshot import Snapshot
+from fxwatch.tui.view.blocks import Block, fitted
+from fxwatch.tui.view.gauge import gauge, scale_of, ticks
+from fxwatch.tui.view.text import Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped
+from fxwatch.tui.view.trend import trend
+from fxwatch.tui.view.words import count, error, number, percent
+
+NAME = "PPO metrics"
+_LABEL, _VALUE, _ERROR = 13, 6, 7
+
+
+class Metric(NamedTuple):
+    """One row: a number with its standard error and the limit that judges it."""
+
+    label: str
+    value: float | None
+    standard_error: float | None
+    verdict: Verdict
+    limit: Limit
+    reason: str | None
+    note: str
+
+
+def metrics(snapshot: Snapshot, analysis: Analysis) -> list[Metric]:
+    """Consensus and the quality of the attribution."""
+    limits, quality = snapshot.thresholds, analysis.quality
+    agreement = analysis.consensus
+    effective = quality.concentration.effective_features
+    notes = {"concentration": f"{effective:.1f} effective features" if effective is not None else ""}
+    judged: list[tuple[str, Estimate, Limit]] = [
+        ("sparsity", quality.sparsity, limits.sparsity),
+        ("concentration", quality.concentration, limits.concentration),
+        ("infidelity", quality.infidelity, limits.infidelity),
+        ("sensitivity", quality.sensitivity, limits.sensitivity),
+        ("completeness", quality.completeness, limits.completeness),
+    ]
+    consensus = Metric(
+        "consensus",
+        agreement.mean_correlation,
+        agreement.standard_error,
+        agreement.verdict,
+        limits.consensus,
+        agreement.reason,
+        consensus_words(agreement),
+    )
+    return [consensus] + [
+        Metric(label, part.value, part.standard_error, part.verdict, limit, part.reason, notes.get(label, ""))
+        for label, part, limit in judged
+    ]
+
+
+def consensus_words(consensus: Consensus) -> str:
+    """What stands behind the mean."""
+    return (
+        f"min {number(consensus.min_correlation)}, std {number(consensus.std_correlation)}, "
+        f"agreement score {number(consensus.agreement_score)}"
+    )
+
+
+def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
+    """The fewest lines that are of use."""
+    return 7
+
+
+def good(snapshot: Snapshot) -> int:  # noqa: ARG001
+    """The lines for all but details."""
+    return 10
+
+
+def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
+    """As much as fits, under a title."""
+    analysis = snapshot.analysis
+    if analysis is None:
+        return [title(NAME, width, "1")]
+    rows = metrics(snapshot, analysis)
+    blocks = [Block(0, [title(NAME, width, "1")])]
+    roomy = width >= 110
+    for row in rows:
+        blocks.append(Block(0, [_row(row, snapshot, width, roomy=roomy)]))
+        if row.note and not roomy:
+            blocks.append(Block(1, [crop(line(" " * 15, quiet(row.note)), width)]))
+    blocks.append(Block(2, _caption(width)))
+    blocks.append(Block(3, _pairs(analysis.consensus, width)))
+    blocks.append(Block(4, _methods(analysis, width), cut=True))
+    if height is None:
+        blocks.append(Block(5, _limits(rows, width)))
+    return fitted(blocks, height)
+
+
+def _row(row: Metric, snapshot: Snapshot, width: int, *, roomy: bool) -> Line:
+    head = line(
+        mark(row.verdict),
+        " ",
+        left(row.label, _LABEL),
+        Span(right(number(row.value), _VALUE), row.verdict if row.verdict in {"warn", "bad"} else "strong"),
+        quiet(" " + left(error(row.standard_error), _ERROR)),
+        " ",
+    )
+    if row.value is None:
+        return crop((*head, quiet(name(row.reason or "not computed"))), width)
+    room = width - (_LABEL + _VALUE + _ERROR + 4)
+    note = quiet(f"  {left(row.note, 50)}") if roomy else quiet("")
+    room -= 52 if roomy else 0
+    drawn = max(6, room * 2 // 5)
+    low, high = scale_of(row.limit)
+    past = snapshot.past.trends.get(row.label, ()) if snapshot.past else ()
+    picture = trend(past, drawn, (high - low) / 10)
+    return crop((*head, *gauge(row.value, row.verdict, row.limit, room - drawn - 2), Span("  "), Span(picture), note), width)
+
+
+def _caption(width: int) -> list[Line]:
+    words = "━ ok  ─ warn  ┄ bad  ● here, ▸ off the scale   ▁▅█ the last analyses"
+    return [crop(line(quiet(" " * 15 + words)), width)]
+
+
+def _pairs(consensus: Consensus, width: int) -> list[Line]:
+    if not consensus.pairs:
+        return []
+    label = min(44, width - 26)
+    head = line(quiet(left("  agreement of two methods", label + 2)), quiet(right("rank", 7) + right("top 10", 8)))
+    found = [(*head, quiet(right("sign", 8)))]
+    for pair in consensus.pairs:
+        names = name(" · ".join(pair.methods)).replace("_", " ")
+        signs = percent(pair.sign_agreement)
+        found.append(
+            line("  ", left(names, label), right(number(pair.spearman), 7), right(percent(pair.jaccard10), 8), right(signs, 8))
+        )
+    return [(), *(crop(row, width) for row in found)]
+
+
+def _methods(analysis: Analysis, width: int) -> list[Line]:
+    if not analysis.methods:
+        return []
+    votes = count(len(analysis.consensus.voters), "vote")
+    found = [line(), crop(line(quiet(f"  methods, {votes}")), width)]
+    for method, report in analysis.methods.items():
+        verdict: Verdict = "ok" if report.status == "ok" else "warn"
+        words = name(f"{report.status}: {report.reason}" if report.reason else report.status)
+        found.append(crop(line(mark(verdict), " ", left(name(method).replace("_", " "), 24), quiet(words)), width))
+    return found
+
+
+def _limits(rows: list[Metric], width: int) -> list[Line]:
+    found = [line(), line(quiet("  limits"))]
+    for row in rows:
+        found.append(crop(line("  ", left(row.label, _LABEL), " ", ticks(row.limit)), width))
+        reasons = wrapped(name(row.reason), max(10, width - 16)) if row.reason else []
+        found += [line(" " * 16, quiet(part)) for part in reasons]
+    return found

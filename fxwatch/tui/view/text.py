@@ -1,0 +1,146 @@
+"""Lines of text with roles. A role says what a piece of text means; how that looks is the palette's business."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+from fxwatch.records.base import Verdict
+from fxwatch.terminal import clean
+
+Role = Literal["", "quiet", "strong", "accent", "key", "held", "ok", "warn", "bad", "unknown"]
+
+MARK: dict[Verdict, str] = {"ok": "✓", "warn": "!", "bad": "✗", "unknown": "?"}
+"""A verdict in one character, so that it is never told by colour alone."""
+
+
+class Span(NamedTuple):
+    """A piece of a line."""
+
+    text: str
+    role: Role = ""
+
+
+Line = tuple[Span, ...]
+BLANK: Line = ()
+
+
+def line(*parts: str | Span) -> Line:
+    """A line of pieces; a string has no role."""
+    return tuple(part if isinstance(part, Span) else Span(part) for part in parts)
+
+
+def quiet(text: str) -> Span:
+    """Text that is there for those who look for it."""
+    return Span(text, "quiet")
+
+
+def mark(verdict: Verdict) -> Span:
+    """The sign of a verdict."""
+    return Span(MARK[verdict], verdict)
+
+
+def name(text: str, longest: int = 200) -> str:
+    """A string from a file, made safe to show; it may be of any length and hold anything."""
+    return clean(text, longest)
+
+
+def cells(text: str) -> int:
+    """How many cells of a terminal a text takes."""
+    return cell_len(text)
+
+
+def left(text: str, width: int) -> str:
+    """A text at the left of a column; one that is too long ends in `…`."""
+    size = cells(text)
+    if size <= width:
+        return text + " " * (width - size)
+    return set_cell_size(text, width - 1) + "…" if width > 0 else ""
+
+
+def right(text: str, width: int) -> str:
+    """A text at the right of a column."""
+    return " " * max(0, width - cells(text)) + text if cells(text) <= width else left(text, width)
+
+
+def ending(text: str, width: int) -> str:
+    """A text at the left of a column; one that is too long begins with `…`, since its end says most."""
+    if cells(text) <= width:
+        return left(text, width)
+    kept = text[-width:]
+    while cells(kept) > width - 1:
+        kept = kept[1:]
+    return left(f"…{kept}", width) if width > 0 else ""
+
+
+def width_of(pieces: Iterable[Span]) -> int:
+    """The cells of a line."""
+    return sum(cells(piece.text) for piece in pieces)
+
+
+def crop(pieces: Line, width: int) -> Line:
+    """A line of at most some cells."""
+    if width_of(pieces) <= width:
+        return pieces
+    kept: list[Span] = []
+    for piece in pieces:
+        room = width - width_of(kept)
+        if cells(piece.text) >= room:
+            longer = piece.text if cells(piece.text) > room else piece.text + " "
+            kept.append(Span(left(longer, room), piece.role))
+            break
+        kept.append(piece)
+    return tuple(kept)
+
+
+def spread(begin: Line, end: Line, width: int) -> Line:
+    """Two pieces at the two ends of a line; where there is no room for both, the first alone."""
+    gap = width - width_of(begin) - width_of(end)
+    return (*begin, Span(" " * gap), *end) if gap >= 2 and end else crop(begin, width)
+
+
+def joined(parts: Sequence[str | Span], width: int, between: str = " · ") -> Line:
+    """As many parts as there is room for, the first ones first."""
+    pieces: Line = ()
+    for part in parts:
+        added = line(*(([quiet(between)] if pieces else [])), part)
+        if pieces and width_of(pieces) + width_of(added) > width:
+            continue
+        pieces = (*pieces, *added)
+    return crop(pieces, width)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines of at most some cells, broken between words where that is possible."""
+    lines, current = [], ""
+    for word in text.split(" "):
+        longer = f"{current} {word}" if current else word
+        if cells(longer) <= width:
+            current = longer
+            continue
+        if current:
+            lines.append(current)
+        while cells(word) > width > 0:
+            head = _longest_start(word, width)
+            lines.append(head)
+            word = word[len(head) :]  # noqa: PLW2901 - what is left of a word that is longer than a line
+        current = word
+    return [*lines, current] if current else lines
+
+
+def _longest_start(word: str, width: int) -> str:
+    end = min(len(word), width)
+    while end > 1 and cells(word[:end]) > width:
+        end -= 1
+    return word[:end]
+
+
+def title(text: str, width: int, key: str = "") -> Line:
+    """The rule above a panel, with its name and the key that shows it alone."""
+    head = line(*([Span(key, "key"), " "] if key else []), Span(text, "strong"), " ")
+    return crop((*head, quiet("─" * max(0, width - width_of(head)))), width)
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """Lines as text."""
+    return "\n".join("".join(piece.text for piece in pieces).rstrip() for pieces in lines)

@@ -1,0 +1,23 @@
+"""A number over the last analyses, in one row."""
+
+from collections.abc import Sequence
+
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def trend(values: Sequence[float | None], width: int, least_range: float) -> str:
+    """The last `width` values, newest at the right; what is missing is a gap.
+
+    The scale is that of the values, but never finer than `least_range`, so that noise does not look like news.
+    """
+    shown = list(values[-width:]) if width > 0 else []
+    known = [value for value in shown if value is not None]
+    if not known:
+        return " " * max(0, width)
+    low, high = min(known), max(known)
+    if high - low < least_range:
+        middle = (low + high) / 2
+        low, high = middle - least_range / 2, middle + least_range / 2
+    span = (high - low) or 1.0
+    drawn = "".join(" " if value is None else _LEVELS[min(7, int((value - low) / span * 8))] for value in shown)
+    return drawn.rjust(width)

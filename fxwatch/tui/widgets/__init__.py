@@ -1,0 +1,1 @@
+"""One widget a file: each draws lines of a view, and reads nothing."""

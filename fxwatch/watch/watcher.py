@@ -1,0 +1,181 @@
+"""From changes to decisions: a file is ready when it has stopped changing and its structure is whole."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from fxwatch.formats import Format, kind_of, recognise
+from fxwatch.records.ledger import FileKind, FileState, Generation
+from fxwatch.watch.events import Hints
+from fxwatch.watch.scan import Found, RootError, look_at, scan
+
+SETTLE_AFTER_CLOSE = 0.25
+SETTLE = 1.0
+INCOMPLETE_AFTER = 600.0
+SCAN_WITH_EVENTS = 10.0
+SCAN_POLLING = 2.0
+_DUTY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What is to be said of a file now: seen, ready, or why it is neither."""
+
+    path: str
+    kind: FileKind
+    generation: Generation
+    state: FileState
+    reason: str = ""
+    format: Format | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A file that is not decided yet: since when it has been as it is, when to judge it, and what was said of it."""
+
+    found: Found
+    since: float
+    due: float
+    said: str = ""
+
+
+class Watcher:
+    """Looks at a folder, now and then all of it, and says what has become of its files.
+
+    `known`: generations that need no new decision, by path. `clock` gives monotonic seconds.
+    """
+
+    def __init__(
+        self, root: str, hints: Hints | None, known: Mapping[str, Generation], clock: Callable[[], float]
+    ) -> None:
+        self._root, self._hints, self._clock = root, hints, clock
+        self._decided: dict[str, Generation] = dict(known)
+        self._open: dict[str, _Open] = {}
+        self._next_scan = clock()
+        self.scan_seconds: float | None = None
+        self.trouble: str | None = None
+
+    @property
+    def mode(self) -> Literal["events", "polling"]:
+        """`events`, or `polling` where none can come."""
+        return "events" if self._hints is not None and self._hints.alive else "polling"
+
+    def look(self) -> list[Sighting]:
+        """Look where something may have changed, at all of it when that is due, and decide what can be decided."""
+        hinted, folder_changed = self._hints.take() if self._hints is not None else ({}, False)
+        now = self._clock()
+        said: list[Sighting] = []
+        if folder_changed or now >= self._next_scan:
+            said += self._scan()
+        else:
+            for path in {*hinted, *self._open}:
+                said += self._note(path, look_at(self._root, path))
+        for path, closed in hinted.items():
+            if closed and path in self._open and not self._open[path].said:
+                self._open[path].due = min(self._open[path].due, now + SETTLE_AFTER_CLOSE)
+        return said + self._decide()
+
+    def seconds_to_next(self) -> float:
+        """How long nothing needs to be looked at, unless there is a hint."""
+        return max(0.0, min([self._next_scan, *(one.due for one in self._open.values())]) - self._clock())
+
+    def checkpoints(self) -> int:
+        """How many files there are that may be checkpoints, whatever became of them."""
+        return sum(kind_of(path.rsplit("/", 1)[-1]) == "checkpoint" for path in {*self._open, *self._decided})
+
+    def settling(self) -> dict[str, str]:
+        """Files that are not decided yet, and the reason where there is one."""
+        return {path: one.said for path, one in self._open.items() if one.due < math.inf}
+
+    def wait_is_over(self) -> list[Sighting]:
+        """Give up waiting for what is still open: it is incomplete."""
+        return [
+            Sighting(path, one.found.kind, one.found.generation, "incomplete", one.said or "still being written")
+            for path, one in self._open.items()
+            if one.due < math.inf
+        ]
+
+    def again(self, path: str) -> None:
+        """Decide about a file once more: it changed while it was read."""
+        self._decided.pop(path, None)
+        self._next_scan = self._clock()
+
+    def _scan(self) -> list[Sighting]:
+        began = self._clock()
+        try:
+            found = scan(self._root)
+        except RootError as error:
+            self.trouble = str(error)
+            self._next_scan = began + SCAN_POLLING
+            return []
+        unreadable = [f"{folder} ({why})" for folder, why in found.unreadable.items()]
+        self.trouble = f"folders that cannot be read: {', '.join(unreadable[:3])}" if unreadable else None
+        self.scan_seconds = self._clock() - began
+        interval = SCAN_WITH_EVENTS if self.mode == "events" else SCAN_POLLING
+        self._next_scan = self._clock() + max(interval, self.scan_seconds / _DUTY)
+        gone = [path for path in {*self._open, *self._decided} if path not in found.files]
+        said = [sighting for path in gone for sighting in self._note(path, None)]
+        for path, one in sorted(found.files.items(), key=lambda item: item[1].generation.mtime_ns):
+            said += self._note(path, one)
+        return said
+
+    def _note(self, path: str, found: Found | None) -> list[Sighting]:
+        """Take in how a file is now. A change opens it again."""
+        before = self._open.get(path)
+        if found is None:
+            self._decided.pop(path, None)
+            if before is None:
+                return []
+            del self._open[path]
+            one = before.found
+            return [Sighting(path, one.kind, one.generation, "vanished", "gone before it was complete")]
+        if before is not None and before.found.generation == found.generation:
+            return []
+        if before is None and self._decided.get(path) == found.generation:
+            return []
+        self._decided.pop(path, None)
+        now = self._clock()
+        self._open[path] = _Open(found, now, now + SETTLE)
+        return [Sighting(path, found.kind, found.generation, "seen")] if before is None else []
+
+    def _decide(self) -> list[Sighting]:
+        now = self._clock()
+        said = []
+        for path, one in list(self._open.items()):
+            if one.due > now:
+                continue
+            sighting = self._judge(one, now)
+            if sighting is None:
+                continue
+            said.append(sighting)
+            if sighting.state == "incomplete":
+                one.due = math.inf
+            elif sighting.state != "settling":
+                self._decided[path] = one.found.generation
+                del self._open[path]
+        return said
+
+    def _judge(self, one: _Open, now: float) -> Sighting | None:
+        found = one.found
+        if found.trouble is not None:
+            return Sighting(found.path, found.kind, found.generation, found.trouble, found.reason)
+        if look_at(self._root, found.path) != found:
+            return None
+        try:
+            known = recognise(os.path.join(self._root, found.path))
+        except OSError as error:
+            state: FileState = "refused" if isinstance(error, PermissionError) else "unsupported"
+            return Sighting(found.path, found.kind, found.generation, state, error.strerror or str(error))
+        if known.format is not None:
+            return Sighting(found.path, found.kind, found.generation, "ready", format=known.format)
+        if known.trouble == "incomplete":
+            if now - one.since >= INCOMPLETE_AFTER:
+                reason = f"{known.reason}; unchanged for {INCOMPLETE_AFTER / 60:.0f} minutes"
+                return Sighting(found.path, found.kind, found.generation, "incomplete", reason)
+            # only a change can complete it, and a change opens it anew; until then it is looked at ever more seldom
+            first, one.said = not one.said, known.reason
+            one.due = min(now + max(SETTLE, now - one.since), one.since + INCOMPLETE_AFTER)
+            return Sighting(found.path, found.kind, found.generation, "settling", known.reason) if first else None
+        return Sighting(found.path, found.kind, found.generation, known.trouble or "unsupported", known.reason)
