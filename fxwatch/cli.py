@@ -93,6 +93,14 @@ def demo(
 
 
 @app.command()
+def report(folder: Folder = None, config: ConfigFile = None) -> None:
+    """Draw the newest analysis of each run anew."""
+    from fxwatch.commands.report import report as run
+
+    raise typer.Exit(run(folder, config))
+
+
+@app.command()
 def analyze(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file.")],
     *,

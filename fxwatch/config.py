@@ -147,8 +147,9 @@ def _validate(data: dict[str, Any], file: Path | None, text: str) -> Config:
 
 def _explain(problem: Any, file: Path | None, text: str) -> str:
     place = [str(part) for part in problem["loc"]]
-    line = _line_of(place, text)
-    where = f"{file}:{line}: " if file and line else f"environment variable {ENV_PREFIX}{'__'.join(place).upper()}: "
+    variable = f"{ENV_PREFIX}{'__'.join(place)}".upper()
+    line = None if variable in map(str.upper, os.environ) else _line_of(place, text)
+    where = f"{file}:{line}: " if file and line else f"environment variable {variable}: "
     name = ".".join(place)
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(place[-1], _known_keys(place[:-1]), n=1)

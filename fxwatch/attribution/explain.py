@@ -82,13 +82,14 @@ def explain(
     meter = Meter()
     units = Units(states.features)
     inputs = tensors(states, policy)
-    outputs = _answers(policy, inputs, settings.target, meter)
+    outputs = _answers(policy, inputs, meter)
+    target = _target(settings, list(outputs))
     good = torch.stack([output.flatten(1).isfinite().all(1) for output in outputs.values()]).all(0)
     if not bool(good.any()):
         return unexplained(units, settings, len(good), Cost(forwards=meter.forwards, backwards=0, seconds=0.0)), {}
     inputs, outputs = rows_of(inputs, good), {name: output[good] for name, output in outputs.items()}
-    choice = choose(outputs, settings.target, _actions(states, good), continuous=settings.target in continuous)
-    explained = Explained(policy, settings.target, meter)
+    choice = choose(outputs, target, _actions(states, good), continuous=target in continuous)
+    explained = Explained(policy, target, meter)
     subject = _subject(explained, inputs, choice.index, units, settings)
 
     found, reports = run_methods(subject, progress)
@@ -101,12 +102,12 @@ def explain(
     progress("dead features")
     dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context)
     progress("stability")
-    probe, probed = _on_probe(subject, context.probe, continuous=settings.target in continuous)
+    probe, probed = _on_probe(subject, context.probe, continuous=target in continuous)
     maps = attention_maps(policy, probe)
     meter.forwards += len(probe[0]) if maps else 0
     previous = context.previous
     explanation = Explanation(
-        target=Target(config=settings.target, words=choice.words, baseline=subject.baselines.words),
+        target=Target(config=target, words=choice.words, baseline=subject.baselines.words),
         feature_importance=rankings(primary.units, units),
         units=by_unit,
         branches=by_branch,
@@ -118,7 +119,7 @@ def explain(
         attention=attention(maps, {n: torch.as_tensor(a) for n, a in previous.attention.items()} if previous else None),
         dormant_units=dormant_units(policy, inputs) if settings.track_activations else None,
         nonfinite_outputs=int((~good).sum()),
-        decisions=decisions(primary.units, choice.index, units, _action_names(choice, settings)),
+        decisions=decisions(primary.units, choice.index, units, _action_names(choice, target, settings.actions)),
         methods=reports,
         cost=Cost(forwards=meter.forwards, backwards=meter.backwards, seconds=round(time.perf_counter() - began, 4)),
     )
@@ -132,17 +133,24 @@ def tensors(states: States, policy: nn.Module) -> Branches:
     return tuple(torch.as_tensor(np.ascontiguousarray(array)).to(dtype) for array in states.branches.values())
 
 
-def _answers(policy: nn.Module, inputs: Branches, target: str, meter: Meter) -> dict[str, Tensor]:
-    """All outputs at all states. Raises AttributionError where the model has no such target, or answers at random."""
+def _target(settings: AnalysisSettings, outputs: list[str]) -> str:
+    """The output to explain: where the default is none of the model's, its first. Raises AttributionError."""
+    if settings.target in outputs:
+        return settings.target
+    if settings.target == AnalysisSettings.model_fields["target"].default:
+        return outputs[0]
+    raise AttributionError(
+        f"target {settings.target!r} is not an output of the model, which has {', '.join(outputs)}; "
+        "set [analysis] target, or [model.outputs]"
+    )
+
+
+def _answers(policy: nn.Module, inputs: Branches, meter: Meter) -> dict[str, Tensor]:
+    """All outputs at all states. Raises AttributionError where the model answers at random."""
     with torch.no_grad():
         parts: list[dict[str, Tensor]] = [policy(*rows_of(inputs, rows)) for rows in batches(len(inputs[0]))]
         again: dict[str, Tensor] = policy(*rows_of(inputs, slice(0, BATCH)))
     meter.forwards += len(inputs[0]) + min(BATCH, len(inputs[0]))
-    if target not in parts[0]:
-        raise AttributionError(
-            f"target {target!r} is not an output of the model, which has {', '.join(parts[0])}; "
-            "set [analysis] target, or [model.outputs]"
-        )
     for name, output in again.items():
         if not torch.allclose(output, parts[0][name], rtol=1e-4, atol=1e-6, equal_nan=True):
             raise AttributionError(
@@ -207,7 +215,7 @@ def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tu
     explained = subject.explained
     if probe is not None:
         inputs = tensors(probe, explained.policy)
-        outputs = _answers(explained.policy, inputs, explained.target, explained.meter)
+        outputs = _answers(explained.policy, inputs, explained.meter)
         everything = torch.ones(len(inputs[0]), dtype=torch.bool)
         choice = choose(outputs, explained.target, _actions(probe, everything), continuous=continuous)
         subject = _subject(explained, inputs, choice.index, subject.units, subject.settings)
@@ -215,11 +223,11 @@ def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tu
     return subject.inputs, sum_over_time(found)
 
 
-def _action_names(choice: Choice, settings: AnalysisSettings) -> dict[int, str]:
+def _action_names(choice: Choice, target: str, actions: list[str]) -> dict[int, str]:
     if choice.kind == "scalar":
-        return {0: settings.target}
-    word = "component" if choice.kind == "continuous" else settings.target
-    names = dict(enumerate(settings.actions)) if choice.kind == "discrete" else {}
+        return {0: target}
+    word = "component" if choice.kind == "continuous" else target
+    names = dict(enumerate(actions)) if choice.kind == "discrete" else {}
     return {index: names.get(index, f"{word} {index}") for index in choice.index.unique().tolist()}
 
 

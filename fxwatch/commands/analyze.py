@@ -63,7 +63,7 @@ def analyze(
         output.mkdir(parents=True, exist_ok=True)
         write_atomic(folder.arrays, npz(made.arrays))
         write_atomic(folder.json, analysis_json(analysis))
-        write_atomic(folder.png, draw(analysis, made.arrays, []))
+        write_atomic(folder.png, draw(analysis, made.arrays, [], config.thresholds))
         say(f"fxwatch: wrote {folder.png}")
     unhealthy = fail_on is not None and at_or_below(analysis.health.verdict, fail_on)
     return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK

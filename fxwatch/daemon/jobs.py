@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter
 from fxwatch.config import Config
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Record
+from fxwatch.records.thresholds import Thresholds
 
 
 class ExplainJob(Record):
@@ -32,6 +33,7 @@ class DrawJob(Record):
     run: str
     analysis: str
     newest: bool
+    thresholds: Thresholds
 
 
 class Explained(Record):

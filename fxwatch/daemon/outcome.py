@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from fxwatch.daemon.jobs import Answer, Duplicate, Explained, Trouble
 from fxwatch.daemon.narrator import Narrator
-from fxwatch.daemon.plan import Work
-from fxwatch.records.analysis import Analysis
+from fxwatch.daemon.plan import Dump, Work
+from fxwatch.records.analysis import Analysis, Finding
 from fxwatch.records.ledger import FileState
 from fxwatch.store.layout import Store
 from fxwatch.store.ledger import Ledger
@@ -58,21 +58,20 @@ class Publisher:
         self._note(work, "done", "", analysis.id, analysis)
         for note in answer.notes:
             self._narrator.say(note)
-        if analysis.states.left_out_reason is not None:
-            self._left_out(work, analysis)
+        for finding in analysis.health.findings:
+            if finding.metric == "states":
+                self._states_left_out(work.dump, finding)
         self._narrator.analysed(analysis)
         return Outcome(published=analysis)
 
-    def _left_out(self, work: Work, analysis: Analysis) -> None:
-        used, dump = analysis.states, work.dump
-        total = used.left_out + used.count
-        reason = f"{used.left_out} states left out ({total - used.left_out} analysed): {used.left_out_reason}"
+    def _states_left_out(self, dump: Dump, finding: Finding) -> None:
+        """A dump with states that are not finite: said aloud once, and kept in the ledger."""
         before = self._ledger.get(dump.path)
         self._ledger.note(
-            dump.path, "ready", reason, kind="states", run=dump.run, generation=dump.generation, step=dump.step
+            dump.path, "ready", finding.message, kind="states", run=dump.run, generation=dump.generation, step=dump.step
         )
-        if before is None or before.reason != reason:
-            self._narrator.say(f"{dump.path}: {reason}")
+        if before is None or before.reason != finding.message:
+            self._narrator.say(f"{dump.path}: {finding.message}")
 
     def _trouble(self, work: Work, answer: Trouble) -> Outcome:
         one, dump = work.candidate, work.dump

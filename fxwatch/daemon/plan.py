@@ -110,17 +110,18 @@ class Plan:
         if not ready:
             return None
         run = min(ready, key=lambda one: one.arrival).run
-        chosen = min((one for one in ready if one.run == run), key=_by_step)
+        chosen = _oldest([one for one in ready if one.run == run])
         dump = self.dump_for(run)
         if dump is None:
             return None
         chosen.state, chosen.over, chosen.again = "running", dump, False
         return Work(chosen, chosen.generation, dump)
 
-    def finished(self, work: Work, now: float) -> None:
-        """An analysis has ended, well or not."""
+    def finished(self, work: Work, now: float, step: int | None = None) -> None:
+        """An analysis has ended, well or not; the checkpoint's own step is known where it was read."""
         if self._candidates.get(work.candidate.path) is work.candidate:
             work.candidate.state = "decided"
+            work.candidate.step = work.candidate.step if step is None else step
             self.look_again(now)
 
     def waiting(self) -> int:
@@ -138,8 +139,10 @@ class Plan:
     def _newest(self) -> Iterator[Candidate]:
         """The newest checkpoint of each run, among those that are not skipped."""
         by_run: dict[str, Candidate] = {}
-        for one in self._candidates.values():
-            if one.state != "skipped" and (one.run not in by_run or _by_step(one) > _by_step(by_run[one.run])):
+        for one in sorted(self._candidates.values(), key=lambda one: one.arrival):
+            before = by_run.get(one.run)
+            older = before is not None and None not in {one.step, before.step} and _step(one) < _step(before)
+            if one.state != "skipped" and not older:
                 by_run[one.run] = one
         return iter(by_run.values())
 
@@ -155,5 +158,12 @@ class Plan:
         return self._arrivals
 
 
-def _by_step(one: Candidate) -> tuple[int, int]:
-    return (-1 if one.step is None else one.step, one.arrival)
+def _oldest(candidates: list[Candidate]) -> Candidate:
+    """The one of lowest step; by arrival where not all have a step."""
+    if any(one.step is None for one in candidates):
+        return min(candidates, key=lambda one: one.arrival)
+    return min(candidates, key=lambda one: (_step(one), one.arrival))
+
+
+def _step(one: Candidate) -> int:
+    return -1 if one.step is None else one.step

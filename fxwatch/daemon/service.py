@@ -103,7 +103,7 @@ class Daemon:
     def _look(self) -> None:
         for sighting in self._watcher.look():
             self._intake.take(sighting, time.monotonic())
-        if not self._watcher.settling():
+        if not self._watcher.settling("states"):
             self._intake.tell_without_states()
         if self._watcher.trouble and self._watcher.trouble != self._trouble:
             self._narrator.say(self._watcher.trouble)
@@ -126,14 +126,20 @@ class Daemon:
                 self._watcher.again(outcome.again)
             if outcome.gone is not None:
                 self._plan.gone(outcome.gone)
-            self._plan.finished(work, time.monotonic())
+            step = outcome.published.checkpoint.step if outcome.published is not None else None
+            self._plan.finished(work, time.monotonic(), step)
         self._show_progress()
 
     def _published(self, analysis: Analysis) -> None:
         self._analysed += 1
         store = str(self._store.root)
         others = [job.model_copy(update={"newest": job.newest and job.run != analysis.run}) for job in self._to_draw]
-        self._to_draw = [*others, DrawJob(store=store, run=analysis.run, analysis=analysis.id, newest=True)]
+        self._to_draw = [
+            *others,
+            DrawJob(
+                store=store, run=analysis.run, analysis=analysis.id, newest=True, thresholds=self._config.thresholds
+            ),
+        ]
 
     def _dispatch(self) -> None:
         """Fill the free places: with analyses first, though no report waits longer than half a minute."""

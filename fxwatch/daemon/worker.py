@@ -6,6 +6,7 @@ from pathlib import Path
 from fxwatch.daemon import stage
 from fxwatch.daemon.explain_job import run_explain
 from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, Job, Trouble
+from fxwatch.report.stored import draw_stored
 from fxwatch.store.layout import Store
 
 
@@ -24,7 +25,5 @@ def answer(job: Job) -> Answer:
 
 
 def _draw(job: DrawJob) -> Drawn:
-    from fxwatch.report.stored import draw_stored
-
     run = Store(Path(job.store)).run(job.run)
-    return Drawn(path=str(draw_stored(run, job.analysis, newest=job.newest)))
+    return Drawn(path=str(draw_stored(run, job.analysis, newest=job.newest, thresholds=job.thresholds)))

@@ -17,8 +17,9 @@ _LABELLED = [
     re.compile(r"(\d+)[-_]?steps?(?![a-z])", re.IGNORECASE),
     re.compile(r"(?:^|[^a-z])steps?[-_](\d+)", re.IGNORECASE),
 ]
+_CHECKPOINT = re.compile(r"checkpoint[-_](\d+)", re.IGNORECASE)
 _BARE = [
-    re.compile(r"checkpoint[-_](\d+)", re.IGNORECASE),
+    _CHECKPOINT,
     re.compile(r"_v(\d+)(?!\d)", re.IGNORECASE),
     re.compile(r"[-_](\d+)$"),
 ]
@@ -37,12 +38,11 @@ def kind_of(name: str) -> Literal["checkpoint", "states"] | None:
 def step_in_name(path: str) -> int | None:
     """The training step in a file's name, else in its folder's (`checkpoint-500/model.bin`); a date is no step."""
     pure = PurePath(path)
-    for stem in (pure.stem, pure.parent.name):
-        for pattern in _LABELLED:
-            if found := pattern.search(stem):
-                return int(found[1])
-        undated = _CLOCK.sub("", _DATE_DAY_FIRST.sub("DATE", _DATE.sub("DATE", stem)))
-        for pattern in _BARE:
-            if found := pattern.search(undated):
-                return int(found[1])
-    return None
+    undated = _CLOCK.sub("", _DATE_DAY_FIRST.sub("DATE", _DATE.sub("DATE", pure.stem)))
+    searches = [
+        *((pattern, pure.stem) for pattern in _LABELLED),
+        *((pattern, undated) for pattern in _BARE),
+        *((pattern, pure.parent.name) for pattern in [*_LABELLED, _CHECKPOINT]),
+    ]
+    found = (pattern.search(text) for pattern, text in searches)
+    return next((int(match[1]) for match in found if match), None)

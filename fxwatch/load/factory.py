@@ -5,6 +5,7 @@ import pkgutil
 import sys
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from fxwatch.load.errors import LoadError
@@ -65,8 +66,10 @@ def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def private(model: nn.Module) -> nn.Module:
-    """A copy for explaining alone: in eval mode, parameters frozen, hooks and state of its own."""
+    """A copy for explaining alone: in eval mode, parameters frozen, state of its own, and in single precision at least."""
     mine = copy.deepcopy(model).eval()
+    if any(parameter.dtype in {torch.float16, torch.bfloat16} for parameter in mine.parameters()):
+        mine = mine.float()
     for parameter in mine.parameters():
         parameter.requires_grad_(False)  # noqa: FBT003 - its only argument
     return mine

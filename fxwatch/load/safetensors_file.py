@@ -20,9 +20,9 @@ def read(data: bytes) -> tuple[Mapping[str, Tensor], int | None, int | None]:
 
 
 def tensors(data: bytes) -> dict[str, Tensor]:
-    """All tensors by name. Raises LoadError."""
+    """All tensors by name, in the order of their names, as the file keeps none of its own. Raises LoadError."""
     try:
-        return safetensors.torch.load(data)
+        return dict(sorted(safetensors.torch.load(data).items()))
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise LoadError(f"safetensors cannot read it: {error}") from None
 

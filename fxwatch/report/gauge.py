@@ -1,5 +1,6 @@
 """A limit as something to look at: zones along an axis from nought, and the healthy one in words."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from fxwatch.records.base import Verdict
@@ -16,7 +17,7 @@ class Zone(NamedTuple):
 
 
 def top_of(limit: Limit) -> float:
-    """The end of the axis: twice the worst limit, and 1 at most where the limit is of a fraction."""
+    """The end of the axis: twice the worst limit where less is better, and else 1, unless a limit is larger."""
     if isinstance(limit, AtMost):
         return 2 * limit.bad or 1.0
     if isinstance(limit, AtLeast):
@@ -29,9 +30,7 @@ def zones(limit: Limit) -> list[Zone]:
     """What lies where, from nought to the end of the axis."""
     top = top_of(limit)
     cuts = sorted({0.0, top, *(end for end in _ends(limit) if end is not None and 0 < end < top)})
-    return [
-        Zone(low, high, limit.judge((low + high) / 2)[0]) for low, high in zip(cuts, cuts[1:], strict=False) if low < high
-    ]
+    return [Zone(low, high, limit.judge((low + high) / 2)[0]) for low, high in pairwise(cuts) if low < high]
 
 
 def wanted(limit: Limit) -> str:
@@ -40,12 +39,16 @@ def wanted(limit: Limit) -> str:
         return f"≤ {number(limit.ok)}"
     if isinstance(limit, AtLeast):
         return f"≥ {number(limit.ok)}"
-    if isinstance(limit, Between):
-        high = limit.high if limit.high is not None else limit.bad_high
-        if limit.low is None or high is None:
-            return "any" if limit.low is high else f"≤ {number(high)}" if high is not None else f"≥ {number(limit.low or 0)}"
+    return _between(limit) if isinstance(limit, Between) else ""
+
+
+def _between(limit: Between) -> str:
+    high = limit.high if limit.high is not None else limit.bad_high
+    if limit.low is not None and high is not None:
         return f"{number(limit.low)}–{number(high)}"
-    return ""
+    if high is not None:
+        return f"≤ {number(high)}"
+    return "any" if limit.low is None else f"≥ {number(limit.low)}"
 
 
 def _ends(limit: Limit) -> list[float | None]:

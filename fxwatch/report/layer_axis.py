@@ -1,4 +1,4 @@
-"""Where layers stand on the horizontal axis: in groups, each with a name, as evenly apart as the names leave room for."""
+"""Where layers stand on the horizontal axis: in groups, each with a name, as evenly apart as the names leave room."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _HANG = 4.0
 
 
 class Label(NamedTuple):
-    """The name of a group: its bracket from `left` to `right`, and where its text starts, in row 0 or, a line lower, 1."""
+    """The name of a group: its bracket from `left` to `right`, and where its text starts, in row 0 or below it in 1."""
 
     words: str
     left: float

@@ -1,6 +1,6 @@
 """Layers in groups that have room for their names: long lists of dotted names, by the parts that they share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 
@@ -17,22 +17,27 @@ class Group(NamedTuple):
 
 
 def grouped(names: list[str], fits: Callable[[list[Group]], bool]) -> list[Group]:
-    """The finest groups that fit: split level by level from the root on, as long as there is room.
+    """The finest groups that fit: split from the root on, the largest first, as long as there is room.
 
-    Where a whole level has no room, its largest groups are split alone, and those half as large with them, so that
-    branches of the same build are shown alike.
+    Groups of about the same size are split together or not at all, so that branches of the same build look alike.
     """
-    whole = [name.split(".") for name in names]
-    groups = [Group(0, whole)]
+    groups = [Group(0, [name.split(".") for name in names])]
     while True:
-        sizes = [len(group.names) for group in groups if len(group.names) > 1]
-        for least in (2, max(sizes, default=0) / 2):
-            finer = [part for group in groups for part in (_split(group) if len(group.names) >= least else [group])]
+        for least, most in _tiers(max(len(group.names) for group in groups)):
+            finer = [part for g in groups for part in (_split(g) if least < len(g.names) <= most else [g])]
             if len(finer) > len(groups) and fits(finer):
                 groups = finer
                 break
         else:
             return groups
+
+
+def _tiers(largest: int) -> Iterator[tuple[float, float]]:
+    """Sizes from the largest down to 2, each tier half of the one before."""
+    most = float(largest)
+    while most > 1:
+        yield max(most / 2, 1.0), most
+        most /= 2
 
 
 def labels(groups: list[Group]) -> list[str]:
@@ -41,7 +46,8 @@ def labels(groups: list[Group]) -> list[str]:
     taken = [_telling(parts, 1) for parts in shared]
     words = [".".join(parts) for parts in taken]
     return [
-        ".".join(_telling(parts, 2)) if words.count(word) > 1 else word for parts, word in zip(shared, words, strict=True)
+        ".".join(_telling(parts, 2)) if words.count(word) > 1 else word
+        for parts, word in zip(shared, words, strict=True)
     ]
 
 

@@ -46,7 +46,8 @@ def printable(words: str, *, bold: bool = False) -> str:
     marks = 0
     for letter in unicodedata.normalize("NFC", clean(words, _LONGEST)):
         marks = marks + 1 if unicodedata.combining(letter) else 0
-        drawn = marks <= 1 and any(_has(family, letter, bold=bold) for family in _families())
+        hidden = unicodedata.category(letter).startswith("C")
+        drawn = not hidden and marks <= 1 and any(_has(family, letter, bold=bold) for family in _families())
         letters.append(letter if drawn else letter.encode("unicode_escape").decode())
     return "".join(letters)
 
@@ -76,7 +77,7 @@ class Ruler:
         if key not in self._known:
             shown = printable(words, bold=bold)
             prop = font_for(shown, size, bold=bold)
-            self._known[key] = self._renderer.get_text_width_height_descent(shown, prop, ismath=False)[0]
+            self._known[key] = self._renderer.get_text_width_height_descent(shown, prop, ismath=False)[0]  # type: ignore[no-untyped-call]
         return self._known[key]
 
     def fit(self, words: str, width: float, size: float = BODY, *, bold: bool = False) -> str:

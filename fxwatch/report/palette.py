@@ -1,4 +1,4 @@
-"""Colours that colour-blind people tell apart (after Okabe and Ito, Color Universal Design, 2008), and a mark beside each."""
+"""Colours that colour-blind people tell apart (after Okabe and Ito, Color Universal Design), and a mark beside each."""
 
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ class Mark(NamedTuple):
 
 MARKS: dict[Verdict, Mark] = {
     "ok": Mark("✓", "OK", "#00805d", "#ffffff", "#00805d"),
-    "warn": Mark("▲", "WARN", "#f0b429", "#1b2129", "#b57b00"),
+    "warn": Mark("!", "WARN", "#f0b429", "#1b2129", "#b57b00"),
     "bad": Mark("✗", "BAD", "#a4200a", "#ffffff", "#a4200a"),
     "unknown": Mark("?", "UNKNOWN", "#6c7680", "#ffffff", "#6c7680"),
 }
@@ -44,6 +44,7 @@ MARKS: dict[Verdict, Mark] = {
 _DIVERGING = LinearSegmentedColormap.from_list(
     "lowers to raises",
     ["#6b2c00", "#b35806", "#e58a2c", "#f9c892", "#f7f7f7", "#a9cfe8", "#4a97cb", "#0b62a4", "#083a6e"],
+    N=257,  # odd, so that nought has a colour of its own
 )
 _SEQUENTIAL = LinearSegmentedColormap.from_list("agreement", ["#f7f7f7", "#cfe1ef", "#86b6d9", "#3680b8", "#0b4f87"])
 _MISSING = (0.85, 0.85, 0.85)
@@ -61,4 +62,4 @@ def agreement(correlation: float) -> tuple[str, str]:
     """The colour of a cell, and of the ink that is legible on it."""
     red, green, blue, _ = _SEQUENTIAL(min(max(correlation, 0.0), 1.0))
     fill = f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
-    return fill, PAPER if correlation > 0.62 else INK
+    return fill, PAPER if correlation > 0.7 else INK

@@ -17,7 +17,7 @@ from fxwatch.report.palette import FAINT, INK, MARKS, MUTED, PAPER, RULE
 from fxwatch.report.sheet import Sheet
 
 CHIP = 21.0
-_TITLE_HEIGHT = 36.0
+TITLE_HEIGHT = 36.0
 _ALIGN = {"left": 0.0, "centre": 0.5, "right": 1.0}
 
 
@@ -29,13 +29,16 @@ class Panel:
         self.ruler: Ruler = sheet.ruler
         self._sheet = sheet
 
-    def title(self, words: str, about: str = "") -> Box:
-        """Head the panel; the box that is left for its content."""
-        head, rest = self.box.split_down(_TITLE_HEIGHT)
+    def title(self, words: str, about: str = "", verdict: Verdict | None = None) -> Box:
+        """Head the panel, with a verdict on all of it where there is one; the box that is left for its content."""
+        head, rest = self.box.split_down(TITLE_HEIGHT)
         y = head.top + 12
         self.text(head.left, y, words, size=TITLE, bold=True)
         left = head.left + self.ruler.width(words, TITLE, bold=True) + 14
-        self.text(left, y + 1, about, size=SMALL, colour=MUTED, width=head.right - left)
+        right = head.right if verdict is None else head.right - CHIP - 10
+        self.text(left, y + 1, about, size=SMALL, colour=MUTED, width=right - left)
+        if verdict is not None:
+            self.chip(head.right - CHIP / 2, y, verdict)
         self.line([head.left, head.right], [head.bottom - 8] * 2, RULE)
         return rest
 

@@ -9,25 +9,27 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.box import Box
-from fxwatch.report.panel import Panel
+from fxwatch.report.feature_blocks import wanted_height
+from fxwatch.report.lettering import Ruler
+from fxwatch.report.panel import TITLE_HEIGHT, Panel
 from fxwatch.report.panels.consensus import draw_consensus
 from fxwatch.report.panels.features import draw_features
 from fxwatch.report.panels.findings import draw_findings, findings_height
 from fxwatch.report.panels.gradients import draw_gradients
-from fxwatch.report.panels.header import HEIGHT, draw_header
+from fxwatch.report.panels.header import HEADER_HEIGHT, draw_header
 from fxwatch.report.panels.history import draw_history
-from fxwatch.report.panels.quality import draw_quality
-from fxwatch.report.panels.shares import draw_shares
+from fxwatch.report.panels.quality import draw_quality, quality_height
+from fxwatch.report.panels.shares import draw_shares, shares_height
 from fxwatch.report.sheet import Sheet
 
-WIDTH, HEIGHT_ALL = 1800, 1170
+WIDTH, HEIGHT = 1800, 1170
 _MARGIN = 30.0
 _ACROSS = 40.0
 _DOWN = 22.0
 _RIGHT = 490.0
 _MIDDLE = 440.0
 _FOOT = 292.0
-_LONGEST_HISTORY = 500
+LONGEST_HISTORY = 500
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -47,22 +49,43 @@ def draw(
 
 def compose(analysis: Analysis, arrays: Arrays, history: Sequence[HistoryLine], thresholds: Thresholds) -> Sheet:
     """The page with all its panels."""
-    sheet = Sheet(WIDTH, HEIGHT_ALL)
-    page = Box(_MARGIN, 24.0, WIDTH - _MARGIN, HEIGHT_ALL - 22.0)
-    head, rest = page.split_down(HEIGHT, 12)
-    findings, body = rest.split_down(findings_height(analysis), _DOWN)
-    body, foot = body.split_down(body.height - _FOOT - _DOWN, _DOWN)
-    features, right = body.split_across(body.width - _RIGHT - _ACROSS, _ACROSS)
-    shares, quality = right.split_down(right.height * 0.42, _DOWN)
-    gradients, rest = foot.split_across(foot.width - _RIGHT - _MIDDLE - 2 * _ACROSS, _ACROSS)
-    consensus, past = rest.split_across(_MIDDLE, _ACROSS)
-    draw_header(Panel(sheet, "header", head), analysis)
-    draw_findings(Panel(sheet, "findings", findings), analysis)
-    draw_features(Panel(sheet, "features", features), analysis, arrays)
-    draw_gradients(Panel(sheet, "gradients", gradients), analysis, thresholds.gradient)
-    draw_shares(Panel(sheet, "shares", shares), analysis)
-    draw_quality(Panel(sheet, "quality", quality), analysis, thresholds)
-    draw_consensus(Panel(sheet, "consensus", consensus), analysis, thresholds)
-    draw_history(Panel(sheet, "history", past), history[-_LONGEST_HISTORY:], thresholds)
+    sheet = Sheet(WIDTH, HEIGHT)
+    panels = {name: Panel(sheet, name, box) for name, box in places(analysis, sheet.ruler).items()}
+    draw_header(panels["header"], analysis)
+    draw_findings(panels["findings"], analysis)
+    draw_features(panels["features"], analysis, arrays)
+    draw_shares(panels["shares"], analysis)
+    draw_quality(panels["quality"], analysis, thresholds)
+    draw_gradients(panels["gradients"], analysis, thresholds.gradient)
+    draw_consensus(panels["consensus"], analysis, thresholds)
+    draw_history(panels["history"], history[-LONGEST_HISTORY:], thresholds)
     return sheet
 
+
+def places(analysis: Analysis, ruler: Ruler) -> dict[str, Box]:
+    """Where each panel stands: the head over all, features beside shares and quality, and three panels at the foot.
+
+    The foot takes what features, shares and quality do not need.
+    """
+    page = Box(_MARGIN, 24.0, WIDTH - _MARGIN, HEIGHT - 22.0)
+    header, rest = page.split_down(HEADER_HEIGHT, 12)
+    findings, rest = rest.split_down(findings_height(analysis), _DOWN)
+    wide = rest.width - _RIGHT - _ACROSS
+    wanted = max(
+        TITLE_HEIGHT + wanted_height(analysis, ruler, wide), shares_height(analysis) + _DOWN + quality_height()
+    )
+    body, foot = rest.split_down(min(wanted, rest.height - _DOWN - _FOOT), _DOWN)
+    features, right = body.split_across(wide, _ACROSS)
+    shares, quality = right.split_down(min(shares_height(analysis), right.height * 0.42), _DOWN)
+    gradients, rest = foot.split_across(foot.width - _RIGHT - _MIDDLE - 2 * _ACROSS, _ACROSS)
+    consensus, history = rest.split_across(_MIDDLE, _ACROSS)
+    return {
+        "header": header,
+        "findings": findings,
+        "features": features,
+        "shares": shares,
+        "quality": quality,
+        "gradients": gradients,
+        "consensus": consensus,
+        "history": history,
+    }

@@ -26,10 +26,10 @@ class Sheet:
         )
         self._canvas = FigureCanvasAgg(self.figure)
         self.down = Affine2D().scale(1, -1).translate(0, height)
-        self.ruler = Ruler(self._canvas.get_renderer())
+        self.ruler = Ruler(self._canvas.get_renderer())  # type: ignore[no-untyped-call]
 
     def png(self) -> bytes:
         """The page as a PNG, the same bytes for the same page."""
         buffer = io.BytesIO()
-        self._canvas.print_png(buffer, metadata={"Software": None})
+        self._canvas.print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
         return buffer.getvalue()

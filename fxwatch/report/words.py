@@ -19,6 +19,7 @@ def estimate(value: float, standard_error: float | None) -> tuple[str, str]:
         return number(value), ""
     first = math.floor(math.log10(standard_error))
     decimals = 1 - first if standard_error < 1.95 * 10.0**first else -first
+    decimals = max(decimals, 2) if abs(value) < 1 else decimals
     if not 0 <= decimals <= 6:
         return number(value), f"± {number(standard_error)}"
     return f"{value:.{decimals}f}".replace("-", "−"), f"± {standard_error:.{decimals}f}"
@@ -26,7 +27,14 @@ def estimate(value: float, standard_error: float | None) -> tuple[str, str]:
 
 def percent(share: float) -> str:
     """A share as 42% or 6.0%."""
+    if 0 < share < 0.0005:
+        return "<0.1%"
     return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"
+
+
+def tick(share: float) -> str:
+    """A share at an axis: 5%, 2.5%."""
+    return f"{100 * share:.3g}%"
 
 
 def count(value: int, thing: str, things: str | None = None) -> str:
@@ -45,10 +53,15 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
+def named(name: str) -> str:
+    """A name, and words for one that is empty."""
+    return name if name.strip() else "(no name)"
+
+
 def moment(instant: str) -> str:
     """An ISO 8601 instant to the minute, in UTC; any other text as it is."""
     try:
         when = datetime.fromisoformat(instant)
     except ValueError:
-        return instant
+        return instant or "unknown"
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,5 +1,6 @@
 """Files of JSON lines: appended to by one process, read by many. A line that is not whole is not there."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,8 @@ class LineWriter:
 
     def append(self, record: Record) -> None:
         """Write a record and flush it to disk. Raises OSError."""
-        data = record.model_dump_json(exclude_none=False).encode() + b"\n"
+        text = json.dumps(record.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
+        data = text.encode("ascii") + b"\n"
         while data:
             data = data[os.write(self._handle, data) :]
         os.fsync(self._handle)

@@ -39,7 +39,7 @@ class Tail:
         self._forget()
 
     def read(self) -> Piece:
-        """The next piece. A file that cannot be read just now, for whatever reason but that it is gone, gives nothing."""
+        """The next piece. A file that is there but cannot be read just now gives nothing."""
         try:
             found = self.path.stat()
             if not stat.S_ISREG(found.st_mode):

@@ -2,7 +2,7 @@
 
 import json
 
-from fxwatch.records.analysis import Analysis
+from fxwatch.records.analysis import Analysis, Explanation
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.atomic import TEMPORARY_PREFIX, write_atomic
@@ -63,8 +63,11 @@ class RunWriter:
 
 
 def as_json(analysis: Analysis) -> bytes:
-    """An analysis as it stands in analysis.json."""
-    return json.dumps(analysis.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    """An analysis as it stands in analysis.json: its origin first, and in ASCII, as names may hold anything."""
+    data = analysis.model_dump(mode="json")
+    first = [name for name in Analysis.model_fields if name not in Explanation.model_fields]
+    ordered = {name: data[name] for name in dict.fromkeys([*first, *data])}
+    return json.dumps(ordered, indent=1, allow_nan=False).encode("ascii") + b"\n"
 
 
 def write_status(store: Store, status: DaemonStatus) -> None:

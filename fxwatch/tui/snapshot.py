@@ -58,7 +58,7 @@ class FileNews:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Times are seconds since the epoch; runs stand worst first; `trouble` says why the shown analysis cannot be read."""
+    """Times are seconds since the epoch, runs stand worst first; `trouble` says why an analysis cannot be read."""
 
     now: float
     watched: str
@@ -74,7 +74,7 @@ class Snapshot:
     trouble: str | None = None
     png: str | None = None
     files: FileNews = FileNews()
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
     @property
     def news(self) -> RunNews | None:

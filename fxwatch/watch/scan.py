@@ -17,13 +17,21 @@ class RootError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file that may be a checkpoint or a dump. `trouble` is set where it is not to be opened, with the reason."""
+    """A file that may be a checkpoint or a dump. `trouble` is set where it is not to be opened, with the reason.
+
+    `path` is as the system gives it, which need not be valid UTF-8; `shown` is.
+    """
 
     path: str
     kind: FileKind
     generation: Generation
     trouble: Literal["refused", "unsupported"] | None = None
     reason: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The path as text."""
+        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
 
 
 @dataclass(slots=True)
@@ -78,8 +86,7 @@ def look_at(root: str, path: str) -> Found | None:
         ctime_ns=status.st_ctime_ns,
     )
     if not _is_utf8(path):
-        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-        return Found(shown, kind, generation, "unsupported", "its name is not valid UTF-8; rename it")
+        return Found(path, kind, generation, "unsupported", "its name is not valid UTF-8; rename it")
     if stat.S_ISLNK(status.st_mode):
         target = os.path.realpath(full)
         if target.startswith(os.path.realpath(root) + os.sep):

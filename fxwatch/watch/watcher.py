@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fxwatch.formats import Format, kind_of, recognise
+from fxwatch.formats import Format, kind_of, recognise, step_in_name
 from fxwatch.records.ledger import FileKind, FileState, Generation
 from fxwatch.watch.events import Hints
 from fxwatch.watch.scan import Found, RootError, look_at, scan
@@ -85,14 +85,15 @@ class Watcher:
         """How many files there are that may be checkpoints, whatever became of them."""
         return sum(kind_of(path.rsplit("/", 1)[-1]) == "checkpoint" for path in {*self._open, *self._decided})
 
-    def settling(self) -> dict[str, str]:
-        """Files that are not decided yet, and the reason where there is one."""
-        return {path: one.said for path, one in self._open.items() if one.due < math.inf}
+    def settling(self, kind: FileKind | None = None) -> list[str]:
+        """Files, of a kind or of any, that are not decided yet."""
+        open_still = [one for one in self._open.values() if one.due < math.inf]
+        return [one.found.shown for one in open_still if kind in {None, one.found.kind}]
 
     def wait_is_over(self) -> list[Sighting]:
         """Give up waiting for what is still open: it is incomplete."""
         return [
-            Sighting(path, one.found.kind, one.found.generation, "incomplete", one.said or "still being written")
+            _sighting(one.found, "incomplete", one.said or "still being written")
             for path, one in self._open.items()
             if one.due < math.inf
         ]
@@ -117,7 +118,7 @@ class Watcher:
         self._next_scan = self._clock() + max(interval, self.scan_seconds / _DUTY)
         gone = [path for path in {*self._open, *self._decided} if path not in found.files]
         said = [sighting for path in gone for sighting in self._note(path, None)]
-        for path, one in sorted(found.files.items(), key=lambda item: item[1].generation.mtime_ns):
+        for path, one in sorted(found.files.items(), key=_by_age):
             said += self._note(path, one)
         return said
 
@@ -130,7 +131,7 @@ class Watcher:
                 return []
             del self._open[path]
             one = before.found
-            return [Sighting(path, one.kind, one.generation, "vanished", "gone before it was complete")]
+            return [_sighting(one, "vanished", "gone before it was complete")]
         if before is not None and before.found.generation == found.generation:
             return []
         if before is None and self._decided.get(path) == found.generation:
@@ -138,7 +139,7 @@ class Watcher:
         self._decided.pop(path, None)
         now = self._clock()
         self._open[path] = _Open(found, now, now + SETTLE)
-        return [Sighting(path, found.kind, found.generation, "seen")] if before is None else []
+        return [_sighting(found, "seen")] if before is None else []
 
     def _decide(self) -> list[Sighting]:
         now = self._clock()
@@ -160,22 +161,32 @@ class Watcher:
     def _judge(self, one: _Open, now: float) -> Sighting | None:
         found = one.found
         if found.trouble is not None:
-            return Sighting(found.path, found.kind, found.generation, found.trouble, found.reason)
+            return _sighting(found, found.trouble, found.reason)
         if look_at(self._root, found.path) != found:
             return None
         try:
             known = recognise(os.path.join(self._root, found.path))
         except OSError as error:
             state: FileState = "refused" if isinstance(error, PermissionError) else "unsupported"
-            return Sighting(found.path, found.kind, found.generation, state, error.strerror or str(error))
+            return _sighting(found, state, error.strerror or str(error))
         if known.format is not None:
-            return Sighting(found.path, found.kind, found.generation, "ready", format=known.format)
+            return _sighting(found, "ready", file_format=known.format)
         if known.trouble == "incomplete":
             if now - one.since >= INCOMPLETE_AFTER:
                 reason = f"{known.reason}; unchanged for {INCOMPLETE_AFTER / 60:.0f} minutes"
-                return Sighting(found.path, found.kind, found.generation, "incomplete", reason)
+                return _sighting(found, "incomplete", reason)
             # only a change can complete it, and a change opens it anew; until then it is looked at ever more seldom
             first, one.said = not one.said, known.reason
             one.due = min(now + max(SETTLE, now - one.since), one.since + INCOMPLETE_AFTER)
-            return Sighting(found.path, found.kind, found.generation, "settling", known.reason) if first else None
-        return Sighting(found.path, found.kind, found.generation, known.trouble or "unsupported", known.reason)
+            return _sighting(found, "settling", known.reason) if first else None
+        return _sighting(found, known.trouble or "unsupported", known.reason)
+
+
+def _by_age(item: tuple[str, Found]) -> tuple[int, int, str]:
+    """Oldest first; files of one moment by the step in their names."""
+    path, found = item
+    return found.generation.mtime_ns, step_in_name(path) or 0, path
+
+
+def _sighting(found: Found, state: FileState, reason: str = "", file_format: Format | None = None) -> Sighting:
+    return Sighting(found.shown, found.kind, found.generation, state, reason, file_format)

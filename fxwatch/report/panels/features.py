@@ -1,39 +1,21 @@
 """The top features of every branch: how important they are, in which direction, and when in time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.report.box import Box
-from fxwatch.report.lettering import BODY, SMALL, Ruler
+from fxwatch.report.feature_blocks import ACROSS, AXIS, DEAD, HEAD, MOST_BRANCHES, Block, arranged, blocks_of, shrunk
+from fxwatch.report.lettering import SMALL
 from fxwatch.report.palette import INK, LOWERS, MUTED, PAPER, RAISES, RULE, diverging
 from fxwatch.report.panel import Panel
 from fxwatch.report.panels.heat import draw_heat
-from fxwatch.report.ranking import Branch, Ranked, branches_of, dead_in_words
+from fxwatch.report.ranking import Branch, Ranked, branches_of
 from fxwatch.report.scale import Scale, round_steps
-from fxwatch.report.words import count, percent, some
-
-_MOST_ROWS = 12
-_MOST_BRANCHES = 8
-_HEAD, _AXIS, _DEAD, _GAP = 28.0, 22.0, 21.0, 16.0
-_SHORTEST, _TALLEST = 20.5, 30.0
-_ACROSS = 36.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """A branch as it is shown: so many rows, and lines on its dead features."""
-
-    branch: Branch
-    rows: int
-    dead: list[str]
-
-    def height(self, row: float) -> float:
-        rows = self.rows * row + _AXIS if self.rows else 3 * row
-        return _HEAD + rows + len(self.dead) * _DEAD + _GAP
+from fxwatch.report.words import count, named, percent, some, tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,95 +33,56 @@ def draw_features(panel: Panel, analysis: Analysis, arrays: Mapping[str, NDArray
     """A block a branch, in two columns."""
     box = panel.title("Top features by branch", "share, 95 % interval · attribution in time")
     branches = branches_of(analysis)
-    if not branches:
-        panel.absent(box, "no features: the analysis names no branch")
+    if not any(branch.living or branch.dead for branch in branches):
+        panel.absent(box, _why_empty(analysis, branches))
         return
     _legend(panel, panel.box.top + 13)
-    if left_out := [branch.name for branch in branches[_MOST_BRANCHES:]]:
+    if left_out := [branch.name for branch in branches[MOST_BRANCHES:]]:
         line, box = box.split_down(26)
         words = f"{count(len(left_out), 'more branch', 'more branches')} without room here: {some(left_out, 6)}"
         panel.text(line.left, line.middle - 4, words, size=SMALL, colour=MUTED, width=line.width)
-    branches = branches[:_MOST_BRANCHES]
+    branches = branches[:MOST_BRANCHES]
     sides = [box] if len(branches) == 1 else [
-        box._replace(right=box.centre - _ACROSS / 2),
-        box._replace(left=box.centre + _ACROSS / 2),
+        box._replace(right=box.centre - ACROSS / 2),
+        box._replace(left=box.centre + ACROSS / 2),
     ]  # fmt: skip
-    blocks = [_Block(b, min(len(b.living), _MOST_ROWS), _dead(panel.ruler, b, sides[0].width)) for b in branches]
-    columns = _arrange(blocks, len(sides))
-    row, columns = _shrink(columns, box.height)
+    columns = arranged(blocks_of(branches, panel.ruler, sides[0].width), len(sides))
+    row, columns = shrunk(columns, box.height)
     shown = [block.branch.living[: block.rows] for column in columns for block in column]
     largest = max((ranked.unit.high for living in shown for ranked in living), default=0.0) or 1.0
-    labels = max((panel.ruler.width(ranked.name, SMALL) for living in shown for ranked in living), default=0.0)
+    labels = max((panel.ruler.width(named(ranked.name), SMALL) for living in shown for ranked in living), default=0.0)
     for side, column in zip(sides, columns, strict=True):
         where = _columns(side, labels, largest)
         top = side.top
         for block in column:
-            _draw_block(panel, side._replace(top=top, bottom=top + block.height(row)), where, block, row, analysis, arrays)
-            top += block.height(row)
-
-
-def _arrange(blocks: list[_Block], sides: int) -> list[list[_Block]]:
-    """The blocks in their order, cut where the taller column is shortest."""
-    if sides == 1:
-        return [blocks]
-    cuts = [(blocks[:cut], blocks[cut:]) for cut in range(1, len(blocks))]
-    left, right = min(cuts, key=lambda cut: max(_height(list(column), 1) for column in cut))
-    return [left, right]
-
-
-def _height(column: list[_Block], row: float) -> float:
-    return sum(block.height(row) for block in column)
-
-
-def _shrink(columns: list[list[_Block]], room: float) -> tuple[float, list[list[_Block]]]:
-    """The height of a row, and the columns with no more rows than have room at that height."""
-    fitted = []
-    for column in columns:
-        blocks = list(column)
-        while _height(blocks, _SHORTEST) > room + _GAP and any(block.rows > 1 for block in blocks):
-            longest = max(range(len(blocks)), key=lambda i: blocks[i].rows)
-            blocks[longest] = replace(blocks[longest], rows=blocks[longest].rows - 1)
-        fitted.append(blocks)
-    spare = []
-    for blocks in fitted:
-        rows = sum(block.rows or 3 for block in blocks)
-        spare.append((room + _GAP - _height(blocks, 0)) / rows)
-    return min(max(min(spare), _SHORTEST), _TALLEST), fitted
-
-
-def _dead(ruler: Ruler, branch: Branch, width: float) -> list[str]:
-    """Two lines at most, with as many names as have room."""
-    total = sum(map(len, branch.dead.values()))
-    for named in range(min(total, 12), 0, -1):
-        words = dead_in_words(branch, named)
-        lines = ruler.wrap(words, width, 2)
-        if not lines[-1].endswith("…") or named == 1:
-            return lines
-    return []
+            bottom = top + block.height(row)
+            _draw_block(panel, side._replace(top=top, bottom=bottom), where, block, row, arrays)
+            top = bottom
 
 
 def _columns(side: Box, labels: float, largest: float) -> _Columns:
-    label = min(labels, side.width * 0.385)
+    label = min(labels, side.width * 0.42)
     arrow = side.left + label + 17
     start = arrow + 15
     value, gap = 54.0, 14.0
     room = side.right - start - value - gap
-    stop = start + room * 0.4
-    return _Columns(side.left + label, arrow, Scale(0.0, largest, start, stop), stop + value, (stop + value + gap, side.right))
+    stop = start + room * 0.38
+    return _Columns(
+        side.left + label, arrow, Scale(0.0, largest, start, stop), stop + value, (stop + value + gap, side.right)
+    )
 
 
 def _draw_block(
     panel: Panel,
     box: Box,
     where: _Columns,
-    block: _Block,
+    block: Block,
     row: float,
-    analysis: Analysis,
     arrays: Mapping[str, NDArray[np.generic]],
 ) -> None:
-    head, rest = box.split_down(_HEAD)
+    head, rest = box.split_down(HEAD)
     branch = block.branch
-    width = panel.text(head.left, head.top + 11, branch.name, bold=True, width=box.width * 0.4)
+    width = panel.text(head.left, head.top + 11, named(branch.name), bold=True, width=box.width * 0.4)
     about = head.left + width + 12
     panel.text(about, head.top + 11, _about(block), size=SMALL, colour=MUTED, width=where.heat[1] - 90 - about)
     shown = branch.living[: block.rows]
@@ -148,14 +91,20 @@ def _draw_block(
         for line, ranked in zip(body.rows(len(shown), row), shown, strict=True):
             _draw_row(panel, line, where, ranked)
         _axis(panel, body, where)
-        draw_heat(panel, body._replace(left=where.heat[0], right=where.heat[1]), branch, shown, arrays.get(f"heat/{branch.name}"))
-        _, rest = rest.split_down(_AXIS)
+        draw_heat(
+            panel,
+            body._replace(left=where.heat[0], right=where.heat[1]),
+            branch,
+            shown,
+            arrays.get(f"heat/{branch.name}"),
+        )
+        _, rest = rest.split_down(AXIS)
     else:
-        panel.absent(body, _why_empty(analysis, branch))
-    panel.lines(box.left, rest.top + _DEAD / 2, block.dead)
+        panel.absent(body, "no living feature" if branch.dead else "no importance was stored for this branch")
+    panel.lines(box.left, rest.top + DEAD / 2, block.dead)
 
 
-def _about(block: _Block) -> str:
+def _about(block: Block) -> str:
     branch, rows = block.branch, block.rows
     size = count(branch.features, "feature")
     window = "" if branch.steps is None else f"{count(branch.steps, 'step')} × "
@@ -165,14 +114,15 @@ def _about(block: _Block) -> str:
 
 def _draw_row(panel: Panel, box: Box, where: _Columns, ranked: Ranked) -> None:
     unit = ranked.unit
-    panel.text(where.label, box.middle, ranked.name, size=SMALL, align="right", width=where.label - box.left)
+    panel.text(where.label, box.middle, named(ranked.name), size=SMALL, align="right", width=where.label - box.left)
     half = box.height * 0.3
     bar = Box(where.bars.start, box.middle - half, where.bars(unit.share), box.middle + half)
     if unit.signed:
         arrow, colour = ("↓", LOWERS) if unit.signed < 0 else ("↑", RAISES)
         panel.text(where.arrow, box.middle, arrow, colour=colour, bold=True, align="centre")
     _fill(panel, bar, lowers=unit.signed < 0)
-    panel.whisker(where.bars(unit.low), where.bars(unit.high), box.middle, 4, INK)
+    if unit.low < unit.high:
+        panel.whisker(where.bars(unit.low), where.bars(unit.high), box.middle, 4, INK)
     panel.text(where.value, box.middle, percent(unit.share), size=SMALL, align="right")
 
 
@@ -181,7 +131,7 @@ def _axis(panel: Panel, body: Box, where: _Columns) -> None:
     panel.line([where.bars.start] * 2, [body.top, body.bottom], RULE)
     last = round_steps(where.bars.high, 2)[-1]
     panel.text(where.bars.start, body.bottom + 11, "0", size=SMALL, colour=MUTED, align="centre")
-    panel.text(where.bars(last), body.bottom + 11, percent(last), size=SMALL, colour=MUTED, align="centre")
+    panel.text(where.bars(last), body.bottom + 11, tick(last), size=SMALL, colour=MUTED, align="centre")
 
 
 def _legend(panel: Panel, y: float) -> None:
@@ -206,9 +156,7 @@ def _fill(panel: Panel, box: Box, *, lowers: bool) -> None:
         panel.bar(box, RAISES)
 
 
-def _why_empty(analysis: Analysis, branch: Branch) -> str:
-    if branch.dead and not branch.living:
-        return "no living feature"
+def _why_empty(analysis: Analysis, branches: list[Branch]) -> str:
     if analysis.nonfinite_outputs:
-        return "no importance: the model answers with NaN or Inf"
-    return "no importance was stored for this branch"
+        return "no feature has an importance: the model answers with NaN or Inf"
+    return "no feature has an importance: " + ("none was stored" if branches else "the analysis names no branch")

@@ -1,8 +1,9 @@
 """What is not well, worst first: in words, since when, and what to do first."""
 
+from collections import Counter
+
 from fxwatch.records.analysis import Analysis, Finding
 from fxwatch.report.box import Box
-from fxwatch.report.lettering import BODY
 from fxwatch.report.palette import MARKS, MUTED
 from fxwatch.report.panel import CHIP, Panel
 from fxwatch.report.words import some
@@ -24,7 +25,9 @@ def draw_findings(panel: Panel, analysis: Analysis) -> None:
         return
     shown = findings if len(findings) <= SHOWN else findings[: SHOWN - 1]
     rows = panel.box.rows(min(len(findings), SHOWN), ROW)
-    table = [(finding.message, _since(finding, analysis), _first_remedy(finding)) for finding in shown]
+    table = [
+        (finding.message or finding.metric, _since(finding, analysis), _first_remedy(finding)) for finding in shown
+    ]
     left = panel.box.left + CHIP + 12
     since = max(panel.ruler.width(row[1]) for row in table) + 28
     remedy = max(panel.ruler.width(row[2]) for row in table)
@@ -53,16 +56,18 @@ def _no_findings(panel: Panel, analysis: Analysis) -> None:
 
 
 def _rest(panel: Panel, row: Box, left: float, findings: list[Finding]) -> None:
-    counts = [(level, sum(finding.level == level for finding in findings)) for level in ("bad", "warn", "unknown")]
-    kinds = ", ".join(f"{number} {MARKS[level].word}" for level, number in counts if number)
+    levels = Counter(finding.level for finding in findings)
+    kinds = ", ".join(f"{number} {MARKS[level].word}" for level, number in levels.items())
     names = some([finding.metric for finding in findings], 8)
     panel.text(left, row.middle, f"and {len(findings)} more ({kinds}): {names}", colour=MUTED, width=row.right - left)
 
 
 def _since(finding: Finding, analysis: Analysis) -> str:
     if finding.since_step is None:
-        return "since: unknown"
-    return "new at this step" if finding.since_step == analysis.checkpoint.step else f"since step {finding.since_step:,}"
+        return "since unknown"
+    return (
+        "new at this step" if finding.since_step == analysis.checkpoint.step else f"since step {finding.since_step:,}"
+    )
 
 
 def _first_remedy(finding: Finding) -> str:

@@ -4,22 +4,25 @@ import math
 from dataclasses import dataclass
 
 from fxwatch.records.analysis import Analysis, GradientFlow
-from fxwatch.records.base import Verdict
 from fxwatch.records.thresholds import GradientLimits
 from fxwatch.report.box import Box
+from fxwatch.report.gradient_notes import Note, in_words, notes_of, range_of
 from fxwatch.report.layer_axis import LayerAxis, layer_axis
-from fxwatch.report.layers import short
 from fxwatch.report.lettering import SMALL
-from fxwatch.report.palette import HEALTHY, INK, MARKS, MUTED, NEUTRAL, RULE
+from fxwatch.report.palette import HEALTHY, MARKS, MUTED, NEUTRAL, RULE
 from fxwatch.report.panel import CHIP, Panel
 from fxwatch.report.scale import Scale, decades
-from fxwatch.report.words import count, number, some
+from fxwatch.report.words import count, number
 
 _HEALTHY = (0.01, 10.0)  # the guide's
-_AXIS = 64.0
+_AXIS = 72.0
+_ZERO = 18.0
 _EDGE = 22.0
-_LABELS = 46.0
+_LABELS = 48.0
 _NOTE = 22.0
+_NOTE_ROWS = 3
+_DOT = 8.0
+_WHOLE_DECADES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +34,46 @@ class _Plot:
     axis: LayerAxis
 
     def y(self, norm: float) -> float:
-        return self.height(math.log10(norm)) if norm > 0 else self.height.start
+        """The pixel of a norm; nought has a line of its own below the axis."""
+        return self.height(math.log10(norm)) if norm > 0 else self.zero
+
+    @property
+    def zero(self) -> float:
+        """Where norms of nought stand."""
+        return self.box.bottom - _EDGE - _DOT / 2
 
 
 def draw_gradients(panel: Panel, analysis: Analysis, limits: GradientLimits) -> None:
     """A dot a layer, the healthy band behind them, and in words what is wrong."""
     flow = analysis.gradient_flow
     about = "norm of each layer's gradient, in running order" if flow.layer_gradients else ""
-    box = panel.title("Gradient flow by layer", about)
-    panel.chip(box.right - CHIP / 2, panel.box.top + 12, flow.verdict)
+    box = panel.title("Gradient flow by layer", about, flow.verdict)
     if not flow.layer_gradients:
         panel.absent(box, _why_empty(flow))
         return
-    notes = _notes(flow, limits)[:3]
-    area = Box(box.left + _AXIS, box.top, box.right, box.bottom - _LABELS - _NOTE * len(notes))
+    notes = notes_of(flow)
+    foot = _NOTE * min(max(len(notes), 1), _NOTE_ROWS)
+    area = Box(box.left + _AXIS, box.top, box.right, box.bottom - _LABELS - foot)
     plot = _plot(panel, area, flow)
     _frame(panel, plot, limits)
     _dots(panel, plot, flow)
     _groups(panel, plot)
-    top = area.bottom + _LABELS + _NOTE / 2
-    for row, (verdict, words) in enumerate(notes):
-        y = top + _NOTE * row
-        panel.chip(box.left + CHIP / 2, y, verdict, 18)
-        panel.text(box.left + CHIP + 8, y, words, size=SMALL, width=box.width - CHIP - 8)
+    below = box._replace(top=area.bottom + _LABELS)
+    if notes:
+        _say(panel, below, notes)
+    else:
+        panel.text(below.left, below.top + _NOTE / 2, range_of(flow), size=SMALL, width=below.width)
+
+
+def _say(panel: Panel, box: Box, notes: list[Note]) -> None:
+    """The notes below each other, in two columns where one does not hold them."""
+    wide = box.width / (1 if len(notes) <= _NOTE_ROWS else 2)
+    for i, note in enumerate(notes):
+        left = box.left + wide * (i // _NOTE_ROWS)
+        y = box.top + _NOTE * (i % _NOTE_ROWS + 0.5)
+        panel.chip(left + CHIP / 2, y, note.verdict, 18)
+        room = wide - CHIP - 20
+        panel.text(left + CHIP + 8, y, in_words(panel.ruler, note, room), size=SMALL, width=room)
 
 
 def _why_empty(flow: GradientFlow) -> str:
@@ -67,25 +87,32 @@ def _why_empty(flow: GradientFlow) -> str:
 def _plot(panel: Panel, area: Box, flow: GradientFlow) -> _Plot:
     norms = [math.log10(layer.norm) for layer in flow.layer_gradients.values() if layer.norm > 0] or [-2.0, 1.0]
     low, high = min(norms), max(norms)
-    margin = max(0.15, (2.0 - (high - low)) / 2)
-    height = Scale(low - margin, high + margin, area.bottom - _EDGE, area.top + _EDGE)
+    if math.ceil(high) - math.floor(low) <= _WHOLE_DECADES:
+        low, high = math.floor(low), max(math.ceil(high), math.floor(low) + 1)
+    bottom = area.bottom - _EDGE - _DOT - (_ZERO if flow.zero else 0)
+    height = Scale(low, high, bottom, area.top + _EDGE + _DOT)
     return _Plot(area, height, layer_axis(list(flow.layer_gradients), area.left, area.right, panel.ruler))
 
 
 def _frame(panel: Panel, plot: _Plot, limits: GradientLimits) -> None:
     box, height = plot.box, plot.height
     healthy = [math.log10(end) for end in _HEALTHY]
+    about = "healthy, 0.01 to 10: off the axis"
     if healthy[0] < height.high and healthy[1] > height.low:
+        about = "shaded: healthy, 0.01 to 10"
         top = height(healthy[1]) if height.holds(healthy[1]) else box.top
         bottom = height(healthy[0]) if height.holds(healthy[0]) else box.bottom
         panel.bar(Box(box.left, top, box.right, bottom), HEALTHY)
-    for exponent in decades(height.low, height.high, max(2, int(box.height // 26))):
+    for exponent in decades(height.low, height.high, max(2, int((height.start - height.stop) // 24))):
         y = height(exponent)
         panel.line([box.left, box.right], [y, y], RULE)
         panel.text(box.left - 10, y, _power(exponent), size=SMALL, colour=MUTED, align="right")
+    if plot.zero > height.start + _DOT:
+        panel.line([box.left, box.right], [plot.zero] * 2, RULE)
+        panel.text(box.left - 10, plot.zero, "0", size=SMALL, colour=MUTED, align="right")
     _limit(panel, plot, "exploding above", limits.exploding, box.top + _EDGE / 2)
     _limit(panel, plot, "vanishing below", limits.vanishing, box.bottom - _EDGE / 2)
-    panel.text(box.left + 8, box.top + _EDGE / 2, "shaded: healthy, 0.01 to 10", size=SMALL, colour=MUTED)
+    panel.text(box.left + 8, box.top + _EDGE / 2, about, size=SMALL, colour=MUTED)
 
 
 def _groups(panel: Panel, plot: _Plot) -> None:
@@ -137,34 +164,3 @@ def _dots(panel: Panel, plot: _Plot, flow: GradientFlow) -> None:
         if here:
             ys = [plot.y(flow.layer_gradients[name].norm) for name in here]
             panel.dots([plot.axis.x[name] for name in here], ys, colour, size=large, marker=marker)
-
-
-def _notes(flow: GradientFlow, limits: GradientLimits) -> list[tuple[Verdict, str]]:
-    """What is wrong, worst first; where nothing is, the range of norms."""
-    among = [*flow.layer_gradients, *flow.unused, *flow.nonfinite]
-
-    def named(layers: list[str]) -> str:
-        return some([short(name, among) for name in layers], 3)
-
-    kinds: list[tuple[Verdict, list[str], str]] = [
-        ("bad", flow.nonfinite, "with a gradient of NaN or Inf"),
-        ("bad", flow.exploding_gradients, f"exploding ◆ (above {number(limits.exploding)})"),
-        ("bad", flow.vanishing_gradients, f"vanishing ▼ (below {number(limits.vanishing)})"),
-        ("bad", flow.zero, "with a gradient of nought ✖"),
-        ("warn", flow.unused, "not used by any output"),
-    ]
-    notes: list[tuple[Verdict, str]] = []
-    for verdict, layers, words in kinds:
-        if layers:
-            notes.append((verdict, f"{count(len(layers), 'layer')} {words}: {named(layers)}"))
-    if flow.drops:
-        falls = [f"{short(d.from_, among)} → {short(d.to, among)} (÷ {1 / d.ratio:,.0f})" for d in flow.drops if d.ratio]
-        notes.append(("warn", f"{count(len(flow.drops), 'sharp drop')} ■: {some(falls, 2)}"))
-    return notes or [("ok", _range(flow, among))]
-
-
-def _range(flow: GradientFlow, among: list[str]) -> str:
-    ranked = sorted(flow.layer_gradients.items(), key=lambda item: item[1].norm)
-    (least, low), (most, high) = ranked[0], ranked[-1]
-    layers = count(len(ranked), "layer")
-    return f"{layers}: {number(low.norm)} ({short(least, among)}) to {number(high.norm)} ({short(most, among)})"

@@ -7,7 +7,7 @@ from fxwatch.report.palette import MARKS, MUTED
 from fxwatch.report.panel import Panel
 from fxwatch.report.words import count, moment
 
-HEIGHT = 104.0
+HEADER_HEIGHT = 104.0
 _BADGE = 46.0
 _GAP = 36.0
 
@@ -41,7 +41,7 @@ def _what_was_done(analysis: Analysis) -> list[tuple[str, str]]:
     left_out = f" ({states.left_out} left out)" if states.left_out else ""
     named = f" ({target.config})" if target.config and target.config not in target.words else ""
     return [
-        ("checkpoint", analysis.checkpoint.path),
+        ("checkpoint", analysis.checkpoint.path or "unknown"),
         ("explained", (target.words or "unknown") + named),
         ("over", f"{count(states.count, 'state')}{left_out} of {states.path}"),
         ("compared with", target.baseline or "no baseline"),

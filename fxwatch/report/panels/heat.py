@@ -14,6 +14,7 @@ from fxwatch.report.words import number
 
 _STRONG = 0.2
 _DASH = 9.0
+_WIDEST = 56.0
 
 
 def draw_heat(
@@ -24,12 +25,15 @@ def draw_heat(
     if heat is None:
         panel.absent(box, f"no heatmap: {why}")
         return
+    box = box._replace(right=min(box.right, box.left + _WIDEST * len(heat)))
     cells = heat[:, [ranked.column for ranked in shown]].T
     limit = _limit(cells)
     panel.picture(box, diverging(cells, limit))
     _strike_out_negative(panel, box, cells, limit)
     panel.outline(box, RULE)
-    panel.text(box.right, box.top - 17, f"±{number(limit, 2)}", size=SMALL, colour=MUTED, align="right")
+    ends = f"±{number(limit, 2)}"
+    reach = max(box.right, box.left + panel.ruler.width(ends, SMALL))
+    panel.text(reach, box.top - 17, ends, size=SMALL, colour=MUTED, align="right")
     steps = len(heat)
     if steps > 1:
         panel.text(box.left, box.bottom + 11, f"−{steps - 1}", size=SMALL, colour=MUTED)

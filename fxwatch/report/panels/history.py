@@ -1,6 +1,7 @@
 """How the run came here: consensus and dead features over its analyses, and the verdict on each."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.history import HistoryLine
@@ -13,10 +14,11 @@ from fxwatch.report.scale import Scale
 from fxwatch.report.words import count, number
 
 _LABEL = 154.0
-_VALUE = 58.0
+_VALUE = 66.0
 _STRIP = 30.0
 _AXIS = 22.0
 _MARK = 15.0
+_APART = 20.0
 
 
 def draw_history(panel: Panel, history: Sequence[HistoryLine], thresholds: Thresholds) -> None:
@@ -39,15 +41,16 @@ def draw_history(panel: Panel, history: Sequence[HistoryLine], thresholds: Thres
     strip = area._replace(top=charts.bottom + 4)
     panel.text(box.left, strip.middle, "health", size=SMALL)
     _verdicts(panel, strip, xs, [line.verdict for line in history])
-    panel.text(area.left, box.bottom - 9, f"{unit} {first:,}", size=SMALL, colour=MUTED)
-    panel.text(area.right, box.bottom - 9, f"{last:,}", size=SMALL, colour=MUTED, align="right")
+    half = area.width / 2 - 6
+    panel.text(area.left, box.bottom - 9, f"{unit} {first:,}", size=SMALL, colour=MUTED, width=half)
+    panel.text(area.right, box.bottom - 9, f"{last:,}", size=SMALL, colour=MUTED, align="right", width=half)
 
 
 def _positions(history: Sequence[HistoryLine], area: Box) -> tuple[list[float], int, int, str]:
     """Where each analysis stands: by its step where steps grow, else by its number."""
     steps = [line.step for line in history]
     known = [step for step in steps if step is not None]
-    grow = len(known) == len(steps) and all(a < b for a, b in zip(known, known[1:], strict=False))
+    grow = len(known) == len(steps) and all(a < b for a, b in pairwise(known))
     values = known if grow else [line.seq for line in history]
     scale = Scale(values[0], values[-1], area.left + 8, area.right - 8)
     return [scale(value) for value in values], values[0], values[-1], "step" if grow else "analysis"
@@ -71,16 +74,19 @@ def _chart(
     scale = Scale(min([0.0, *known]), max([top, *known]), area.bottom, area.top)
     panel.text(box.left, area.middle, name, size=SMALL, width=_LABEL - 40)
     panel.line([area.left, area.right], [area.bottom] * 2, RULE)
+    if not known:
+        panel.text(area.centre, area.middle, "not computed in any analysis", size=SMALL, colour=MUTED, align="centre")
+        return
+    labelled: list[float] = []
     for limit, verdict in limits:
         if scale.holds(limit):
             y = scale(limit)
             panel.line([area.left, area.right], [y, y], MARKS[verdict].line, 1.4, (5, 3))
-            panel.text(area.left - 6, y, number(limit), size=SMALL, colour=MUTED, align="right")
-    if not known:
-        panel.text(area.centre, area.middle, "not computed in any analysis", size=SMALL, colour=MUTED, align="centre")
-        return
+            if all(abs(y - other) >= _APART for other in labelled):
+                panel.text(area.left - 6, y, number(limit), size=SMALL, colour=MUTED, align="right")
+                labelled.append(y)
     ys = [float("nan") if value is None else scale(value) for value in values]
-    panel.line(xs, ys, NEUTRAL, 2)
+    panel.line(xs, ys, NEUTRAL, 2 if len(xs) <= 120 else 1)
     if len(xs) <= 60:
         panel.dots(xs, ys, NEUTRAL, size=6)
     now = values[-1]

@@ -1,5 +1,6 @@
 """How far the attribution can be trusted: each number with its standard error against its limits."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fxwatch.records.analysis import Analysis, Estimate
@@ -9,13 +10,13 @@ from fxwatch.report.box import Box
 from fxwatch.report.gauge import top_of, wanted, zones
 from fxwatch.report.lettering import SMALL
 from fxwatch.report.palette import DOUBTFUL, HARMFUL, HEALTHY, INK, MUTED, PAPER
-from fxwatch.report.panel import CHIP, Panel
+from fxwatch.report.panel import CHIP, TITLE_HEIGHT, Panel
 from fxwatch.report.scale import Scale
 from fxwatch.report.words import estimate as in_digits
 from fxwatch.report.words import number
 
 _NOTE = 21.0
-_NOTES = 3
+_NOTES = 4
 _ROW = 34.0
 _SPACE = 7.0
 _FILLS: dict[Verdict, str] = {"ok": HEALTHY, "warn": DOUBTFUL, "bad": HARMFUL, "unknown": PAPER}
@@ -36,16 +37,26 @@ class _Columns(NamedTuple):
     limit: float
 
 
+def quality_height() -> float:
+    """Pixels that the panel fills, and no more."""
+    return TITLE_HEIGHT + _ROW * 6 + 6 + _NOTE * 3
+
+
 def draw_quality(panel: Panel, analysis: Analysis, thresholds: Thresholds) -> None:
     """A line a number, and below them what goes with it."""
     box = panel.title("Quality", "value ± standard error, against its limits")
-    notes = panel.ruler.wrap(_notes(analysis), box.width, _NOTES)
     lines = _lines(analysis, thresholds)
+    if all(line.estimate.value is None for line in lines):
+        reasons = list(dict.fromkeys(line.estimate.reason for line in lines if line.estimate.reason))
+        panel.absent(box, f"no quality numbers: {'; '.join(reasons) or 'the analysis gives no reason'}")
+        return
+    elsewhere = _too_long(panel, box, lines)
+    notes = panel.ruler.wrap("; ".join([*elsewhere.values(), *_notes(analysis)]), box.width, _NOTES)
     table = box._replace(bottom=box.bottom - _NOTE * len(notes) - 6)
     rows = table.rows(len(lines), _ROW)
     where = _columns(panel, box, lines)
     for row, line in zip(rows, lines, strict=True):
-        _draw(panel, row, where, line)
+        _draw(panel, row, where, line, elsewhere)
     panel.lines(box.left, rows[-1].bottom + 6 + _NOTE / 2, notes)
 
 
@@ -57,7 +68,12 @@ def _columns(panel: Panel, box: Box, lines: list[_Line]) -> _Columns:
             words, error = in_digits(line.estimate.value, line.estimate.standard_error)
             wide = max(wide, panel.ruler.width(words, bold=True) + _SPACE + panel.ruler.width(error, SMALL))
     limit = box.right - CHIP - 12
-    return _Columns(value, value + wide + 14, limit - max(panel.ruler.width(wanted(line.limit), SMALL) for line in lines) - 14, limit)
+    return _Columns(
+        value,
+        value + wide + 14,
+        limit - max(panel.ruler.width(wanted(line.limit), SMALL) for line in lines) - 14,
+        limit,
+    )
 
 
 def _lines(analysis: Analysis, thresholds: Thresholds) -> list[_Line]:
@@ -74,13 +90,25 @@ def _lines(analysis: Analysis, thresholds: Thresholds) -> list[_Line]:
     return [*lines, _Line("stability", moved, AtLeast(ok=null, bad=-1.0))]
 
 
-def _draw(panel: Panel, row: Box, where: _Columns, line: _Line) -> None:
+def _too_long(panel: Panel, box: Box, lines: list[_Line]) -> dict[str, str]:
+    """Reasons for missing numbers that have no room in their line, by name, for the notes below."""
+    room = box.width * 0.55
+    missing = [line for line in lines if line.estimate.value is None and line.estimate.reason]
+    return {
+        line.name: f"no {line.name}: {line.estimate.reason}"
+        for line in missing
+        if panel.ruler.width(line.estimate.reason or "", SMALL) > room
+    }
+
+
+def _draw(panel: Panel, row: Box, where: _Columns, line: _Line, elsewhere: Mapping[str, str]) -> None:
     estimate = line.estimate
     panel.text(row.left, row.middle, line.name)
     left, right = where.value, where.limit
     panel.chip(row.right - CHIP / 2, row.middle, estimate.verdict)
     if estimate.value is None:
-        panel.text(left, row.middle, estimate.reason or "not computed", size=SMALL, colour=MUTED, width=right - left)
+        words = "unknown, see below" if line.name in elsewhere else estimate.reason or "not computed"
+        panel.text(left, row.middle, words, size=SMALL, colour=MUTED, width=right - left)
         return
     value, error = in_digits(estimate.value, estimate.standard_error)
     left += panel.text(left, row.middle, value, bold=True) + _SPACE
@@ -108,15 +136,19 @@ def _gauge(panel: Panel, box: Box, line: _Line) -> None:
     panel.dots([scale(value)], [box.middle], INK, size=11, marker="D")
 
 
-def _notes(analysis: Analysis) -> str:
+def _notes(analysis: Analysis) -> list[str]:
     quality, attention = analysis.quality, analysis.attention
     notes = []
     if quality.concentration.effective_features is not None:
-        notes.append(f"about {number(quality.concentration.effective_features)} features carry all importance")
+        notes.append(f"{number(quality.concentration.effective_features)} effective features")
     if quality.infidelity.fvu is not None:
-        notes.append(f"infidelity without fitted scale (FVU) {number(quality.infidelity.fvu)}")
-    notes.append(_attention_in_words(analysis) if attention.entropy is not None else f"no attention: {attention.reason or 'no reason given'}")
-    return " · ".join(notes)
+        notes.append(f"infidelity without scaling (FVU) {number(quality.infidelity.fvu)}")
+    notes.append(
+        _attention_in_words(analysis)
+        if attention.entropy is not None
+        else f"no attention: {attention.reason or 'no reason given'}"
+    )
+    return notes
 
 
 def _attention_in_words(analysis: Analysis) -> str:

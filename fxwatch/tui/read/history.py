@@ -3,6 +3,7 @@
 import math
 from array import array
 from collections.abc import Callable
+from itertools import pairwise
 from statistics import median
 
 from fxwatch.records.history import HistoryLine
@@ -31,10 +32,13 @@ _MOST_BRANCHES = 64
 
 
 class History:
-    """Follows history.jsonl. Beyond `most` lines the oldest are forgotten, but still counted."""
+    """Follows history.jsonl, from its beginning or from a `backlog` of bytes before its end.
 
-    def __init__(self, run: Run, most: int = 250_000) -> None:
-        self._tail = Tail(run.history)
+    Beyond `most` lines the oldest are forgotten, but still counted.
+    """
+
+    def __init__(self, run: Run, *, most: int = 250_000, backlog: int | None = None) -> None:
+        self._tail = Tail(run.history, backlog=backlog)
         self._most = most
         self.restarted: str | None = None
         self._clear()
@@ -111,5 +115,5 @@ def _known(value: float) -> float | None:
 
 
 def _typical_gap(times: "array[float]") -> float | None:
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False) if later > earlier]
+    gaps = [later - earlier for earlier, later in pairwise(times) if later > earlier]
     return median(gaps) if gaps else None

@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,7 +26,7 @@ _AT_ONCE = 0.25
 
 
 class StoreReader:
-    """Called with what the user wishes since the last call, it gives what to show now. Raises nothing of files' making."""
+    """Called with the user's wishes since the last call, it gives what to show now. No file makes it raise."""
 
     def __init__(self, store: Store, watched: Path, thresholds: Thresholds, clock: Callable[[], float]) -> None:
         self._store, self._watched, self._thresholds, self._clock = store, watched, thresholds, clock
@@ -39,19 +40,18 @@ class StoreReader:
         """The snapshot after some wishes."""
         now = self._clock()
         runs = self._runs.news(now)
-        daemon = self._status()
-        common = {
-            "now": now,
-            "watched": str(self._watched),
-            "store": str(self._store.root),
-            "daemon": daemon,
-            "runs": runs,
-            "files": self._files.news(),
-            "thresholds": self._thresholds,
-        }
+        snapshot = Snapshot(
+            now=now,
+            watched=str(self._watched),
+            store=str(self._store.root),
+            daemon=self._status(),
+            runs=runs,
+            files=self._files.news(),
+            thresholds=self._thresholds,
+        )
         if not runs:
             self._place, self._history = Place(), None
-            return Snapshot(**common, lack=self._lack(), empty=_is_empty(self._watched))
+            return replace(snapshot, lack=lack_of(self._store, self._watched), empty=_is_empty(self._watched))
         names = [run.name for run in runs]
         if self._place.run not in names:
             self._place = Place(names[0])
@@ -59,8 +59,8 @@ class StoreReader:
         news = next(run for run in runs if run.name == self._place.run)
         past, latest = self._where(news, reading=reading)
         found = self._analysis(self._store.run(news.name), latest)
-        return Snapshot(
-            **common,
+        return replace(
+            snapshot,
             run=news.name,
             held=self._place.held,
             past=past,
@@ -110,45 +110,6 @@ class StoreReader:
         while len(self._analyses) > _KEPT:
             self._analyses.popitem(last=False)
         return found
-
-    def _lack(self) -> Lack:
-        try:
-            if self._store.exists():
-                return Lack.RESULTS
-            return Lack.STORE if self._watched.is_dir() else Lack.FOLDER
-        except OSError:
-            return Lack.FOLDER
-
-
-class _Version(Record):
-    schema_version: int = SCHEMA_VERSION
-
-
-def open_analysis(run: Run, analysis_id: str) -> Analysis | str:
-    """An analysis of a run, or a sentence on why it cannot be read; of a newer fxwatch, that it is newer."""
-    if "/" in analysis_id or analysis_id in {"", ".", ".."}:
-        return f"the history of {run.name} names an analysis that cannot be: {analysis_id}"
-    path = run.analysis(analysis_id).json
-    try:
-        return read_analysis(path)
-    except StoreError as error:
-        try:
-            version = _Version.model_validate_json(path.read_bytes()).schema_version
-        except (OSError, ValidationError):
-            version = SCHEMA_VERSION
-        if version > SCHEMA_VERSION:
-            return (
-                f"this analysis was written by a newer fxwatch (schema {version}, this one knows {SCHEMA_VERSION}); "
-                "update fxwatch to read it"
-            )
-        return str(error)
-
-
-def _read_status(path: Path) -> DaemonStatus | None:
-    try:
-        return DaemonStatus.model_validate_json(path.read_bytes())
-    except ValidationError:
-        return None
 
 
 def _png(run: Run, analysis_id: str) -> str | None:

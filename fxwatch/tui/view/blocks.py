@@ -34,6 +34,6 @@ def fitted(blocks: Sequence[Block], height: int | None) -> list[Line]:
 
 def shortened(lines: list[Line], height: int) -> list[Line]:
     """The first lines, and how many more there are."""
-    if len(lines) <= height or height <= 0:
+    if len(lines) <= height or height <= 1:
         return lines[: max(0, height)]
     return [*lines[: height - 1], line(quiet(f"  … {len(lines) - height + 1} more"))]

@@ -1,5 +1,7 @@
 """A branch's share as a bar, with the band that is expected drawn into it."""
 
+from collections.abc import Iterable
+
 from fxwatch.records.analysis import BranchShare
 from fxwatch.tui.view.text import Line, Role, Span
 
@@ -35,10 +37,10 @@ def interval_bar(branch: BranchShare, longest: float, width: int) -> str:
     return (" " * begin + drawn).ljust(width)
 
 
-def longest_share(branches: list[BranchShare]) -> float:
+def longest_share(branches: Iterable[BranchShare]) -> float:
     """The end of the scale: all of it, or a rounder part where all branches lie far below."""
-    ends = [
-        end for branch in branches for end in (branch.share, branch.high, branch.expected and branch.expected.high)
-    ]
-    most = max((end for end in ends if end is not None), default=1.0)
+    most = 0.0
+    for branch in branches:
+        ends = (branch.share, branch.high, branch.expected.high if branch.expected else None)
+        most = max(most, *(end for end in ends if end is not None), 0.0)
     return next((end for end in (0.25, 0.5, 0.75) if most <= end), max(1.0, most))

@@ -2,20 +2,20 @@
 
 from fxwatch.records.analysis import Finding
 from fxwatch.tui.snapshot import Lack, RunNews, Snapshot
-from fxwatch.tui.view.heartbeat import activity, heartbeat
+from fxwatch.tui.view.heartbeat import heartbeat, trouble
 from fxwatch.tui.view.text import MARK, Line, Span, crop, joined, line, name, quiet, spread
 from fxwatch.tui.view.words import at_step
 
 
 def height_of(height: int) -> int:
     """How many lines it takes of a screen."""
-    return 4 if height >= 20 else 3 if height >= 9 else 1
+    return 4 if height >= 30 else 3 if height >= 9 else 1
 
 
 def lines(snapshot: Snapshot, width: int, height: int) -> list[Line]:
     """The first `height` of its lines."""
     shown = [verdict_line(snapshot, width), where_line(snapshot, width), heartbeat(snapshot, width)]
-    return [*shown, activity(snapshot, width)][:height]
+    return [*shown, trouble(snapshot, width)][:height]
 
 
 def verdict_line(snapshot: Snapshot, width: int) -> Line:
@@ -61,7 +61,7 @@ def where_line(snapshot: Snapshot, width: int) -> Line:
     """Run, step, and whether one looks at the newest analysis or at an older one."""
     if snapshot.run is None:
         return crop(line(quiet("watching "), name(snapshot.watched)), width)
-    parts = [f"run {name(snapshot.run, 60)}", place(snapshot)]
+    parts: list[str | Span] = [f"run {name(snapshot.run, 60)}", place(snapshot)]
     if snapshot.past is not None and snapshot.past.reading:
         parts.append(quiet("reading the history"))
     return spread(joined(parts, width), (_others(snapshot),), width)

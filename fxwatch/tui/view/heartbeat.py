@@ -7,7 +7,7 @@ from fxwatch.records.status import STALE_SECONDS, DaemonStatus
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.times import seconds
 from fxwatch.tui.view.commands import daemon_command
-from fxwatch.tui.view.text import Line, Span, joined, line, name, quiet
+from fxwatch.tui.view.text import Line, Span, crop, line, name, quiet, width_of
 from fxwatch.tui.view.words import age, count, moment
 
 _SILENT_AFTER = 120.0
@@ -26,6 +26,19 @@ class Life(NamedTuple):
         return self.state in {"starting", "watching"}
 
 
+class Words(NamedTuple):
+    """A sentence, and an addition that can be left out."""
+
+    verdict: Verdict
+    text: str
+    addition: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """All of it."""
+        return f"{self.text}{self.addition}"
+
+
 def life(daemon: DaemonStatus | None, now: float) -> Life:
     """The state of a daemon at a moment."""
     if daemon is None:
@@ -38,60 +51,82 @@ def life(daemon: DaemonStatus | None, now: float) -> Life:
     return Life(daemon.state, at)
 
 
-def daemon_words(snapshot: Snapshot) -> tuple[Verdict, str]:
-    """The daemon in one sentence."""
+def daemon_words(snapshot: Snapshot) -> Words:
+    """What the daemon is doing, and when it was heard of."""
     found = life(snapshot.daemon, snapshot.now)
     if found.state == "never":
-        return "unknown", "no daemon has run here"
+        return Words("unknown", "no daemon has run here")
     if found.alive:
-        return "ok", f"daemon {found.state}, seen <{STALE_SECONDS:.0f} s ago"
+        return Words("ok", f"daemon {found.state}", f", seen <{STALE_SECONDS:.0f} s ago")
+    verdict: Verdict = "warn" if found.state == "stopped" else "bad"
     if found.at is None:
-        return "bad", f"daemon {found.state}"
-    when = f"{moment(found.at, snapshot.now)}, {age(snapshot.now - found.at)} ago"
-    return ("warn", f"daemon stopped {when}") if found.state == "stopped" else ("bad", f"daemon silent since {when}")
+        return Words(verdict, f"daemon {found.state}")
+    when = moment(found.at, snapshot.now)
+    since = f"stopped {when}" if found.state == "stopped" else f"silent since {when}"
+    return Words(verdict, f"daemon {since}", f", {age(snapshot.now - found.at)} ago")
 
 
-def training_words(snapshot: Snapshot) -> tuple[Verdict, str]:
-    """Whether training goes on: it does as long as files or analyses come about as often as they used to."""
+def training_words(snapshot: Snapshot) -> Words:
+    """Whether training goes on: it does as long as files come about as often as they used to."""
     if not life(snapshot.daemon, snapshot.now).alive:
-        return "unknown", "training not watched"
+        return Words("unknown", "training not watched")
     past = snapshot.past
     newest = snapshot.files.at
     if newest is None:
-        return "unknown", "no files from training yet"
+        return Words("unknown", "no files from training yet")
     quiet_for = max(0.0, snapshot.now - newest)
     longest = max(_SILENT_AFTER, _SILENT_GAPS * (past.gap or 0.0) if past else 0.0)
     if quiet_for <= longest:
-        return "ok", f"training alive, last file {age(quiet_for)} ago"
-    return "warn", f"training silent since {moment(newest, snapshot.now)}, {age(quiet_for)}"
+        return Words("ok", "training alive", f", last file {age(quiet_for)} ago")
+    return Words("warn", f"training silent since {moment(newest, snapshot.now)}", f", {age(quiet_for)}")
 
 
 def heartbeat(snapshot: Snapshot, width: int) -> Line:
-    """Daemon and training in one line; what matters less is left out where there is no room."""
-    parts = [_signed(*daemon_words(snapshot)), _signed(*training_words(snapshot))]
+    """Daemon, training and work in one line: first as much as there is room for, then the additions."""
     daemon = snapshot.daemon
-    if daemon is not None and life(daemon, snapshot.now).alive:
-        parts += [f"{daemon.waiting:,} waiting", _mode(daemon)]
-    return joined(parts, width)
-
-
-def activity(snapshot: Snapshot, width: int) -> Line:
-    """What the daemon is at, what troubles it, or how to start one."""
-    daemon = snapshot.daemon
+    words = [daemon_words(snapshot)]
     if not life(daemon, snapshot.now).alive:
-        return joined([quiet("to watch on, type"), Span(daemon_command(snapshot), "strong")], width, between=" ")
-    parts: list[str | Span] = []
-    if daemon is not None and daemon.running:
-        running = daemon.running[0] if len(daemon.running) == 1 else count(len(daemon.running), "checkpoint")
-        parts.append(f"explaining {name(running, 80)}")
-    if daemon is not None and daemon.last_trouble:
-        parts.append(Span(f"last trouble: {name(daemon.last_trouble)}", "warn"))
-    return joined(parts, width) if parts else line()
+        words.append(Words("ok", f"`{daemon_command(snapshot)}`", " watches it" if daemon is None else " watches on"))
+    words.append(training_words(snapshot))
+    if daemon is not None and life(daemon, snapshot.now).alive:
+        words.append(Words("ok", f"{daemon.waiting:,} waiting"))
+        words += [Words("ok", f"explaining {_running(daemon)}")] if daemon.running else []
+        words.append(Words("ok", "by file events" if daemon.mode == "events" else "by polling"))
+    return crop(_filled(words, width), width)
 
 
-def _signed(verdict: Verdict, words: str) -> Span:
-    return Span(words) if verdict == "ok" else Span(words, verdict)
+def trouble(snapshot: Snapshot, width: int) -> Line:
+    """What the living daemon was last troubled by."""
+    daemon = snapshot.daemon
+    if daemon is None or not daemon.last_trouble:
+        return ()
+    return crop(line(quiet("last trouble: "), Span(name(daemon.last_trouble), "warn")), width)
 
 
-def _mode(daemon: DaemonStatus) -> str:
-    return "by file events" if daemon.mode == "events" else "by polling"
+def _running(daemon: DaemonStatus) -> str:
+    return name(daemon.running[0], 60) if len(daemon.running) == 1 else count(len(daemon.running), "checkpoint")
+
+
+def _filled(words: list[Words], width: int) -> Line:
+    kept: list[Words] = []
+    for part in words:
+        if not kept or width_of(_line(_short([*kept, part]))) <= width:
+            kept.append(part)
+    shown = _short(kept)
+    for place, part in enumerate(kept):
+        longer = [*shown[:place], part, *shown[place + 1 :]]
+        if width_of(_line(longer)) <= width:
+            shown = longer
+    return _line(shown)
+
+
+def _short(words: list[Words]) -> list[Words]:
+    return [part._replace(addition="") for part in words]
+
+
+def _line(words: list[Words]) -> Line:
+    pieces: Line = ()
+    for part in words:
+        head = line(quiet(" · ")) if pieces else ()
+        pieces = (*pieces, *head, Span(part.text, "" if part.verdict == "ok" else part.verdict), quiet(part.addition))
+    return pieces

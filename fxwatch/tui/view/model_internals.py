@@ -4,7 +4,7 @@ from fxwatch.records.analysis import Analysis, Attention, BranchShare, DeadFeatu
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import Block, fitted, shortened
 from fxwatch.tui.view.branch_bar import branch_bar, interval_bar, longest_share
-from fxwatch.tui.view.text import Line, Span, crop, left, line, mark, name, quiet, right, title
+from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, quiet, right, title, width_of
 from fxwatch.tui.view.top_features import top_features
 from fxwatch.tui.view.trend import trend
 from fxwatch.tui.view.words import count, number, percent, points
@@ -36,14 +36,15 @@ def _dead(snapshot: Snapshot) -> int:
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
     """As much as fits, under a title."""
     analysis = snapshot.analysis
-    head = [title(NAME, width, "2")]
     if analysis is None:
-        return head
-    branches = [row for name_, branch in analysis.branches.items() for row in _branch(name_, branch, snapshot, width)]
-    rows, intervals = branches[::2], branches[1::2]
+        return [title(NAME, width, "2")]
+    tight = height is not None and height < 2 + 2 * len(analysis.branches)
+    rows = [_branch(label, snapshot, width, leader=tight) for label in analysis.branches]
+    intervals = [_interval(branch, analysis, width) for branch in analysis.branches.values()]
     shown = rows if height is None else shortened(rows, max(1, min(_MOST_BRANCHES, height - 1)))
     dead = _dead_lines(analysis.dead_features, width)
-    blocks = [Block(0, head), Block(3, [_caption(width)])]
+    head = title(NAME, width, "2", _rest(analysis) if tight else "")
+    blocks = [Block(0, [head]), Block(3, [_caption(width)])]
     spacious = height is None or height >= 2 + 2 * len(rows) + 6 * len(rows) + len(dead) + 3
     for row, interval in zip(shown, intervals, strict=False):
         blocks.append(Block(0, [row]))
@@ -51,7 +52,7 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     blocks += [Block(0, shown[len(intervals) :])]
     fixed = 1 + len(shown)
     features = _features(analysis, width, height, fixed, spacious=spacious)
-    blocks.append(Block(1, features))
+    blocks += [Block(7, [BLANK]), Block(1, features)]
     blocks.append(Block(2, dead[:1]))
     blocks.append(Block(5, dead[1:], cut=True))
     blocks.append(Block(4, _attention(analysis.attention, snapshot, width)))
@@ -63,10 +64,23 @@ def _caption(width: int) -> Line:
     return crop(line(quiet(f"{words}  ░ expected")), width)
 
 
-def _branch(label: str, branch: BranchShare, snapshot: Snapshot, width: int) -> list[Line]:
-    """A row, and the interval to be drawn below it."""
+def _rest(analysis: Analysis) -> str:
+    """What else there is, for the little room that a title has."""
+    total, stability = analysis.dead_features.total_count, analysis.attention.stability
+    parts = [] if total is None else [count(total, "dead feature")]
+    return ", ".join([*parts, *([] if stability is None else [f"attention {number(stability)}"])])
+
+
+_TAKEN = 2 + _LABEL + _SHARE + _INTERVAL + 1 + _CHANGE + 2
+_LEADER = 24
+
+
+def _branch(label: str, snapshot: Snapshot, width: int, *, leader: bool) -> Line:
+    """Share, interval, change and bar; with its leading feature where the rankings have no room of their own."""
     analysis = snapshot.analysis
-    longest = longest_share(list(analysis.branches.values())) if analysis else 1.0
+    if analysis is None:
+        return ()
+    branch = analysis.branches[label]
     before = snapshot.past.before.get(label) if snapshot.past else None
     change = branch.share - before if branch.share is not None and before is not None else None
     interval = "" if branch.low is None or branch.high is None else f"{branch.low * 100:.1f}–{branch.high * 100:.1f}"
@@ -79,10 +93,21 @@ def _branch(label: str, branch: BranchShare, snapshot: Snapshot, width: int) -> 
         right(points(change), _CHANGE),
         "  ",
     )
-    taken = 2 + _LABEL + _SHARE + _INTERVAL + 1 + _CHANGE + 2
-    room = max(4, width - taken)
-    under = line(" " * taken, quiet(interval_bar(branch, longest, room)))
-    return [crop((*head, *branch_bar(branch, longest, room)), width), crop(under, width)]
+    ranking = analysis.feature_importance.get(label, [])
+    beside = leader and bool(ranking) and width >= _TAKEN + _LEADER + 14
+    room = max(4, width - _TAKEN - (_LEADER + 2 if beside else 0))
+    bar = branch_bar(branch, longest_share(analysis.branches.values()), room)
+    end: Line = ()
+    if beside:
+        feature, score = ranking[0]
+        end = line(" " * (room - width_of(bar) + 2), left(name(feature), _LEADER - 6), number(score))
+    return crop((*head, *bar, *end), width)
+
+
+def _interval(branch: BranchShare, analysis: Analysis, width: int) -> Line:
+    """The interval of a share, to be drawn below its bar."""
+    drawn = interval_bar(branch, longest_share(analysis.branches.values()), max(4, width - _TAKEN))
+    return crop(line(" " * _TAKEN, quiet(drawn)), width)
 
 
 def _features(analysis: Analysis, width: int, height: int | None, fixed: int, *, spacious: bool) -> list[Line]:
@@ -111,7 +136,7 @@ def _causes(dead: DeadFeatures) -> list[tuple[str, str, str]]:
 def _dead_lines(dead: DeadFeatures, width: int) -> list[Line]:
     total = NOT_LOOKED if dead.total_count is None else f"{dead.total_count:,}"
     words = name(dead.reason or "") if dead.total_count is None else ""
-    head = line(mark(dead.verdict), " ", left("dead features", 16), Span(total, "strong"), " ", quiet(words))
+    head = line(mark(dead.verdict), " ", left("dead features", 14), Span(total, "strong"), " ", quiet(words))
     found = [
         line("  ", left(f"  {name(branch)}/{name(feature)}", 30), " ", quiet(name(cause).replace("_", " ")))
         for branch, feature, cause in _causes(dead)
@@ -123,7 +148,7 @@ NOT_LOOKED = "not looked for"
 
 
 def _attention(attention: Attention, snapshot: Snapshot, width: int) -> list[Line]:
-    label = line("  ", left("attention", 16))
+    label = line("  ", left("attention", 14))
     if attention.stability is None and attention.entropy is None:
         return [crop((*label, quiet(name(attention.reason or "none"))), width)]
     heads = sum(map(len, attention.layers.values()))

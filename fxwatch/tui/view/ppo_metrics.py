@@ -10,7 +10,7 @@ from fxwatch.tui.view.blocks import Block, fitted
 from fxwatch.tui.view.gauge import gauge, scale_of, ticks
 from fxwatch.tui.view.text import Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped
 from fxwatch.tui.view.trend import trend
-from fxwatch.tui.view.words import count, error, number, percent
+from fxwatch.tui.view.words import count, duration, error, number, percent
 
 NAME = "PPO metrics"
 _LABEL, _VALUE, _ERROR = 13, 6, 7
@@ -64,6 +64,11 @@ def consensus_words(consensus: Consensus) -> str:
     )
 
 
+def _spread_of(consensus: Consensus) -> str:
+    """The same, for the little room that a title has."""
+    return consensus_words(consensus).replace(" score", "")
+
+
 def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
     """The fewest lines that are of use."""
     return 7
@@ -80,12 +85,13 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     if analysis is None:
         return [title(NAME, width, "1")]
     rows = metrics(snapshot, analysis)
-    blocks = [Block(0, [title(NAME, width, "1")])]
     roomy = width >= 110
+    tight = height is not None and height <= len(rows) + 1 and not roomy
+    blocks = [Block(0, [title(NAME, width, "1", _spread_of(analysis.consensus) if tight else "")])]
     for row in rows:
         blocks.append(Block(0, [_row(row, snapshot, width, roomy=roomy)]))
         if row.note and not roomy:
-            blocks.append(Block(1, [crop(line(" " * 15, quiet(row.note)), width)]))
+            blocks.append(Block(1, [crop(line("    ", quiet(row.note)), width)]))
     blocks.append(Block(2, _caption(width)))
     blocks.append(Block(3, _pairs(analysis.consensus, width)))
     blocks.append(Block(4, _methods(analysis, width), cut=True))
@@ -112,12 +118,14 @@ def _row(row: Metric, snapshot: Snapshot, width: int, *, roomy: bool) -> Line:
     low, high = scale_of(row.limit)
     past = snapshot.past.trends.get(row.label, ()) if snapshot.past else ()
     picture = trend(past, drawn, (high - low) / 10)
-    return crop((*head, *gauge(row.value, row.verdict, row.limit, room - drawn - 2), Span("  "), Span(picture), note), width)
+    return crop(
+        (*head, Span(picture), Span("  "), *gauge(row.value, row.verdict, row.limit, room - drawn - 2), note), width
+    )
 
 
 def _caption(width: int) -> list[Line]:
-    words = "━ ok  ─ warn  ┄ bad  ● here, ▸ off the scale   ▁▅█ the last analyses"
-    return [crop(line(quiet(" " * 15 + words)), width)]
+    words = "━ ok  ─ warn  ┄ bad  ● here  ▸ beyond"
+    return [crop(line(quiet(" " * 16 + words)), width)]
 
 
 def _pairs(consensus: Consensus, width: int) -> list[Line]:
@@ -130,7 +138,13 @@ def _pairs(consensus: Consensus, width: int) -> list[Line]:
         names = name(" · ".join(pair.methods)).replace("_", " ")
         signs = percent(pair.sign_agreement)
         found.append(
-            line("  ", left(names, label), right(number(pair.spearman), 7), right(percent(pair.jaccard10), 8), right(signs, 8))
+            line(
+                "  ",
+                left(names, label),
+                right(number(pair.spearman), 7),
+                right(percent(pair.jaccard10), 8),
+                right(signs, 8),
+            )
         )
     return [(), *(crop(row, width) for row in found)]
 
@@ -142,7 +156,8 @@ def _methods(analysis: Analysis, width: int) -> list[Line]:
     found = [line(), crop(line(quiet(f"  methods, {votes}")), width)]
     for method, report in analysis.methods.items():
         verdict: Verdict = "ok" if report.status == "ok" else "warn"
-        words = name(f"{report.status}: {report.reason}" if report.reason else report.status)
+        cost = f"{duration(report.seconds)}, {count(report.forwards, 'forward')}"
+        words = name(f"{report.status}: {report.reason}" if report.reason else f"{report.status}, {cost}")
         found.append(crop(line(mark(verdict), " ", left(name(method).replace("_", " "), 24), quiet(words)), width))
     return found
 

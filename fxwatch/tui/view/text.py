@@ -103,7 +103,8 @@ def joined(parts: Sequence[str | Span], width: int, between: str = " · ") -> Li
     """As many parts as there is room for, the first ones first."""
     pieces: Line = ()
     for part in parts:
-        added = line(*(([quiet(between)] if pieces else [])), part)
+        piece = part if isinstance(part, Span) else Span(part)
+        added = (quiet(between), piece) if pieces else (piece,)
         if pieces and width_of(pieces) + width_of(added) > width:
             continue
         pieces = (*pieces, *added)
@@ -135,9 +136,13 @@ def _longest_start(word: str, width: int) -> str:
     return word[:end]
 
 
-def title(text: str, width: int, key: str = "") -> Line:
-    """The rule above a panel, with its name and the key that shows it alone."""
-    head = line(*([Span(key, "key"), " "] if key else []), Span(text, "strong"), " ")
+def title(text: str, width: int, key: str = "", note: str = "") -> Line:
+    """The rule above a panel, with its name, the key that shows it alone, and a note at its end if there is room."""
+    number = (Span(key, "key"), Span(" ")) if key else ()
+    head = (*number, Span(text, "strong"), Span(" "))
+    rule = width - width_of(head) - (cells(note) + 1 if note else 0)
+    if note and rule >= 1:
+        return (*head, quiet("─" * rule + " "), Span(note))
     return crop((*head, quiet("─" * max(0, width - width_of(head)))), width)
 
 

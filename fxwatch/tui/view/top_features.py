@@ -5,6 +5,7 @@ from fxwatch.tui.view.text import Line, Span, crop, left, line, name, quiet, rig
 from fxwatch.tui.view.words import number, percent
 
 _BRANCH = 11
+_SHORTEST_BAR = 8
 _PARTS = " ▏▎▍▌▋▊▉"
 
 
@@ -22,7 +23,7 @@ def top_features(analysis: Analysis, width: int, each: int | None) -> list[Line]
             share = unit.share if unit else None
             row = line(
                 "  ",
-                Span(left(name(branch) if place == 0 else "", _BRANCH), "strong"),
+                Span(left(name(branch), _BRANCH), "strong") if place == 0 else " " * _BRANCH,
                 left(name(feature), label),
                 right(number(score), 7),
                 quiet(right(percent(share), 8)),
@@ -34,7 +35,7 @@ def top_features(analysis: Analysis, width: int, each: int | None) -> list[Line]
 
 
 def _bar(share: float | None, most: float, width: int) -> str:
-    if share is None or most <= 0 or width <= 0:
+    if share is None or most <= 0 or width < _SHORTEST_BAR:
         return ""
     eighths = round(share / most * width * 8)
     return "█" * (eighths // 8) + _PARTS[eighths % 8].strip()

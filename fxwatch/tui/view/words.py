@@ -3,7 +3,15 @@
 import math
 from datetime import UTC, datetime
 
-_AGES = ((15, "<15 s"), (60, "<1 min"), (120, "1 min"), (300, "2 min"), (600, "5 min"), (1800, "10 min"), (3600, "30 min"))
+_AGES = (
+    (15, "<15 s"),
+    (60, "<1 min"),
+    (120, "1 min"),
+    (300, "2 min"),
+    (600, "5 min"),
+    (1800, "10 min"),
+    (3600, "30 min"),
+)
 NOTHING = "–"
 
 

@@ -1,0 +1,54 @@
+"""What all screens have in common: the header, the footer, and keys from the table of actions."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+
+from fxwatch.tui.actions import Action, of_scope
+from fxwatch.tui.snapshot import Snapshot
+from fxwatch.tui.view.header import height_of
+from fxwatch.tui.widgets.footer import Footer
+from fxwatch.tui.widgets.header import Header
+
+
+def bindings(actions: Sequence[Action]) -> list[BindingType]:
+    """Actions as Textual wants them."""
+    return [
+        Binding(",".join(action.keys), f"app.perform({action.name!r})", action.help, show=False) for action in actions
+    ]
+
+
+class Page(Screen[None], inherit_bindings=False):
+    """A screen that shows snapshots."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(of_scope("everywhere"))
+    ACTIONS: ClassVar[list[Action]] = of_scope("everywhere")
+
+    def compose(self) -> ComposeResult:
+        """Header, what the screen is for, footer."""
+        yield Header()
+        yield from self.body()
+        yield Footer(self.ACTIONS)
+
+    def body(self) -> Sequence[Widget]:
+        """What stands between header and footer."""
+        return []
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show a snapshot."""
+        self.query_one(Header).show(snapshot)
+
+    def notice(self, text: str) -> None:
+        """Say something in the last line until the next key."""
+        self.query_one(Footer).notice(text)
+
+    def on_resize(self) -> None:
+        """Give the header what it takes of this height."""
+        header = self.query_one(Header)
+        height = height_of(self.app.size.height)
+        if header.size.height != height:
+            header.styles.height = height

@@ -1,0 +1,87 @@
+"""Gradient flow: what is wrong in counts, and the gradient norm of every layer."""
+
+from typing import NamedTuple
+
+from fxwatch.records.analysis import GradientFlow
+from fxwatch.records.base import Verdict
+from fxwatch.tui.snapshot import Snapshot
+from fxwatch.tui.view.blocks import Block, fitted
+from fxwatch.tui.view.layers import common_start, extremes, layer_chart, layer_table
+from fxwatch.tui.view.text import Line, Span, ending, joined, left, line, mark, name, quiet, title, wrapped
+
+NAME = "Gradient flow"
+
+
+def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
+    """The fewest lines that are of use."""
+    return 2
+
+
+def good(snapshot: Snapshot) -> int:
+    """The lines for all but details."""
+    return 2 if snapshot.analysis is None or not snapshot.analysis.gradient_flow.layer_gradients else 10
+
+
+def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
+    """As much as fits, under a title."""
+    head = [title(NAME, width, "3")]
+    if snapshot.analysis is None:
+        return head
+    flow = snapshot.analysis.gradient_flow
+    if flow.reason is not None:
+        words = wrapped(f"not computed: {name(flow.reason)}", max(10, width - 2))
+        return fitted([Block(0, head), Block(1, [line("  ", quiet(part)) for part in words], cut=True)], height)
+    blocks = [Block(0, head), Block(0, [counts(flow, width)])]
+    layers = flow.layer_gradients
+    if layers:
+        tall = 5 if height is not None and height < 16 else 8
+        blocks.append(Block(1, layer_chart(layers, snapshot.thresholds.gradient, width, tall)))
+        blocks.append(Block(2, extremes(layers, width)))
+    blocks.append(Block(3, _flagged(flow, width), cut=True))
+    blocks.append(Block(4, layer_table(layers, width) if layers else [], cut=True))
+    if height is None:
+        blocks.append(Block(5, [line(), *(line(quiet(part)) for part in wrapped(f"of {name(flow.of)}", width))]))
+    return fitted(blocks, height)
+
+
+class Trouble(NamedTuple):
+    """A kind of trouble, and the layers that have it."""
+
+    kind: str
+    layers: list[str]
+    verdict: Verdict
+
+
+def troubles(flow: GradientFlow) -> list[Trouble]:
+    """All kinds, also those that no layer has; NaN only where there is any."""
+    start = common_start(flow.layer_gradients)
+    drops = [
+        f"{drop.from_.removeprefix(start)} → {drop.to.removeprefix(start)}, {drop.ratio:.0e}" for drop in flow.drops
+    ]
+    found = [
+        Trouble("vanishing", flow.vanishing_gradients, "bad"),
+        Trouble("exploding", flow.exploding_gradients, "bad"),
+        Trouble("zero", flow.zero, "bad"),
+        Trouble("unused", flow.unused, "warn"),
+        Trouble("drops", drops, "warn"),
+    ]
+    return [Trouble("NaN or Inf", flow.nonfinite, "bad"), *found] if flow.nonfinite else found
+
+
+def counts(flow: GradientFlow, width: int) -> Line:
+    """How many layers have each kind of trouble."""
+    parts: list[str | Span] = [
+        Span(f"{len(trouble.layers)} {trouble.kind}", trouble.verdict if trouble.layers else "quiet")
+        for trouble in troubles(flow)
+    ]
+    return (mark(flow.verdict), Span(" "), *joined(parts, width - 2, between="  "))
+
+
+def _flagged(flow: GradientFlow, width: int) -> list[Line]:
+    start = common_start(flow.layer_gradients)
+    room = max(0, width - 13)
+    return [
+        line(mark(trouble.verdict), " ", left(trouble.kind, 11), ending(name(layer.removeprefix(start)), room))
+        for trouble in troubles(flow)
+        for layer in trouble.layers
+    ]

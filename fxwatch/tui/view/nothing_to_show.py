@@ -1,0 +1,58 @@
+"""What stands in the place of the panels: what it is that is missing, and the command to type."""
+
+from fxwatch.tui.snapshot import Lack, Snapshot
+from fxwatch.tui.view.commands import daemon_command
+from fxwatch.tui.view.heartbeat import daemon_words, life
+from fxwatch.tui.view.text import BLANK, Line, Span, crop, line, name, quiet, wrapped
+
+_DEMO = "fxwatch demo"
+_GOES_ON = "This screen goes on looking, and changes by itself. q quits."
+_WIDEST = 76
+
+
+def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
+    """A few sentences and a command or two, somewhat above the middle."""
+    room = max(20, min(_WIDEST, width - 4))
+    text: list[Line] = []
+    for paragraph, commands in _paragraphs(snapshot):
+        text += [line(part) for part in wrapped(paragraph, room)]
+        text += (
+            [BLANK, *(line("    ", Span(command, "accent")) for command in commands), BLANK] if commands else [BLANK]
+        )
+    text += [
+        line(quiet(part)) for part in wrapped("This screen goes on looking, and changes by itself. q quits.", room)
+    ]
+    margin = " " * max(0, (width - room) // 2)
+    above = max(0, (height - len(text)) // 3) if height else 0
+    return [BLANK] * above + [crop(line(margin, *row), width) for row in text]
+
+
+def _paragraphs(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
+    folder, daemon = name(snapshot.watched, 300), daemon_command(snapshot)
+    demo = ("To see what fxwatch shows without a training run of your own:", [_DEMO])
+    if snapshot.lack is Lack.FOLDER:
+        return [
+            (f"There is no folder {folder}. Name the folder that training writes to, or begin training.", []),
+            ("As soon as it is there, watch it with:", [daemon]),
+            demo,
+        ]
+    if snapshot.lack is Lack.STORE:
+        nobody = f"Nobody has watched {folder} yet, so there are no results."
+        found = f"{folder} is empty so far." if snapshot.empty else nobody
+        return [(f"{found} The daemon watches it and explains every checkpoint:", [daemon]), demo]
+    if snapshot.lack is Lack.RESULTS:
+        return _no_results(snapshot)
+    words = name(snapshot.trouble or "the analysis was not read yet")
+    other = "← and → look at other analyses, r at other runs." if len(snapshot.runs) > 1 else "← and → look at others."
+    return [(f"This analysis cannot be shown: {words}.", []), (other, [])]
+
+
+def _no_results(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
+    daemon, words = snapshot.daemon, daemon_words(snapshot).sentence
+    if not life(daemon, snapshot.now).alive:
+        again = f"No analysis yet, and {words}. Start it, and leave it running:"
+        return [(again, [daemon_command(snapshot)]), ("Without a training run of your own:", [_DEMO])]
+    files = ", ".join(f"{number:,} {state}" for state, number in (daemon.files if daemon else {}).items() if number)
+    seen = f"It has seen these files: {files}." if files else "It has seen no checkpoint yet."
+    trouble = f" Its last trouble: {name(daemon.last_trouble)}." if daemon is not None and daemon.last_trouble else ""
+    return [(f"No analysis yet, but the {words}. {seen}{trouble}", []), ("The first analysis appears here.", [])]

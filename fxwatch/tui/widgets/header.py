@@ -1,0 +1,17 @@
+"""Verdict, place and heartbeat, above everything."""
+
+from fxwatch.tui.snapshot import Snapshot
+from fxwatch.tui.view import header
+from fxwatch.tui.view.text import Line
+from fxwatch.tui.widgets.shown import Shown
+
+
+class Header(Shown):
+    """The lines that are always there."""
+
+    def __init__(self) -> None:
+        super().__init__(id="header")
+
+    def view(self, snapshot: Snapshot, width: int, height: int) -> list[Line]:
+        """The most important ones first."""
+        return header.lines(snapshot, width, height)

@@ -1,0 +1,92 @@
+"""`fxwatch analyze`: one analysis without a daemon."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fxwatch import exit_codes
+from tests.project import CONFIG, Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_it_prints_the_guides_lines_or_json_and_keeps_what_is_asked_for(project: Project) -> None:
+    project.checkpoint("model.pt", global_step=7)
+    project.states()
+    said = project.run("analyze", "outputs/model.pt", "--states", "outputs/states.npz")
+    assert said.returncode == exit_codes.OK, said.stderr
+    assert said.stdout.splitlines()[0] == "🔍 Captum attribution analysis completed - feature importance updated"
+    found = project.run(
+        "analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json", "--output", "results"
+    )
+    analysis = json.loads(found.stdout)
+    assert analysis["checkpoint"]["step"] == 7
+    assert json.loads((project.folder / "results" / "analysis.json").read_text()) == analysis
+    assert (project.folder / "results" / "feature_importance_analysis.png").read_bytes().startswith(b"\x89PNG")
+    assert not project.store.root.exists()
+
+
+@pytest.mark.parametrize("call", ["kwargs", "args", "concat"])
+def test_models_are_called_as_the_config_says(tmp_path: Path, call: str) -> None:
+    project = Project(tmp_path, CONFIG.replace("[analysis]", f'call = "{call}"\n[analysis]'))
+    model = {"concat": "OneTensor", "args": "ByKeyword", "kwargs": "ByKeyword"}[call]
+    arguments = "width=30" if call == "concat" else ""
+    (tmp_path / "my_model.py").write_text(
+        f"from tests.policies import {model}\ndef build(): return {model}({arguments})\n"
+    )
+    from tests import policies
+
+    built = policies.OneTensor(30) if call == "concat" else policies.ByKeyword()
+    import torch
+
+    torch.save(built.state_dict(), project.outputs / "model.pt")
+    project.states()
+    done = project.run("analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json")
+    assert done.returncode == exit_codes.OK, done.stderr
+    assert json.loads(done.stdout)["target"]["config"] == "action_type"
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch canary",)
+
+
+def test_exit_codes(project: Project) -> None:
+    project.states()
+    good = project.checkpoint("model.pt")
+
+    def code(checkpoint: str, *more: str, states: str = "outputs/states.npz", **environment: str) -> int:
+        done = project.run("analyze", checkpoint, "--states", states, *more, **environment)
+        assert done.returncode == exit_codes.OK or len(done.stderr.strip().splitlines()) == 1, done.stderr
+        return done.returncode
+
+    (project.outputs / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    (project.outputs / "cut.pt").write_bytes(good.read_bytes()[:-50])
+    assert code("outputs/evil.pt") == exit_codes.REFUSED
+    assert not (project.folder / "canary").exists()
+    assert code("outputs/cut.pt") == exit_codes.FAILURE
+    assert code("outputs/none.pt") == exit_codes.NOTHING
+    assert code("outputs/model.pt", states="outputs/none.npz") == exit_codes.NOTHING
+    assert code("outputs/model.pt", FXWATCH_MODEL__FACTORY="nowhere:build") == exit_codes.USAGE
+    assert code("outputs/model.pt", FXWATCH_ANALYSIS__TARGET="nothing") == exit_codes.FAILURE
+    (project.folder / "config.toml").write_text(CONFIG + "max_state = 3\n")
+    unknown = project.run("analyze", "outputs/model.pt", "--states", "outputs/states.npz")
+    assert unknown.returncode == exit_codes.USAGE
+    assert "config.toml:9: unknown key analysis.max_state; did you mean max_states?" in unknown.stderr
+
+
+def test_fail_on_is_for_scripts(project: Project) -> None:
+    project.states()
+    project.checkpoint("model.pt")
+    worst = project.run(
+        "analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json", "--fail-on", "unknown"
+    )
+    verdict = json.loads(worst.stdout)["health"]["verdict"]
+    assert worst.returncode == (exit_codes.OK if verdict == "ok" else exit_codes.UNHEALTHY)

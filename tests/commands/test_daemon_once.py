@@ -1,0 +1,238 @@
+"""`fxwatch daemon --once`, as a process, over what training left."""
+
+import json
+import os
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fxwatch import exit_codes
+from fxwatch.records.lines import COMPLETED
+from tests.policies import HF_AND_PORTFOLIO, random_states
+from tests.project import CONFIG, Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_what_is_complete_is_explained_and_written_as_the_contract_says(project: Project) -> None:
+    project.states()
+    project.checkpoint("model_100.pt", global_step=100)
+    project.checkpoint("model_200.pt", seed=1, global_step=200)
+    done = project.run("daemon", "outputs", "--once")
+    assert done.returncode == exit_codes.OK, done.stderr
+    assert done.stdout.count(COMPLETED) == 2
+    assert re.search(r"^(⚠️ )?Attribution consensus: 0\.\d{3}$", done.stdout, re.MULTILINE)
+    assert "2 analysed of 2 checkpoints" in done.stderr
+
+    first, second = project.analyses()
+    folder = project.store.run("default").analysis(second["id"])
+    assert re.fullmatch(r"step-000000200-[0-9a-f]{8}", second["id"])
+    assert {path.name for path in folder.folder.iterdir()} == {
+        "analysis.json",
+        "arrays.npz",
+        "feature_importance_analysis.png",
+    }
+    assert project.store.run("default").png.read_bytes() == folder.png.read_bytes()
+    with np.load(folder.arrays) as arrays:
+        assert {name: arrays[name].shape for name in arrays.files} == {
+            "heat/hf": (6, 4),
+            "heat/portfolio": (2, 3),
+            "probe": (8, 7),
+        }
+    assert second["schema_version"] == 1
+    assert second["checkpoint"] == {
+        "path": "model_200.pt",
+        "sha256": second["checkpoint"]["sha256"],
+        "format": "torch",
+        "step": 200,
+        "update": None,
+    }
+    assert second["states"]["count"] == 8
+    assert second["states"]["branches"] == {"hf": [6, 4], "portfolio": [2, 3]}
+    assert sum(unit["share"] for branch in second["units"].values() for unit in branch.values()) == pytest.approx(1)
+    assert second["stability"]["previous"] == first["id"]
+    assert second["branches"]["portfolio"]["expected"] == {"low": 0.4, "high": 0.6}
+    assert set(second["decisions"]) <= {"HOLD", "BUY", "SELL"}
+    assert second["attention"]["reason"] == "the model has no nn.MultiheadAttention"
+    assert second["cost"]["forwards"] > 0
+    assert second["cost"]["peak_rss_bytes"] > 0
+    assert second["methods"]["deep_lift"]["status"] in {"ok", "degenerate", "failed"}
+    assert {path: line.state for path, line in project.ledger().items()} == {
+        "states.npz": "ready",
+        "model_100.pt": "done",
+        "model_200.pt": "done",
+    }
+    assert project.ledger()["model_200.pt"].analysis == second["id"]
+    status = json.loads(project.store.status.read_text())
+    assert status["state"] == "stopped"
+    assert status["runs"]["default"]["latest"] == second["id"]
+    assert "step-none" not in os.listdir(project.store.run("default").folder)
+
+
+def test_the_same_is_never_analysed_twice_and_what_is_new_is(project: Project) -> None:
+    project.states()
+    project.checkpoint("latest.pt")
+    assert project.run("daemon", "--once").returncode == exit_codes.OK  # outputs is the default
+    again = project.run("daemon", "--once")
+    assert again.returncode == exit_codes.OK
+    assert "0 analysed of 1 checkpoints" in again.stderr
+    assert again.stdout == ""
+    os.utime(project.outputs / "latest.pt")  # touched, not changed
+    project.run("daemon", "--once")
+    assert len(project.analyses()) == 1
+    assert project.ledger()["latest.pt"].state == "done"
+    project.checkpoint("latest.pt", seed=1)
+    project.run("daemon", "--once")
+    assert len(project.analyses()) == 2
+    project.states(seed=5)
+    project.run("daemon", "--once")
+    assert len(project.analyses()) == 3
+    assert [found["id"][:9] for found in project.analyses()] == ["step-none"] * 3
+
+
+def test_a_new_recipe_is_a_new_analysis(project: Project) -> None:
+    project.states()
+    project.checkpoint()
+    project.run("daemon", "--once")
+    project.run("daemon", "--once", FXWATCH_ANALYSIS__BASELINE_TYPE="zero")
+    assert [found["target"]["baseline"] for found in project.analyses()] == ["8 real states of the same dump", "nought"]
+
+
+class Evil:
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.canary}",)
+
+
+def test_every_bad_input_is_one_sentence_and_a_state_and_the_others_go_on(project: Project) -> None:
+    whole = project.checkpoint("good/model_1.pt").read_bytes()
+    project.states("good/states.npz")
+    (project.outputs / "good" / "cut_2.pt").write_bytes(whole[:-100])
+    (project.outputs / "good" / "evil_3.pt").write_bytes(pickle.dumps(Evil(project.folder / "canary")))
+    torch.save({"x": Evil(project.folder / "canary")}, project.outputs / "good" / "evil_4.pt")
+    torch.save({"model_state_dict": {"odd": torch.zeros(3)}}, project.outputs / "good" / "odd_5.pt")
+    (project.outputs / "good" / "text_6.pt").write_text("these are no weights")
+    project.checkpoint("shapes/model_1.pt")
+    project.states("shapes/states.npz", hf=np.zeros((32, 6, 9), np.float32))
+    project.checkpoint("nan/model_1.pt")
+    broken = random_states(HF_AND_PORTFOLIO).branches["hf"].copy()
+    broken[3, 0, 2] = np.nan
+    project.states("nan/states.npz", hf=broken)
+    project.checkpoint("void/model_1.pt")
+    project.states("void/states.npz", hf=broken * np.nan)
+    project.checkpoint("alone/model_1.pt")
+    done = project.run("daemon", "--once")
+    assert done.returncode == exit_codes.OK, done.stderr
+    states = {path: (line.state, line.reason) for path, line in project.ledger().items()}
+    expected = {
+        "good/model_1.pt": ("done", ""),
+        "good/cut_2.pt": ("incomplete", "truncated, or still being written"),
+        "good/evil_3.pt": ("refused", "a bare pickle could run code"),
+        "good/evil_4.pt": ("refused", "posix.system"),
+        "good/odd_5.pt": ("failed", "the weights do not fit the model: missing 10"),
+        "good/text_6.pt": ("unsupported", "not a checkpoint"),
+        "shapes/model_1.pt": ("failed", "the model cannot answer the dumped states (hf (6, 9), portfolio (2, 3))"),
+        "nan/model_1.pt": ("done", ""),
+        "nan/states.npz": ("ready", "1 of 32 dumped states are left out"),
+        "void/model_1.pt": ("failed", "none of its 32 states is finite"),
+        "alone/model_1.pt": ("ready", ""),
+    }
+    for path, (state, words) in expected.items():
+        assert states[path][0] == state, (path, states[path])
+        assert words in states[path][1]
+        if words:
+            sentences = [line for line in done.stderr.splitlines() if path in line]
+            assert len(sentences) == 1, (path, done.stderr)
+            assert words.split(" (")[0] in sentences[0]
+    assert "alone/model_1.pt waits: run alone has no dump of states" in done.stderr
+    assert not (project.folder / "canary").exists()
+    assert "Traceback" not in done.stderr
+    nan = project.analyses("nan")[0]
+    assert nan["states"]["left_out"] == 1
+    assert "hf/hf_2 is NaN" in [f["message"] for f in nan["health"]["findings"] if f["metric"] == "states"][0]
+    assert sorted(run.name for run in project.store.runs()) == ["good", "nan"]
+
+
+def test_every_nth_checkpoint_also_over_restarts(tmp_path: Path) -> None:
+    project = Project(tmp_path, CONFIG + "every = 3\n")
+    project.states()
+    for number in range(4):
+        project.checkpoint(f"model_{number}.pt", seed=number, global_step=number)
+    project.run("daemon", "--once")
+    assert [found["checkpoint"]["step"] for found in project.analyses()] == [0, 3]
+    for number in range(4, 7):
+        project.checkpoint(f"model_{number}.pt", seed=number, global_step=number)
+    project.run("daemon", "--once")
+    assert [found["checkpoint"]["step"] for found in project.analyses()] == [0, 3, 6]
+    assert project.ledger()["model_1.pt"].state == "skipped"
+    assert project.ledger()["model_1.pt"].reason == "every = 3"
+
+
+def test_exit_codes(project: Project) -> None:
+    missing = project.run("daemon", "nowhere", "--once")
+    assert (missing.returncode, missing.stdout) == (exit_codes.NOTHING, "")
+    assert "nowhere is not a folder" in missing.stderr
+    empty = project.run("daemon", "--once")
+    assert empty.returncode == exit_codes.NOTHING
+    assert "there is no checkpoint in" in empty.stderr
+    project.checkpoint()
+    assert project.run("daemon", "--once").returncode == exit_codes.FAILURE  # it has no states
+    project.states()
+    healthy = project.run("daemon", "--once", "--fail-on", "bad")
+    verdict = project.analyses()[0]["health"]["verdict"]
+    assert healthy.returncode == (exit_codes.UNHEALTHY if verdict == "bad" else exit_codes.OK)
+    assert project.run("daemon", "--once", "--fail-on", "unknown").returncode == (
+        exit_codes.OK if verdict == "ok" else exit_codes.UNHEALTHY
+    )
+    assert project.run("daemon", "--once", "--fail-on", "sometimes").returncode == exit_codes.USAGE
+
+
+def test_a_factory_that_is_missing_fails_every_checkpoint_in_words(tmp_path: Path) -> None:
+    project = Project(tmp_path, "[analysis]\nmax_states = 8\n")
+    project.states()
+    project.checkpoint()
+    done = project.run("daemon", "--once")
+    assert done.returncode == exit_codes.FAILURE
+    assert "set [model] factory in config.toml" in done.stderr
+    assert project.ledger()["model_100.pt"].state == "failed"
+    (tmp_path / "config.toml").write_text(CONFIG)
+    assert project.run("daemon", "--once").returncode == exit_codes.OK  # mended, it is tried again
+    assert project.ledger()["model_100.pt"].state == "done"
+
+
+def test_code_and_configuration_never_come_from_the_watched_folder(project: Project) -> None:
+    project.states()
+    project.checkpoint()
+    (project.outputs / "config.toml").write_text('[model]\nfactory = "planted:build"\n')
+    for name in ("planted", "my_model", "torch", "sitecustomize"):
+        (project.outputs / f"{name}.py").write_text(f"open({str(project.folder / 'canary')!r}, 'w')\n")
+    done = project.run("daemon", str(project.outputs), "--once")
+    assert done.returncode == exit_codes.OK, done.stderr
+    (project.folder / "config.toml").write_text(CONFIG.replace("[model]", '[model]\npath = ["outputs", "."]'))
+    warned = project.run("daemon", "--once")
+    assert "[model] path outputs is passed over: code is never loaded from inside the watched folder" in warned.stderr
+    assert not (project.folder / "canary").exists()
+
+
+def test_a_strangers_folder_is_never_written_to(project: Project) -> None:
+    (project.outputs / "fxwatch").mkdir()
+    (project.outputs / "fxwatch" / "notes.txt").write_text("mine")
+    project.checkpoint()
+    refused = project.run("daemon", "--once")
+    assert refused.returncode == exit_codes.FAILURE
+    assert "is not a store of fxwatch's; set [store] dir" in refused.stderr
+    assert os.listdir(project.outputs / "fxwatch") == ["notes.txt"]
+    project.states()
+    moved = project.run("daemon", "--once", FXWATCH_STORE__DIR=str(project.folder / "results"))
+    assert moved.returncode == exit_codes.OK
+    assert (project.folder / "results" / "runs" / "default" / "history.jsonl").exists()

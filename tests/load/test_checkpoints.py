@@ -1,0 +1,206 @@
+"""Checkpoints of every format that is read, and what is never loaded."""
+
+import argparse
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from fxwatch.load import LoadError, load_policy, read_content, read_weights
+from fxwatch.load.factory import put_weights
+from fxwatch.records.settings import ModelSettings
+from tests.policies import GuideLike
+
+
+def weights(path: Path, key: str = "auto") -> Any:
+    return read_weights(read_content(path), key)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        *(
+            (lambda state, key=key: {key: state, "optimizer_state_dict": {"lr": 0.1}, "epoch": 3})
+            for key in (
+                "model_state_dict",
+                "state_dict",
+                "model",
+                "policy",
+                "policy_state_dict",
+                "network",
+                "actor_critic",
+            )
+        ),
+        lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+        lambda state: {f"_orig_mod.{name}": tensor for name, tensor in state.items()},
+        lambda state: {"model": {f"module._orig_mod.{name}": tensor for name, tensor in state.items()}},
+        lambda state: {
+            "state_dict": {f"model.{name}": tensor for name, tensor in state.items()} | {"loss.w": torch.ones(1)}
+        },
+    ],
+)
+def test_weights_are_found_wherever_trainers_put_them(tmp_path: Path, wrap: Any) -> None:
+    model, other = GuideLike(), GuideLike()
+    torch.save(wrap(model.state_dict()), tmp_path / "a.pt")
+    put_weights(other, weights(tmp_path / "a.pt").state)
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_the_old_file_format_of_torch_is_read(tmp_path: Path) -> None:
+    torch.save(GuideLike().state_dict(), tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+    content = read_content(tmp_path / "a.pt")
+    assert content.format == "torch-legacy"
+    assert "hf.weight" in read_weights(content).state
+
+
+def test_safetensors_are_read_with_their_metadata(tmp_path: Path) -> None:
+    save_file(GuideLike().state_dict(), tmp_path / "a.safetensors", {"global_step": "1200"})
+    found = weights(tmp_path / "a.safetensors")
+    assert found.step == 1200
+    assert "hf.weight" in found.state
+
+
+@pytest.mark.parametrize(
+    ("counters", "name", "step", "update"),
+    [
+        ({"global_step": 12}, "a_99.pt", 12, None),
+        ({"global_step_counter": 7, "global_update_counter": 2}, "a.pt", 7, 2),
+        ({"num_timesteps": torch.tensor(64)}, "a.pt", 64, None),
+        ({"update": 5}, "a.pt", 5, 5),
+        ({"epoch": 4, "best_reward": 1.5}, "a.pt", 4, None),
+        ({}, "model_2025-06-03_step=640.pt", 640, None),
+        ({"global_step": "soon", "step": float("nan")}, "a-3.pt", 3, None),
+        ({"global_step": True}, "a.pt", None, None),
+    ],
+)
+def test_the_step_is_the_trainers_own_counter_else_the_names(
+    tmp_path: Path, counters: dict[str, Any], name: str, step: int | None, update: int | None
+) -> None:
+    torch.save({"model_state_dict": GuideLike().state_dict(), **counters}, tmp_path / name)
+    found = weights(tmp_path / name)
+    assert (found.step, found.update) == (step, update)
+
+
+def test_a_state_dict_can_be_named_by_its_path(tmp_path: Path) -> None:
+    torch.save({"agent": {"brain": GuideLike().state_dict()}, "x": 1}, tmp_path / "a.pt")
+    assert "hf.weight" in weights(tmp_path / "a.pt", "agent.brain").state
+    with pytest.raises(LoadError, match=r"leads to no state dict; at the top are agent, x"):
+        weights(tmp_path / "a.pt", "agent.heart")
+    with pytest.raises(LoadError, match="set \\[model\\] state_dict_key to one of its keys: agent, x"):
+        weights(tmp_path / "a.pt")
+
+
+class Evil:
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.canary}",)
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "pickle", "sb3", "module", "namespace", "numpy"])
+def test_nothing_is_ever_run(tmp_path: Path, kind: str) -> None:
+    canary, file = tmp_path / "canary", tmp_path / "evil.pt"
+    state = GuideLike().state_dict()
+    if kind == "zip":
+        torch.save({"model_state_dict": state, "x": Evil(canary)}, file)
+    elif kind == "legacy":
+        torch.save({"x": Evil(canary)}, file, _use_new_zipfile_serialization=False)
+    elif kind == "pickle":
+        file.write_bytes(pickle.dumps(Evil(canary)))
+    elif kind == "sb3":
+        torch.save({"x": Evil(canary)}, tmp_path / "policy.pth")
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.write(tmp_path / "policy.pth", "policy.pth")
+            archive.writestr("data", "{}")
+    elif kind == "module":
+        torch.save(nn.Linear(2, 2), file)
+    elif kind == "namespace":
+        torch.save({"model": state, "args": argparse.Namespace(lr=1)}, file)
+    else:
+        torch.save({"model": state, "best": np.float64(1)}, file)
+    with pytest.raises(LoadError) as caught:
+        weights(file)
+    assert caught.value.outcome == "refused"
+    assert "never loaded" in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+    assert "weights_only=False" not in str(caught.value)
+    assert not canary.exists()
+    if kind in {"zip", "legacy"}:
+        assert "posix.system" in str(caught.value)
+        with file.open("rb") as opened:  # the control: plain unpickling would have run it
+            torch.load(opened, weights_only=False)
+        assert canary.exists()
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.01, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["a.pt", "a.safetensors"])
+def test_a_truncated_file_is_incomplete_and_never_malicious(tmp_path: Path, name: str, keep: float) -> None:
+    if name == "a.pt":
+        torch.save(GuideLike().state_dict(), tmp_path / name)
+    else:
+        save_file(GuideLike().state_dict(), tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(len(whole) * keep)])
+    with pytest.raises(LoadError) as caught:
+        read_content(tmp_path / name)
+    assert caught.value.outcome == "incomplete"
+
+
+def test_what_is_no_checkpoint_is_unsupported_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_text("hello, this is no checkpoint")
+    with pytest.raises(LoadError, match="not a checkpoint or dump that fxwatch knows"):
+        read_content(tmp_path / "a.pt")
+    (tmp_path / "d.pt").mkdir()
+    with pytest.raises(LoadError, match="not a regular file"):
+        read_content(tmp_path / "d.pt")
+    os.mkfifo(tmp_path / "f.pt")
+    with pytest.raises(LoadError, match="not a regular file"):
+        read_content(tmp_path / "f.pt")
+    with pytest.raises(LoadError, match="gone"):
+        read_content(tmp_path / "g.pt")
+
+
+def test_weights_that_do_not_fit_say_which(tmp_path: Path) -> None:
+    state = GuideLike().state_dict()
+    del state["value.bias"]
+    with pytest.raises(LoadError, match=r"missing 1 \(value.bias\)"):
+        put_weights(GuideLike(), state)
+    with pytest.raises(LoadError, match=r"hf.weight is \(8, 4\) in the file and \(8, 6\) in the model"):
+        put_weights(GuideLike(hf=6), GuideLike().state_dict())
+    with pytest.raises(LoadError, match=r"unexpected 1 \(extra\)"):
+        put_weights(GuideLike(), {**GuideLike().state_dict(), "extra": torch.ones(1)})
+
+
+@pytest.mark.parametrize(
+    ("factory", "words"),
+    [
+        (None, "set \\[model\\] factory"),
+        ("tests.policies:Nothing", "has no attribute 'Nothing'"),
+        ("no_such_module:build", "No module named 'no_such_module'"),
+        ("tests.policies:random_states", "missing 1 required positional argument"),
+        ("tests.policies:HF_AND_PORTFOLIO", "not callable"),
+        ("collections:OrderedDict", "returned a OrderedDict, not an nn.Module"),
+    ],
+)
+def test_a_factory_that_does_not_work_is_named(tmp_path: Path, factory: str | None, words: str) -> None:
+    torch.save(GuideLike().state_dict(), tmp_path / "a.pt")
+    with pytest.raises(LoadError, match=words) as caught:
+        load_policy(weights(tmp_path / "a.pt"), ModelSettings(factory=factory))
+    assert caught.value.config
+
+
+def test_a_model_in_half_precision_is_explained_in_single(tmp_path: Path) -> None:
+    torch.save(GuideLike().to(torch.bfloat16).state_dict(), tmp_path / "a.pt")
+    found = load_policy(weights(tmp_path / "a.pt"), ModelSettings(factory="tests.policies:GuideLike"))
+    assert {parameter.dtype for parameter in found.model.parameters()} == {torch.float32}
+    assert not any(parameter.requires_grad for parameter in found.model.parameters())
+    assert not found.model.training

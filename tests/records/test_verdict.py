@@ -1,0 +1,335 @@
+"""The guide's thresholds, from both sides, and its two examples of a run's health."""
+
+from typing import Any
+
+import pytest
+
+from fxwatch.records.analysis import (
+    Analysis,
+    BranchShare,
+    Concentration,
+    Consensus,
+    DeadFeatures,
+    Drop,
+    Estimate,
+    Finding,
+    GradientFlow,
+    Health,
+    Infidelity,
+    QualityMetrics,
+    Sensitivity,
+    Stability,
+)
+from fxwatch.records.base import Verdict, at_or_below, finite, worst
+from fxwatch.records.lines import console_lines
+from fxwatch.records.thresholds import EXPECTED_SHARES, AtLeast, AtMost, Band, Thresholds
+from fxwatch.records.verdict import health, judge, states_left_out
+from tests.analyses import analysis, explanation
+
+TINY = 1e-9
+
+
+def findings(**changes: Any) -> dict[str, Finding]:
+    _, found = judge(explanation(**changes), Thresholds(), EXPECTED_SHARES)
+    return {finding.metric: finding for finding in found}
+
+
+def quality(**changes: Any) -> dict[str, Any]:
+    return {"quality": explanation().quality.model_copy(update=changes)}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "verdict"),
+    [
+        ("consensus", 0.7, "ok"),
+        ("consensus", 0.7 - TINY, "warn"),
+        ("consensus", 0.4, "warn"),
+        ("consensus", 0.4 - TINY, "bad"),
+        ("sparsity", 0.1, "ok"),
+        ("sparsity", 0.1 - TINY, "warn"),
+        ("sparsity", 0.5, "ok"),
+        ("sparsity", 0.6, "ok"),
+        ("sparsity", 0.6 + TINY, "warn"),
+        ("concentration", 0.05, "ok"),
+        ("concentration", 0.05 - TINY, "warn"),
+        ("concentration", 0.4, "ok"),
+        ("concentration", 0.5, "ok"),
+        ("concentration", 0.5 + TINY, "bad"),
+        ("infidelity", 0.05, "ok"),
+        ("infidelity", 0.05 + TINY, "warn"),
+        ("infidelity", 0.1, "warn"),
+        ("infidelity", 0.1 + TINY, "bad"),
+        ("sensitivity", 0.1, "ok"),
+        ("sensitivity", 0.1 + TINY, "warn"),
+        ("sensitivity", 0.3, "warn"),
+        ("sensitivity", 0.3 + TINY, "bad"),
+        ("dead_features", 5, "ok"),
+        ("dead_features", 6, "warn"),
+        ("dead_features", 15, "warn"),
+        ("dead_features", 16, "bad"),
+    ],
+)
+def test_every_threshold_of_the_guide_from_both_sides(name: str, value: float, verdict: Verdict) -> None:
+    assert getattr(Thresholds(), name).judge(value)[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("branch", "low", "high"), [("portfolio", 0.4, 0.6), ("hf", 0.15, 0.35), ("mf", 0.2, 0.4), ("lf", 0.1, 0.25)]
+)
+def test_every_expected_band_of_the_guide_from_both_sides(branch: str, low: float, high: float) -> None:
+    band = EXPECTED_SHARES[branch]
+    assert [band.judge(value)[0] for value in (low - TINY, low, high, high + TINY)] == ["warn", "ok", "ok", "warn"]
+
+
+def test_a_healthy_policy_has_no_finding_and_is_ok() -> None:
+    assert findings() == {}
+    assert analysis().health.verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric", "level", "words", "cause", "remedy"),
+    [
+        (
+            {"consensus": Consensus(mean_correlation=0.234)},
+            "consensus",
+            "bad",
+            "agreement between methods 0.234 is below 0.4",
+            "training instability",
+            "reduce learning rate",
+        ),
+        (
+            {"dead_features": DeadFeatures(branches={"hf": [f"f{i}" for i in range(16)]}, total_count=16)},
+            "dead_features",
+            "bad",
+            "16 dead features, more than 15: hf/f0, hf/f1, hf/f2 and 13 more",
+            "poor feature engineering",
+            "remove consistently unused features",
+        ),
+        (
+            {"gradient_flow": GradientFlow(of="f", vanishing_gradients=["a", "b"])},
+            "gradient_flow.vanishing",
+            "bad",
+            "2 layers with a gradient norm below 1e-07: a, b",
+            "model too deep",
+            "add residual connections",
+        ),
+        (
+            {"gradient_flow": GradientFlow(of="f", exploding_gradients=["a"])},
+            "gradient_flow.exploding",
+            "bad",
+            "1 layer with a gradient norm above 1000: a",
+            "learning rate too high",
+            "add gradient clipping",
+        ),
+        (
+            {"gradient_flow": GradientFlow(of="f", unused=["a"])},
+            "gradient_flow.unused",
+            "warn",
+            "1 layer with no way to any output: a",
+            "a layer whose output is computed and dropped, or never computed",
+            "remove the layer, or connect its output",
+        ),
+        (
+            {
+                "gradient_flow": GradientFlow(
+                    of="f", drops=[Drop.model_validate({"from": "b", "to": "a", "ratio": 1e-3})]
+                )
+            },
+            "gradient_flow.drops",
+            "warn",
+            "1 step between layers with a fall of the gradient by more than 100×: b to a",
+            "saturated activation functions",
+            "add residual connections",
+        ),
+        (
+            {"stability": Stability(previous="x", spearman=0.5, null_low=0.8)},
+            "stability",
+            "warn",
+            "rankings moved since the previous analysis: correlation 0.5, where sampling noise alone gives at least 0.8",
+            "poor episode termination",
+            "review episode reset logic",
+        ),
+        (
+            {"branches": {"portfolio": BranchShare(share=0.1)}},
+            "branches.portfolio",
+            "warn",
+            "branch portfolio has 10% of all importance, below the expected 40% to 60%",
+            "model not properly considering current state",
+            "make sure that the reward depends on the position",
+        ),
+        (
+            {"branches": {"hf": BranchShare(share=0.5)}},
+            "branches.hf",
+            "warn",
+            "branch hf has 50% of all importance, above the expected 15% to 35%",
+            "over-fitting to noise",
+            "add regularization",
+        ),
+    ],
+)
+def test_a_finding_says_what_and_why_and_what_to_do(
+    changes: dict[str, Any], metric: str, level: Verdict, words: str, cause: str, remedy: str
+) -> None:
+    found = findings(**changes)
+    assert list(found) == [metric]
+    assert (found[metric].level, found[metric].message) == (level, words)
+    assert cause in found[metric].causes
+    assert remedy in found[metric].remedies
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("sparsity", 0.05, 0.7), ("concentration", 0.02, 0.6)])
+def test_too_little_and_too_much_have_advice_of_their_own(name: str, low: float, high: float) -> None:
+    part: Any = Concentration if name == "concentration" else Estimate
+    little, much = (findings(**quality(**{name: part(value=value)}))[name] for value in (low, high))
+    assert little.causes != much.causes
+    assert little.remedies
+    assert much.remedies
+
+
+def test_one_feature_above_all_others_is_bad_and_above_its_branch_a_warning() -> None:
+    healthy = explanation()
+    lone = healthy.units | {"hf": {"x": healthy.units["hf"]["spread"].model_copy(update={"share": 50.0})}}
+    ranking = healthy.feature_importance | {"hf": [("x", 0.99), ("y", 0.05)]}
+    assert findings(feature_importance=ranking, units=lone)["dominance.hf"].level == "bad"
+    small = healthy.units | {"hf": {"x": healthy.units["hf"]["spread"].model_copy(update={"share": 0.01})}}
+    assert findings(feature_importance=ranking, units=small)["dominance.hf"].level == "warn"
+    assert findings(feature_importance=healthy.feature_importance | {"hf": [("x", 1.0)]}) == {}
+
+
+def test_no_feature_of_note_anywhere_is_a_warning() -> None:
+    ranking = {branch: [(name, 0.2) for name, _ in names] for branch, names in explanation().feature_importance.items()}
+    assert findings(feature_importance=ranking)["weak_scores"].message == (
+        "all scores are low: the best of any branch is 0.2, below 0.3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric"),
+    [
+        ({"consensus": Consensus(reason="fewer than two methods could vote")}, "consensus"),
+        (quality(infidelity=Infidelity(reason="r")), "infidelity"),
+        (quality(sensitivity=Sensitivity(reason="r")), "sensitivity"),
+        ({"gradient_flow": GradientFlow(of="", reason="r")}, "gradient_flow"),
+        ({"dead_features": DeadFeatures(reason="r")}, "dead_features"),
+    ],
+)
+def test_what_was_not_computed_never_makes_a_run_ok(changes: dict[str, Any], metric: str) -> None:
+    found = analysis(**changes)
+    assert found.health.verdict == "unknown"
+    assert [finding.metric for finding in found.health.findings] == [metric]
+    assert found.health.findings[0].value is None
+
+
+def test_a_first_analysis_has_no_stability_and_is_not_blamed_for_it() -> None:
+    assert analysis(stability=Stability(reason="no previous analysis")).health.verdict == "ok"
+
+
+def test_findings_are_worst_first_and_keep_the_step_since_which_they_stand() -> None:
+    found = findings(
+        consensus=Consensus(mean_correlation=0.5),
+        dead_features=DeadFeatures(total_count=20),
+        **quality(sparsity=Estimate()),
+    )
+    assert [finding.level for finding in found.values()] == ["bad", "warn", "unknown"]
+    first = health(found.values(), 100, None)
+    second = health(found.values(), 200, first)
+    third = health([], 300, second)
+    fourth = health(found.values(), 400, third)
+    assert {finding.since_step for finding in second.findings} == {100}
+    assert third == Health(verdict="ok")
+    assert {finding.since_step for finding in fourth.findings} == {400}
+
+
+def test_states_left_out_are_a_finding() -> None:
+    found = states_left_out(3, 32, "hf/x is NaN")
+    assert found.message == "3 of 32 dumped states are left out: hf/x is NaN"
+    assert found.level == "warn"
+
+
+def test_the_guides_excellent_example() -> None:
+    assert console_lines(analysis())[:5] == [
+        "🔍 Captum attribution analysis completed - feature importance updated",
+        "Attribution consensus: 0.823",
+        "Attribution quality - Sparsity: 0.267, Concentration: 0.134",
+        "Dead features: 2",
+        "Gradient flow: 0 vanishing, 0 exploding layers",
+    ]
+    assert console_lines(analysis())[5] == "Health: OK at step 1000 of default"
+
+
+def concerning() -> Analysis:
+    return analysis(
+        consensus=Consensus(mean_correlation=0.234),
+        quality=QualityMetrics(
+            sparsity=Estimate(value=0.067),
+            concentration=Concentration(value=0.734),
+            infidelity=Infidelity(value=0.02),
+            sensitivity=Sensitivity(value=0.02),
+            completeness=Estimate(value=0.0),
+        ),
+        dead_features=DeadFeatures(total_count=23),
+        gradient_flow=GradientFlow(of="f", vanishing_gradients=list("abcde"), exploding_gradients=list("xy")),
+    )
+
+
+def test_the_guides_concerning_example() -> None:
+    assert console_lines(concerning())[1:5] == [
+        "⚠️ Attribution consensus: 0.234",
+        "⚠️ Attribution quality - Sparsity: 0.067, Concentration: 0.734",
+        "⚠️ Dead features: 23",
+        "⚠️ Gradient flow: 5 vanishing, 2 exploding layers",
+    ]
+    assert console_lines(concerning())[5].startswith("⚠️ Health: BAD at step 1000 of default - ")
+    assert "and 3 more" in console_lines(concerning())[5]
+
+
+def test_what_is_unknown_is_said_to_be() -> None:
+    unknown = analysis(
+        consensus=Consensus(reason="r"),
+        dead_features=DeadFeatures(reason="r"),
+        gradient_flow=GradientFlow(of="", reason="r"),
+    )
+    assert console_lines(unknown)[1] == "Attribution consensus: unknown"
+    assert console_lines(unknown)[3:5] == [
+        "Dead features: unknown",
+        "Gradient flow: unknown vanishing, unknown exploding layers",
+    ]
+
+
+def test_verdicts_are_ordered() -> None:
+    assert worst("ok", "unknown", "warn") == "warn"
+    assert worst("ok", "unknown") == "unknown"
+    assert worst() == "unknown"
+    assert at_or_below("bad", "warn")
+    assert not at_or_below("unknown", "warn")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_only_finite_numbers_reach_a_record(value: float | None) -> None:
+    assert finite(value) is None
+    with pytest.raises(ValueError, match="finite"):
+        Estimate(value=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: AtLeast(ok=0.4, bad=0.7), "must not lie above"),
+        (lambda: AtMost(ok=0.4, bad=0.3), "must not lie below"),
+        (lambda: Band(low=0.6, high=0.4), "0 <= low <= high <= 1"),
+    ],
+)
+def test_limits_that_contradict_themselves_are_refused(make: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_an_analysis_survives_its_file() -> None:
+    before = concerning()
+    assert Analysis.model_validate_json(before.model_dump_json()) == before
+    assert before.model_dump(mode="json")["dead_features"]["total_count"] == 23
+    flat = analysis(
+        dead_features=DeadFeatures(branches={"hf": ["x"]}, total_count=1, causes={"hf": {"x": "constant_input"}})
+    )
+    assert flat.model_dump(mode="json")["dead_features"]["hf"] == ["x"]
+    assert Analysis.model_validate_json(flat.model_dump_json()).dead_features.branches == {"hf": ["x"]}
