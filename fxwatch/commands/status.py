@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,11 @@ from fxwatch.config import load_config
 from fxwatch.records.base import Verdict, at_or_below, worst
 from fxwatch.store.layout import Store
 from fxwatch.terminal import say, tell
-from fxwatch.tui.read.reader import StoreReader
+from fxwatch.tui.read.glance import glance
 from fxwatch.tui.snapshot import Lack, Snapshot
-from fxwatch.tui.times import seconds
-from fxwatch.tui.view.commands import daemon_command
-from fxwatch.tui.view.heartbeat import daemon_words, life, training_words
-from fxwatch.tui.view.words import age, moment
+from fxwatch.tui.view.header import reason
+from fxwatch.tui.view.heartbeat import life
+from fxwatch.tui.view.in_words import heartbeat_in_words, lack_in_words, run_in_words
 
 _SCHEMA_VERSION = 1
 
@@ -28,9 +28,76 @@ def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail
         say(f"fxwatch: {warning}")
     config = loaded.config
     watched = folder if folder is not None else Path(config.watch.dir)
-    reader = StoreReader(Store.of(watched, config.store.dir), watched, config.thresholds, time.time)
-    first = reader()
-    if first.lack in {Lack.FOLDER, Lack.STORE}:
-        say(f"fxwatch: {_lacking(first)}")
+    common, runs = glance(Store.of(watched, config.store.dir), watched, config.thresholds, time.time())
+    if common.lack in {Lack.FOLDER, Lack.STORE}:
+        say(f"fxwatch: {lack_in_words(common)}")
         return exit_codes.NOTHING
-    return 0
+    verdict = worst(*(run.verdict for run in runs))
+    if as_json:
+        sys.stdout.write(json.dumps(_as_json(verdict, common, runs), indent=1, allow_nan=False) + "\n")
+    else:
+        for text in _in_words(verdict, common, runs):
+            tell(text)
+    unhealthy = fail_on is not None and at_or_below(verdict, fail_on)
+    return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
+
+
+def _in_words(verdict: Verdict, common: Snapshot, runs: Sequence[Snapshot]) -> list[str]:
+    why = f"run {runs[0].run}: {reason(runs[0])}" if len(runs) > 1 else reason(runs[0]) if runs else reason(common)
+    found = [f"Health: {verdict.upper()} - {why}", *heartbeat_in_words(runs[0] if runs else common)]
+    return found + [text for run in runs for text in run_in_words(run)]
+
+
+def _as_json(verdict: Verdict, common: Snapshot, runs: Sequence[Snapshot]) -> dict[str, Any]:
+    return {
+        "schema_version": _SCHEMA_VERSION,
+        "watching": str(Path(common.watched).absolute()),
+        "verdict": verdict,
+        "daemon": _daemon(common),
+        "runs": {run.run: _run(run) for run in runs},
+    }
+
+
+def _daemon(common: Snapshot) -> dict[str, Any]:
+    """The heartbeat as it was written, and what to make of it; without one, `never`."""
+    found = life(common.daemon, common.now)
+    written = common.daemon.model_dump(mode="json", exclude={"schema_version", "runs"}) if common.daemon else {}
+    return {"at": None, "pid": None, **written, "state": found.state, "alive": found.alive}
+
+
+def _run(run: Snapshot) -> dict[str, Any]:
+    news, analysis = run.news, run.analysis
+    findings = analysis.health.model_dump(mode="json")["findings"] if analysis is not None else []
+    return {
+        "verdict": run.verdict,
+        "step": news.step if news else None,
+        "analyses": news.analyses if news else 0,
+        "latest": news.latest if news else None,
+        "trouble": run.trouble,
+        "findings": findings,
+        "metrics": _metrics(run),
+    }
+
+
+def _metrics(run: Snapshot) -> dict[str, Any]:
+    """The headline numbers under the names that the history gives them."""
+    analysis = run.analysis
+    if analysis is None:
+        return {}
+    flow, quality = analysis.gradient_flow, analysis.quality
+    measured = flow.reason is None
+    return {
+        "consensus": analysis.consensus.mean_correlation,
+        "agreement_score": analysis.consensus.agreement_score,
+        "sparsity": quality.sparsity.value,
+        "concentration": quality.concentration.value,
+        "infidelity": quality.infidelity.value,
+        "sensitivity": quality.sensitivity.value,
+        "completeness": quality.completeness.value,
+        "vanishing_gradients": len(flow.vanishing_gradients) if measured else None,
+        "exploding_gradients": len(flow.exploding_gradients) if measured else None,
+        "dead_features": analysis.dead_features.total_count,
+        "stability": analysis.stability.spearman,
+        "attention_stability": analysis.attention.stability,
+        "branches": {label: branch.share for label, branch in analysis.branches.items()},
+    }

@@ -55,9 +55,9 @@ def at_step(step: int | None) -> str:
     return "at no known step" if step is None else f"at step {step:,}"
 
 
-def count(number_of: int, noun: str) -> str:
+def count(number_of: int, noun: str, plural: str | None = None) -> str:
     """`1 layer`, `2 layers`."""
-    return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
+    return f"{number_of:,} {noun if number_of == 1 else plural or f'{noun}s'}"
 
 
 def age(seconds: float) -> str:

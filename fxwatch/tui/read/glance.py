@@ -1,0 +1,43 @@
+"""One look at all runs, without their histories: for those who do not stay."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.thresholds import Thresholds
+from fxwatch.store.layout import Store
+from fxwatch.store.read import read_status
+from fxwatch.tui.read.analyses import open_analysis
+from fxwatch.tui.read.files import Files
+from fxwatch.tui.read.history import History
+from fxwatch.tui.read.lack import is_empty, lack_of
+from fxwatch.tui.read.runs import Runs
+from fxwatch.tui.snapshot import Past, Snapshot
+
+_RECENT = 1 << 16
+
+
+def glance(store: Store, watched: Path, thresholds: Thresholds, now: float) -> tuple[Snapshot, list[Snapshot]]:
+    """What is true of all runs, and a snapshot of each, the worst first."""
+    runs = Runs(store).news(now)
+    common = Snapshot(
+        now=now,
+        watched=str(watched),
+        store=str(store.root),
+        daemon=read_status(store),
+        runs=runs,
+        files=Files(store).news(),
+        thresholds=thresholds,
+    )
+    if not runs:
+        return replace(common, lack=lack_of(store, watched), empty=is_empty(watched)), []
+    found = []
+    for run in runs:
+        opened = open_analysis(store.run(run.name), run.latest)
+        recent = History(store.run(run.name), backlog=_RECENT)
+        recent.follow(lambda: False)
+        gap = recent.past(recent.count - 1).gap if recent.count else None
+        analysis, trouble = (opened, None) if isinstance(opened, Analysis) else (None, opened)
+        past = Past(run.analyses, run.analyses, gap=gap)
+        found.append(replace(common, run=run.name, past=past, analysis=analysis, trouble=trouble))
+    return common, found

@@ -1,0 +1,71 @@
+"""A snapshot in plain sentences, one a line, for scripts' logs and screen readers."""
+
+from collections.abc import Iterator
+
+from fxwatch.records.analysis import Analysis
+from fxwatch.tui.snapshot import Lack, Snapshot
+from fxwatch.tui.view.commands import daemon_command
+from fxwatch.tui.view.header import reason, since
+from fxwatch.tui.view.heartbeat import daemon_words, life, training_words
+from fxwatch.tui.view.ppo_metrics import metrics
+from fxwatch.tui.view.text import name
+from fxwatch.tui.view.words import at_step, count, number, percent
+
+
+def heartbeat_in_words(snapshot: Snapshot) -> list[str]:
+    """Whether the daemon lives, and the training; what to type where it does not."""
+    daemon = snapshot.daemon
+    if not life(daemon, snapshot.now).alive:
+        return [f"Heartbeat: {daemon_words(snapshot).sentence}; `{daemon_command(snapshot)}` watches it"]
+    parts = [daemon_words(snapshot).sentence, training_words(snapshot).sentence]
+    if daemon is not None:
+        parts += [f"{daemon.waiting:,} waiting", f"by {'file events' if daemon.mode == 'events' else 'polling'}"]
+        parts += [f"explaining {name(path)}" for path in daemon.running]
+        parts += [f"last trouble: {name(daemon.last_trouble)}"] if daemon.last_trouble else []
+    return [f"Heartbeat: {', '.join(parts)}"]
+
+
+def lack_in_words(snapshot: Snapshot) -> str:
+    """What is missing, and what to type."""
+    folder = name(snapshot.watched, 400)
+    if snapshot.lack is Lack.FOLDER:
+        return f"there is no folder {folder}; name the one that training writes to, or try `fxwatch demo`"
+    if snapshot.lack is Lack.STORE:
+        return f"nobody has watched {folder} yet; `{daemon_command(snapshot)}` does"
+    return "no analysis yet"
+
+
+def run_in_words(snapshot: Snapshot) -> Iterator[str]:
+    """Verdict, findings, metrics and shares of a run."""
+    news, analysis = snapshot.news, snapshot.analysis
+    step = news.step if news else None
+    done = count(news.analyses if news else 0, "analysis", "analyses")
+    yield f"Run {name(snapshot.run or '')}: {snapshot.verdict.upper()} {at_step(step)}, {done}, {reason(snapshot)}"
+    if analysis is None:
+        return
+    for finding in analysis.health.findings:
+        yield f"  {finding.level.upper()}: {name(finding.message)}, {since(finding)}"
+        if finding.remedies:
+            yield f"    to do: {'; '.join(map(name, finding.remedies))}"
+    yield from _metrics(snapshot, analysis)
+    yield from _parts(analysis)
+
+
+def _metrics(snapshot: Snapshot, analysis: Analysis) -> Iterator[str]:
+    for metric in metrics(snapshot, analysis):
+        error = f" ± {number(metric.standard_error)}" if metric.standard_error is not None else ""
+        missing = f"unknown, {name(metric.reason or 'not computed')}"
+        value = f"{number(metric.value)}{error}, {metric.verdict}" if metric.value is not None else missing
+        note = f", {metric.note}" if metric.note and metric.value is not None else ""
+        yield f"  {metric.label.capitalize()}: {value}{note}"
+
+
+def _parts(analysis: Analysis) -> Iterator[str]:
+    flow, dead = analysis.gradient_flow, analysis.dead_features
+    measured = f"{len(flow.vanishing_gradients)} vanishing, {len(flow.exploding_gradients)} exploding layers"
+    yield f"  Gradient flow: {measured if flow.reason is None else f'unknown, {name(flow.reason)}'}"
+    yield f"  Dead features: {dead.total_count if dead.total_count is not None else 'unknown'}"
+    for branch, share in analysis.branches.items():
+        band = share.expected
+        judged = f", expected {band.low * 100:g} to {band.high * 100:g} %, {share.verdict}" if band else ""
+        yield f"  Branch {name(branch)}: {percent(share.share)}{judged}"
