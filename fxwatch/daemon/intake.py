@@ -9,6 +9,7 @@ from fxwatch.watch import Sighting, run_of
 
 _CHOSEN = {"ready", "running", "done", "failed"}
 _DECIDED = {"done", "skipped"}
+_FINAL = {"done", "failed", "refused", "unsupported", "skipped", "quarantined"}
 _SAID_ALOUD = {"incomplete", "refused", "unsupported"}
 
 
@@ -40,7 +41,9 @@ class Intake:
                 self._ledger.note(
                     sighting.path, "superseded", reason, kind="checkpoint", run=run, generation=before.generation
                 )
-        if sighting.state != "ready":
+        if sighting.state == "vanished":
+            self._vanished(sighting, run)
+        elif sighting.state != "ready":
             self._note(sighting, run)
             if sighting.state in _SAID_ALOUD:
                 self._narrator.say(f"{sighting.path} is {sighting.state}: {sighting.reason}")
@@ -60,6 +63,12 @@ class Intake:
                     f"{one.path} waits: run {one.run} has no dump of states; save some as states.safetensors or "
                     "states.npz beside the checkpoint, one array a branch"
                 )
+
+    def _vanished(self, sighting: Sighting, run: str) -> None:
+        """A file that is gone; what became of it before stays as it was decided."""
+        before = self._ledger.get(sighting.path)
+        if before is None or before.state not in _FINAL:
+            self._note(sighting, run)
 
     def _checkpoint(self, sighting: Sighting, run: str) -> None:
         before = self._ledger.get(sighting.path)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from fxwatch.records.base import Verdict, worst
 from fxwatch.records.recipe import recipe_digest
 from fxwatch.store.layout import Store
 from fxwatch.store.ledger import Ledger
-from fxwatch.watch import Hints, Watcher
+from fxwatch.watch import Hints, Sighting, Watcher
 
 PATIENCE_ONCE = 3.0
 PATIENCE_AT_THE_END = 10.0
@@ -58,6 +59,8 @@ class Daemon:
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched)
         self._trouble: str | None = None
+        self._store_is_full = False
+        self._sightings: deque[Sighting] = deque()
         self._analysed = 0
         self._failed = 0
 
@@ -81,17 +84,32 @@ class Daemon:
         self._pool.warm_up()
         began = time.monotonic()
         while not self._stopping:
-            self._look()
-            self._collect()
-            self._dispatch()
-            self._beat("watching")
-            if self._once and self._all_done(time.monotonic() - began):
+            try:
+                self._turn()
+                done = self._once and self._all_done(time.monotonic() - began)
+            except OSError as error:
+                done = self._store_trouble(error)
+            if done:
                 for sighting in self._watcher.wait_is_over():
                     self._intake.take(sighting, time.monotonic())
                 break
             self._wake.wait(self._seconds_to_wait())
             self._wake.clear()
         self._end()
+
+    def _turn(self) -> None:
+        self._look()
+        self._collect()
+        self._dispatch()
+        self._beat("watching")
+        self._store_is_full = False
+
+    def _store_trouble(self, error: OSError) -> bool:
+        """The store cannot be written: what is finished waits, and is written when it can be. With `once`: give up."""
+        if not self._store_is_full:
+            self._narrator.say(f"{self._store.root} cannot be written ({error.strerror}); what is done waits for it")
+        self._store_is_full = True
+        return self._once
 
     def _listen(self) -> Hints | None:
         hints = Hints(str(self._watched), str(self._store.root.absolute()), self._wake.set)
@@ -101,8 +119,10 @@ class Daemon:
         return None
 
     def _look(self) -> None:
-        for sighting in self._watcher.look():
-            self._intake.take(sighting, time.monotonic())
+        self._sightings.extend(self._watcher.look())
+        while self._sightings:
+            self._intake.take(self._sightings[0], time.monotonic())
+            self._sightings.popleft()  # only now: what could not be noted is not forgotten
         if not self._watcher.settling("states"):
             self._intake.tell_without_states()
         if self._watcher.trouble and self._watcher.trouble != self._trouble:
@@ -117,8 +137,9 @@ class Daemon:
                 why = answer.reason if isinstance(answer, Trouble) else "its worker answered for something else"
                 self._narrator.say(f"the report of {job.analysis} was not drawn: {why}")
         for future in [future for future in self._explaining if future.done()]:
-            work = self._explaining.pop(future)
+            work = self._explaining[future]
             outcome = self._publisher.publish(work, _answer(future))
+            del self._explaining[future]
             if outcome.published is not None:
                 self._published(outcome.published)
             self._failed += outcome.failed
@@ -207,15 +228,19 @@ class Daemon:
         now = time.monotonic()
         next_at = self._plan.next_at()
         put_off = [max(0.1, next_at - now)] if next_at is not None else []
-        return min(self._watcher.seconds_to_next(), self._heartbeat.seconds_to_next(now), *put_off)
+        wait = min(self._watcher.seconds_to_next(), self._heartbeat.seconds_to_next(now), *put_off)
+        return max(wait, 1.0) if self._store_is_full else wait
 
     def _end(self) -> None:
         """Finish what can be finished soon, and leave the rest for the next start."""
         if self._hints is not None:
             self._hints.stop()
         self._pool.end(0.0 if not self._explaining else PATIENCE_AT_THE_END)
-        self._collect_finished_only()
-        self._beat("stopped")
+        try:
+            self._collect_finished_only()
+            self._beat("stopped")
+        except OSError as error:
+            self._store_trouble(error)
         self._publisher.close()
         self._ledger.close()
 

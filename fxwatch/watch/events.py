@@ -84,7 +84,7 @@ class Hints(FileSystemEventHandler):
         with self._lock:
             for raw in {event.src_path, event.dest_path} - {""}:
                 path = os.fsdecode(raw)
-                if path.startswith(self._ignored):
+                if path == self._ignored or path.startswith(self._ignored + os.sep):
                     continue
                 if event.is_directory:
                     self._folder_changed = True

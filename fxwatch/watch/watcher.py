@@ -126,12 +126,7 @@ class Watcher:
         """Take in how a file is now. A change opens it again."""
         before = self._open.get(path)
         if found is None:
-            self._decided.pop(path, None)
-            if before is None:
-                return []
-            del self._open[path]
-            one = before.found
-            return [_sighting(one, "vanished", "gone before it was complete")]
+            return self._gone(path)
         if before is not None and before.found.generation == found.generation:
             return []
         if before is None and self._decided.get(path) == found.generation:
@@ -140,6 +135,15 @@ class Watcher:
         now = self._clock()
         self._open[path] = _Open(found, now, now + SETTLE)
         return [_sighting(found, "seen")] if before is None else []
+
+    def _gone(self, path: str) -> list[Sighting]:
+        before, generation = self._open.pop(path, None), self._decided.pop(path, None)
+        if before is not None:
+            return [_sighting(before.found, "vanished", "gone before it was complete")]
+        kind = kind_of(path.rsplit("/", 1)[-1])
+        if generation is None or kind is None:
+            return []
+        return [_sighting(Found(path, kind, generation), "vanished", "gone")]
 
     def _decide(self) -> list[Sighting]:
         now = self._clock()
