@@ -39,7 +39,8 @@ def main() -> None:
         _show("fxwatch --help", _wall([*PYTHON, "fxwatch", "--help"]), 0.5, "s")
         with _daemon(demo, ROOT / "fxwatch" / "demo" / "config.toml") as daemon:
             checkpoints = sorted(demo.glob("*.zip"))[1:]
-            waits = [_latency(daemon, demo, path, demo / f"again-{number}.zip") for number, path in enumerate(checkpoints)]
+            targets = [demo / f"again-{number}.zip" for number in range(len(checkpoints))]
+            waits = [_latency(daemon, demo, *pair) for pair in zip(checkpoints, targets, strict=True)]
             _show("close of a demo checkpoint to analysis.json, median", statistics.median(waits), 3, "s")
             _show("close of a demo checkpoint to analysis.json, worst", max(waits), 3, "s")
             _show("memory of the daemon's own process", _resident(daemon.pid), 120, "MB")
@@ -97,7 +98,7 @@ def _daemon(folder: Path, config: Path) -> Iterator[subprocess.Popen[bytes]]:
         [*PYTHON, "fxwatch", "daemon", str(folder), "--config", str(config)], cwd=ROOT, stdout=log, stderr=log
     )
     try:
-        _until(lambda: (folder / "fxwatch" / "status.json").exists())
+        _until((folder / "fxwatch" / "status.json").exists)
         expected = len(list(folder.glob("*.zip")))
         _until(lambda: len(_pages(folder)) >= expected)
         time.sleep(5)
@@ -109,7 +110,7 @@ def _daemon(folder: Path, config: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _latency(daemon: subprocess.Popen[bytes], folder: Path, source: Path, target: Path) -> float:
-    """Seconds from the close of a new checkpoint to its analysis.json; other bytes, as the same are not analysed twice."""
+    """Seconds from the close of a new checkpoint to its analysis.json; of new bytes, as the same are passed over."""
     before = set(_analyses(folder))
     if source.suffix == ".zip":
         _change(source)
@@ -140,7 +141,8 @@ def _pages(folder: Path) -> list[Path]:
 
 
 def _resident(pid: int) -> float:
-    return psutil.Process(pid).memory_info().rss / MEBIBYTE
+    used: int = psutil.Process(pid).memory_info().rss
+    return used / MEBIBYTE
 
 
 def _monitor(folder: Path) -> float:

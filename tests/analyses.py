@@ -93,7 +93,7 @@ def analysis(
         created_at=f"2026-11-22T08:00:{(step or 0) % 60:02d}.000+00:00",
         fxwatch_version="0.1.0",
         checkpoint=Checkpoint(path=f"model_{step}.pt", sha256="0" * 64, format="torch", step=step),
-        states=StatesUsed(path="states.npz", sha256="1" * 64, count=32, branches={branch: (6, 3) for branch in SHARES}),
+        states=StatesUsed(path="states.npz", sha256="1" * 64, count=32, branches=dict.fromkeys(SHARES, (6, 3))),
         health=health(findings, step, None),
     )
     return (

@@ -1,13 +1,16 @@
 """Small policies with known truths, and states for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fxwatch.records.states import States
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Formula(nn.Module):
@@ -20,6 +23,18 @@ class Formula(nn.Module):
     def forward(self, *branches: Tensor) -> dict[str, Tensor]:
         """The formula's value of each state."""
         return {"action_type": self.formula(*branches)[:, None]}
+
+
+class Heads(nn.Module):
+    """A policy with one output of several components: forward(*branches) -> {name: (N, components)}."""
+
+    def __init__(self, name: str, formula: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.name, self.formula = name, formula
+
+    def forward(self, *branches: Tensor) -> dict[str, Tensor]:
+        """The components of each state."""
+        return {self.name: self.formula(*branches)}
 
 
 class Linear(nn.Module):
@@ -93,7 +108,7 @@ class OneTensor(nn.Module):
         return logits
 
 
-def random_states(shapes: dict[str, tuple[int, ...]], count: int = 32, seed: int = 0) -> States:
+def random_states(shapes: Mapping[str, tuple[int, ...]], count: int = 32, seed: int = 0) -> States:
     """Standard normal states with features named branch_0, branch_1, …"""
     generator = np.random.default_rng(seed)
     branches: dict[str, NDArray[np.float32]] = {

@@ -64,7 +64,7 @@ class Project:
         np.savez(path, **{branch: array for branch, array in made.items() if array is not None})
         return path
 
-    def run(self, *arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run `fxwatch` in the project, to its end."""
         return subprocess.run(  # noqa: PLW1510
             command(*arguments),
@@ -72,7 +72,7 @@ class Project:
             env=environ(**environment),
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=120,
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

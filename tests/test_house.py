@@ -76,7 +76,7 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
     found = load_config(tmp_path / "c.toml").config
     assert (found.analysis.every, found.analysis.max_states, found.analysis.n_steps) == (7, 5, 50)
     monkeypatch.setenv(f"{ENV_PREFIX}ANALYSIS__EVRY", "7")
-    with pytest.raises(ConfigError, match="FXWATCH_ANALYSIS__EVRY: unknown key analysis.evry; did you mean every?"):
+    with pytest.raises(ConfigError, match=r"FXWATCH_ANALYSIS__EVRY: unknown key analysis.evry; did you mean every\?"):
         load_config(None)
 
 

@@ -30,9 +30,9 @@ def follow(text: str, folder: Path) -> list[str]:
     for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         if language == "sh":
             for line in block.strip().splitlines():
-                done = subprocess.run(
+                done = subprocess.run(  # noqa: S602 - it is the README's own line
                     line.replace("python ", f"{sys.executable} "),
-                    shell=True,  # noqa: S602 - it is the README's own line
+                    shell=True,
                     cwd=folder,
                     env=environ(PATH=path),
                     capture_output=True,

@@ -66,7 +66,7 @@ def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def private(model: nn.Module) -> nn.Module:
-    """A copy for explaining alone: in eval mode, parameters frozen, state of its own, and in single precision at least."""
+    """A copy for explaining alone: in eval mode, frozen, with state of its own, in single precision at least."""
     mine = copy.deepcopy(model).eval()
     if any(parameter.dtype in {torch.float16, torch.bfloat16} for parameter in mine.parameters()):
         mine = mine.float()

@@ -83,6 +83,10 @@ class Monitor(App[None]):
             self._hangup = Hangup(sys.__stdin__.fileno(), lambda: self.call_from_thread(self.exit))
             self._hangup.start()
 
+    def on_ready(self) -> None:
+        """Show what was read while the screen was being made."""
+        self._refresh_page()
+
     def on_unmount(self) -> None:
         """Stop reading."""
         self._poller.stop()

@@ -57,6 +57,5 @@ class Place:
 
     def within(self, first: int, count: int, index: int | None) -> "Place":
         """At an analysis that there is."""
-        if index is None or index >= count - 1:
-            return replace(self, index=None)
-        return replace(self, index=max(index, first))
+        there = None if index is None else max(index, first)
+        return replace(self, index=None if there is None or there >= count - 1 else there)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fxwatch.records.analysis import Analysis
-from fxwatch.records.base import Verdict
+from fxwatch.records.base import Verdict, worst
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.status import DaemonStatus
 from fxwatch.records.thresholds import Thresholds
@@ -83,7 +83,7 @@ class Snapshot:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict that is shown: that of the analysis on the screen."""
+        """That of the shown analysis; of one that cannot be read the history knows it, but ok cannot be vouched for."""
         if self.analysis is not None:
             return self.analysis.health.verdict
-        return self.news.verdict if self.news is not None and not self.held else "unknown"
+        return worst("unknown", self.news.verdict) if self.news is not None and not self.held else "unknown"

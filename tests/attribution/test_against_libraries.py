@@ -111,7 +111,7 @@ def test_sensitivity_is_captums_for_the_same_explainer_and_noise() -> None:
 
 
 def test_infidelity_is_captums_numerator_over_the_mean_square_change() -> None:
-    """With one baseline and captum's `normalize`, E[(βa-b)²]; ours divides by E[b²] (both pooled over masks of a state)."""
+    """With one baseline and captum's `normalize`, E[(βa-b)²]; ours divides by E[b²]."""
     asked = subject(AnalysisSettings(baseline_type="zero"), random_states({"hf": (6, 5), "portfolio": (2, 3)}, count=1))
     signed = integrated_gradients(asked).units
     ours = trust.infidelity(asked, signed)
@@ -123,7 +123,7 @@ def test_infidelity_is_captums_numerator_over_the_mean_square_change() -> None:
     )
 
     def remove(inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Captum asks for the perturbation I and the perturbed input; I is the mask, as our attribution is the effect."""
+        """Captum asks for the perturbation and the perturbed input; the mask, as our attribution is the effect."""
         rows = [next(turn) for _ in range(len(inputs[0]))]
         table = torch.stack(rows).float()
         out = torch.split(table, [5, 3], dim=1)

@@ -9,7 +9,7 @@ from fxwatch.records.analysis import Explanation
 from fxwatch.records.settings import AnalysisSettings, MethodName
 from fxwatch.records.states import States
 from fxwatch.records.thresholds import GradientLimits
-from tests.policies import Formula, Linear, SmallTransformer, random_states
+from tests.policies import Formula, Heads, Linear, SmallTransformer, random_states
 
 ZERO = AnalysisSettings(baseline_type="zero")
 METHODS: list[MethodName] = [
@@ -112,8 +112,7 @@ def test_shares_sum_to_one_and_lie_in_their_intervals() -> None:
 
 def test_the_explained_action_is_that_of_the_dump_or_else_the_models_own() -> None:
     states = random_states({"x": (2,)})
-    policy = Formula(lambda x: x[:, 0])
-    policy.forward = lambda x: {"action_type": torch.stack([x[:, 0], 3 * x[:, 1] + 100], 1)}  # type: ignore[method-assign]
+    policy = Heads("action_type", lambda x: torch.stack([x[:, 0], 3 * x[:, 1] + 100], 1))
     own, _ = explained(policy, states)
     assert own.feature_importance["x"][0][0] == "x_1"
     assert list(own.decisions) == ["action_type 1"]
@@ -126,8 +125,7 @@ def test_the_explained_action_is_that_of_the_dump_or_else_the_models_own() -> No
 
 def test_of_a_continuous_action_the_component_of_largest_value_is_explained() -> None:
     states = random_states({"x": (2,)})
-    policy = Formula(lambda x: x[:, 0])
-    policy.forward = lambda x: {"action": torch.stack([x[:, 0], 50 + x[:, 1]], 1)}  # type: ignore[method-assign]
+    policy = Heads("action", lambda x: torch.stack([x[:, 0], 50 + x[:, 1]], 1))
     found, _ = explain(policy, states, AnalysisSettings(baseline_type="zero"), GradientLimits(), continuous={"action"})
     assert found.target.config == "action"
     assert dict(found.feature_importance["x"])["x_0"] == 0

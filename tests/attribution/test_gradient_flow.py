@@ -48,17 +48,17 @@ class Scale(torch.autograd.Function):
     """The identity, with another gradient."""
 
     @staticmethod
-    def forward(ctx: object, x: Tensor, factor: float) -> Tensor:  # type: ignore[override]
+    def forward(ctx: object, x: Tensor, factor: float) -> Tensor:
         ctx.factor = factor  # type: ignore[attr-defined]
         return x.clone()
 
     @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient * ctx.factor, None  # type: ignore[attr-defined]
 
 
 def scaled(factor: float) -> Callable[[Tensor], Tensor]:
-    return lambda x: Scale.apply(x, factor)  # type: ignore[no-untyped-call,no-any-return]
+    return lambda x: Scale.apply(x, factor)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize(

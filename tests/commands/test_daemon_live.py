@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def daemon(project: Project) -> Iterator[subprocess.Popen[str]]:
     process = project.start("daemon")
-    eventually(lambda: project.store.status.exists())
+    eventually(project.store.status.exists)
     yield process
     process.kill()
     process.communicate()
@@ -56,7 +56,7 @@ def test_it_follows_a_trainer(project: Project, daemon: subprocess.Popen[str]) -
     project.states("exp/states.npz", seed=7)  # a newer dump
     eventually(lambda: len(project.analyses("exp")) == 4)
     assert [found["checkpoint"]["step"] for found in project.analyses("exp")] == [1, 2, 3, 3]
-    eventually(lambda: project.store.run("exp").png.exists())
+    eventually(project.store.run("exp").png.exists)
     code, output, errors = finish(daemon)
     assert code == exit_codes.OK
     assert output.count(COMPLETED) == 4
@@ -126,7 +126,7 @@ def test_nothing_is_changed_in_what_training_wrote(project: Project) -> None:
         files = [
             path for path in project.outputs.rglob("*") if path.is_file() and project.store.root not in path.parents
         ]
-        return {str(path): (os.stat(path).st_mtime_ns, path.read_bytes()) for path in files}
+        return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
     before = trained()
     project.run("daemon", "--once")

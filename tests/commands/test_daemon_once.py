@@ -74,7 +74,6 @@ def test_what_is_complete_is_explained_and_written_as_the_contract_says(project:
     status = json.loads(project.store.status.read_text())
     assert status["state"] == "stopped"
     assert status["runs"]["default"]["latest"] == second["id"]
-    assert "step-none" not in os.listdir(project.store.run("default").folder)
 
 
 def test_the_same_is_never_analysed_twice_and_what_is_new_is(project: Project) -> None:
@@ -159,7 +158,7 @@ def test_every_bad_input_is_one_sentence_and_a_state_and_the_others_go_on(projec
     assert "Traceback" not in done.stderr
     nan = project.analyses("nan")[0]
     assert nan["states"]["left_out"] == 1
-    assert "hf/hf_2 is NaN" in [f["message"] for f in nan["health"]["findings"] if f["metric"] == "states"][0]
+    assert "hf/hf_2 is NaN" in next(f["message"] for f in nan["health"]["findings"] if f["metric"] == "states")
     assert sorted(run.name for run in project.store.runs()) == ["good", "nan"]
 
 
@@ -231,7 +230,7 @@ def test_a_strangers_folder_is_never_written_to(project: Project) -> None:
     refused = project.run("daemon", "--once")
     assert refused.returncode == exit_codes.FAILURE
     assert "is not a store of fxwatch's; set [store] dir" in refused.stderr
-    assert os.listdir(project.outputs / "fxwatch") == ["notes.txt"]
+    assert [path.name for path in (project.outputs / "fxwatch").iterdir()] == ["notes.txt"]
     project.states()
     moved = project.run("daemon", "--once", FXWATCH_STORE__DIR=str(project.folder / "results"))
     assert moved.returncode == exit_codes.OK

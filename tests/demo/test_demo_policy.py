@@ -70,7 +70,7 @@ def test_its_projection_column_stays_nought_while_it_learns() -> None:
     before = projection.detach().clone()
     for _ in range(3):
         policy.optimizer.zero_grad()
-        scalars(policy, seen).backward()  # type: ignore[no-untyped-call]
+        scalars(policy, seen).backward()
         policy.optimizer.step()
     assert (projection[:, UNREAD] == 0).all()
     others = [i for i in range(projection.shape[1]) if i != UNREAD]

@@ -77,7 +77,7 @@ def test_what_a_name_says(name: str, kind: str | None) -> None:
 
 def torch_bytes(**options: bool) -> bytes:
     buffer = io.BytesIO()
-    torch.save({"w": torch.zeros(50)}, buffer, **options)  # type: ignore[arg-type]
+    torch.save({"w": torch.zeros(50)}, buffer, **options)
     return buffer.getvalue()
 
 

@@ -139,7 +139,8 @@ def test_a_policy_from_a_factory_is_explained_by_its_action_distribution(tmp_pat
     outputs = loaded.over(list(states.branches), settings)(*(torch.as_tensor(x) for x in states.branches.values()))
     policy.set_training_mode(False)
     seen = {name: torch.as_tensor(x) for name, x in states.branches.items()}
-    for name, head in zip(["action_type", "action_size"], policy.get_distribution(seen).distribution, strict=True):
+    heads: Any = policy.get_distribution(seen).distribution
+    for name, head in zip(["action_type", "action_size"], heads, strict=True):
         assert torch.allclose(outputs[name].log_softmax(1), head.logits, atol=1e-4)
     assert torch.allclose(outputs["value"], policy.predict_values(seen), atol=1e-4)
 

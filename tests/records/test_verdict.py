@@ -145,7 +145,10 @@ def test_a_healthy_policy_has_no_finding_and_is_ok() -> None:
             {"stability": Stability(previous="x", spearman=0.5, null_low=0.8)},
             "stability",
             "warn",
-            "rankings moved since the previous analysis: correlation 0.5, where sampling noise alone gives at least 0.8",
+            (
+                "rankings moved since the previous analysis: correlation 0.5, "
+                "where sampling noise alone gives at least 0.8"
+            ),
             "poor episode termination",
             "review episode reset logic",
         ),

@@ -70,7 +70,7 @@ def test_analysis_json_is_plain_ascii_json_without_nan(store: Store) -> None:
     data = as_json(analysis(units=units))
     assert data.isascii()
     assert b"\x1b" not in data
-    json.loads(data, parse_constant=lambda name: pytest.fail(name))
+    json.loads(data, parse_constant=pytest.fail)
 
 
 def test_what_was_committed_but_not_noted_is_noted_at_the_next_start(store: Store) -> None:
@@ -210,7 +210,12 @@ def test_the_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with held(path), pytest.raises(HeldError, match=f"process {os.getpid()} on "), held(path):
         pass
-    code = f"import time,sys; from pathlib import Path; from fxwatch.store.lock import held\nwith held(Path({str(path)!r})): print('held', flush=True); time.sleep(60)"
+    code = "\n".join(
+        [
+            "import time; from pathlib import Path; from fxwatch.store.lock import held",
+            f"with held(Path({str(path)!r})): print('held', flush=True); time.sleep(60)",
+        ]
+    )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     holder.stdout.readline()

@@ -114,7 +114,7 @@ def test_a_file_overwritten_under_its_name_is_seen_anew(bench: Bench) -> None:
 
 def test_a_change_that_restores_size_and_mtime_is_seen_all_the_same(bench: Bench) -> None:
     bench.write("a.pt", checkpoint(1))
-    before = os.stat(bench.root / "a.pt")
+    before = (bench.root / "a.pt").stat()
     bench.after(SCAN_POLLING + 2 * SETTLE)
     bench.write("a.pt", checkpoint(2))
     os.utime(bench.root / "a.pt", ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -10,7 +10,6 @@ from textual.widget import Widget
 
 from fxwatch.tui.actions import Action, of_scope
 from fxwatch.tui.snapshot import Snapshot
-from fxwatch.tui.view.header import height_of
 from fxwatch.tui.widgets.footer import Footer
 from fxwatch.tui.widgets.header import Header
 
@@ -45,10 +44,3 @@ class Page(Screen[None], inherit_bindings=False):
     def notice(self, text: str) -> None:
         """Say something in the last line until the next key."""
         self.query_one(Footer).notice(text)
-
-    def on_resize(self) -> None:
-        """Give the header what it takes of this height."""
-        header = self.query_one(Header)
-        height = height_of(self.app.size.height)
-        if header.size.height != height:
-            header.styles.height = height

@@ -7,6 +7,7 @@ from fxwatch.tui.view.text import BLANK, Line, Span, crop, line, name, quiet, wr
 
 _DEMO = "fxwatch demo"
 _GOES_ON = "This screen goes on looking, and changes by itself. q quits."
+_GOES_ON = "This screen goes on looking, and changes by itself. q quits."
 _WIDEST = 76
 
 
@@ -16,12 +17,9 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     text: list[Line] = []
     for paragraph, commands in _paragraphs(snapshot):
         text += [line(part) for part in wrapped(paragraph, room)]
-        text += (
-            [BLANK, *(line("    ", Span(command, "accent")) for command in commands), BLANK] if commands else [BLANK]
-        )
-    text += [
-        line(quiet(part)) for part in wrapped("This screen goes on looking, and changes by itself. q quits.", room)
-    ]
+        typed = [line("    ", Span(part, "accent")) for command in commands for part in wrapped(command, room - 4)]
+        text += [BLANK, *typed, BLANK] if typed else [BLANK]
+    text += [line(quiet(part)) for part in wrapped(_GOES_ON, room)]
     margin = " " * max(0, (width - room) // 2)
     above = max(0, (height - len(text)) // 3) if height else 0
     return [BLANK] * above + [crop(line(margin, *row), width) for row in text]

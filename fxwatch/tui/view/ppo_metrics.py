@@ -167,5 +167,5 @@ def _limits(rows: list[Metric], width: int) -> list[Line]:
     for row in rows:
         found.append(crop(line("  ", left(row.label, _LABEL), " ", ticks(row.limit)), width))
         reasons = wrapped(name(row.reason), max(10, width - 16)) if row.reason else []
-        found += [line(" " * 16, quiet(part)) for part in reasons]
+        found += [crop(line(" " * 16, quiet(part)), width) for part in reasons]
     return found

@@ -65,12 +65,12 @@ def right(text: str, width: int) -> str:
 
 def ending(text: str, width: int) -> str:
     """A text at the left of a column; one that is too long begins with `…`, since its end says most."""
-    if cells(text) <= width:
+    if cells(text) <= width or width <= 0:
         return left(text, width)
     kept = text[-width:]
     while cells(kept) > width - 1:
         kept = kept[1:]
-    return left(f"…{kept}", width) if width > 0 else ""
+    return left(f"…{kept}", width)
 
 
 def width_of(pieces: Iterable[Span]) -> int:

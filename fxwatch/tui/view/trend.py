@@ -16,8 +16,8 @@ def trend(values: Sequence[float | None], width: int, least_range: float) -> str
         return " " * max(0, width)
     low, high = min(known), max(known)
     if high - low < least_range:
-        middle = (low + high) / 2
-        low, high = middle - least_range / 2, middle + least_range / 2
+        low = (low + high) / 2 - least_range * 4.5 / 8  # in the midst of a level, not on the edge between two
+        high = low + least_range
     span = (high - low) or 1.0
     drawn = "".join(" " if value is None else _LEVELS[min(7, int((value - low) / span * 8))] for value in shown)
     return drawn.rjust(width)

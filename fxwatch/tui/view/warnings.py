@@ -24,7 +24,7 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     head = title(NAME, width, "5")
     findings = _findings(snapshot)
     if not findings:
-        return [head, line(mark(snapshot.verdict), " ", quiet(reason(snapshot)))][:height]
+        return [head, crop(line(mark(snapshot.verdict), " ", quiet(reason(snapshot))), width)][:height]
     if height is None:
         return [head, *(row for finding in findings for row in _in_full(finding, width))]
     for detail in (_in_full, _with_remedies, _wrapped):

@@ -1,5 +1,7 @@
 """Verdict, place and heartbeat, above everything."""
 
+from textual.geometry import Size
+
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view import header
 from fxwatch.tui.view.text import Line
@@ -11,6 +13,10 @@ class Header(Shown):
 
     def __init__(self) -> None:
         super().__init__(id="header")
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        """As many as become the screen."""
+        return header.height_of(viewport.height)
 
     def view(self, snapshot: Snapshot, width: int, height: int) -> list[Line]:
         """The most important ones first."""

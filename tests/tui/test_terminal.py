@@ -1,0 +1,125 @@
+"""Manners in a real terminal: silence when idle, thrift when live, and a clean end."""
+
+import os
+import signal
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fxwatch.store.layout import Store
+from tests.tui.examples import START, beat, fill
+from tests.tui.terminal import Terminal
+
+MONITOR = """
+import sys
+from pathlib import Path
+from fxwatch.commands.tui import tui
+sys.exit(tui(Path(sys.argv[1]), None))
+"""
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Path:
+    folder = tmp_path / "outputs"
+    beat(fill(folder, range(100, 1700, 100)), time.time())
+    return folder
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Terminal]]:
+    terminals: list[Terminal] = []
+    yield terminals
+    for terminal in terminals:
+        terminal.close()
+
+
+def settled(terminal: Terminal) -> bytes:
+    """Wait for the first screen with results, and for whatever follows it."""
+    sent = terminal.read(15, lambda sent: b"PPO metrics" in sent)
+    assert b"PPO metrics" in sent
+    return sent + terminal.read(2.0)
+
+
+def test_nothing_is_sent_while_nothing_changes(watched: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    settled(terminal)
+    sent = b""
+    for _ in range(3):
+        beat(Store.of(watched, None), time.time())  # the daemon lives, and says nothing new
+        sent += terminal.read(1.5)
+    assert sent == b""
+
+
+def test_a_live_run_is_thrifty(watched: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    settled(terminal)
+    sent = b""
+    for number in range(4):
+        level = 0.1 * (number % 3)
+        fill(
+            watched,
+            range(1700 + number * 100, 1800 + number * 100, 100),
+            consensus=0.75 + level,
+            infidelity=0.02 + level,
+            shares={"hf": 0.2 + level, "mf": 0.3 - level, "lf": 0.1, "portfolio": 0.4},
+            norms={f"policy.hf.layer_{index}": 10 ** (level * index / 3) for index in range(40)},
+        )
+        sent += terminal.read(2.0)
+    assert 0 < len(sent) / 4 / 2.0 <= 2048
+
+
+@pytest.mark.parametrize("ignoring", [(), (signal.SIGHUP,)])
+def test_it_ends_when_its_terminal_goes_away(
+    watched: Path, opened: list[Terminal], ignoring: tuple[signal.Signals, ...]
+) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(watched), ignoring=ignoring))
+    settled(terminal)
+    terminal.hang_up()
+    assert terminal.ended(2.0)
+
+
+def test_it_ends_when_its_terminal_goes_away_while_it_is_stuck(watched: Path, opened: list[Terminal]) -> None:
+    """A terminal that takes nothing more: the writes pile up, and then it goes."""
+    opened.append(terminal := Terminal(MONITOR, str(watched), ignoring=(signal.SIGHUP,)))
+    settled(terminal)
+    for _ in range(200):
+        terminal.write(b"w\x1b[C?")
+        time.sleep(0.005)
+    terminal.hang_up()
+    assert terminal.ended(3.0)
+
+
+@pytest.mark.parametrize("keys", [b"q", b"\x03", b"wq"])
+def test_quitting_restores_the_terminal(watched: Path, opened: list[Terminal], keys: bytes) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    sent = settled(terminal)
+    assert b"\x1b[?1000h" not in sent  # no mouse: the terminal's own selection goes on working
+    for key in keys:
+        terminal.write(bytes([key]))
+        time.sleep(0.3)
+    last = terminal.read(2.0)
+    assert terminal.ended(2.0)
+    assert os.waitstatus_to_exitcode(terminal.status or 0) == 0
+    for restored in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?2004l"):
+        assert restored in last
+    assert termios.tcgetattr(terminal.master)[:4] == terminal.attributes[:4]
+
+
+def test_the_path_of_the_png_goes_to_the_clipboard(watched: Path, opened: list[Terminal]) -> None:
+    Store.of(watched, None).run("default").png.touch()
+    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    settled(terminal)
+    terminal.write(b"y")
+    assert b"\x1b]52;c;" in terminal.read(2.0)
+
+
+def test_a_terminal_without_features_gets_text(watched: Path, opened: list[Terminal]) -> None:
+    program = "import os; os.environ['TERM'] = 'dumb'\n" + MONITOR
+    opened.append(terminal := Terminal(program, str(watched)))
+    sent = terminal.read(5)
+    assert sent.startswith(b"Health: OK")
+    assert b"\x1b" not in sent
+    assert START > 0
