@@ -19,12 +19,13 @@ from captum.attr import (
 )
 from torch import Tensor, nn
 
-from fxwatch.attribution.integrated import FEWEST_STEPS, integrated_gradients
+from fxwatch.attribution.integrated import integrated_gradients
 from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.subject import BATCH, Subject, batches, rows_of
 from fxwatch.attribution.units import by_branch, sum_over_time
 
 NOISE_TUNNEL_SIGMAS = 0.1
+NOISE_TUNNEL_STEPS = 5
 _SEED = 20240501
 _SAME = 1e-5
 _COMPLETE = 0.1
@@ -36,12 +37,15 @@ class Attributions:
 
     `units`: (N, units), signed. `time`: signed attribution by time step, averaged over states, each branch
     (time, features), where the method has any. `delta`: (N,) the error of completeness. `distrust`: why it has no vote.
+    `steps`, `successive`: mean number of steps on the path, and how far the attribution moved at the last doubling.
     """
 
     units: Tensor
     time: Branches | None = None
     delta: Tensor | None = None
     distrust: str | None = None
+    steps: float | None = None
+    successive: float | None = None
 
 
 Method = Callable[[Subject], Attributions]
@@ -49,7 +53,22 @@ Method = Callable[[Subject], Attributions]
 
 def _integrated_gradients(subject: Subject) -> Attributions:
     found = integrated_gradients(subject)
-    return Attributions(found.units, found.time, found.delta)
+    units = sum_over_time(found.attributions)
+    time = tuple(part.mean(0) if part.ndim == 3 else part.mean(0, keepdim=True) for part in found.attributions)
+    delta = units.sum(1) - _mean_change(subject)
+    return Attributions(units, time, delta, steps=found.steps, successive=found.successive)
+
+
+def _mean_change(subject: Subject) -> Tensor:
+    """What the output of each state is above its mean over the baselines: (N,).
+
+    A baseline is judged by the component that the state is explained by.
+    """
+    kinds, kind = torch.unique(subject.choice, return_inverse=True)
+    references = subject.baselines.count
+    every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in subject.baselines.samples)
+    left = subject.values(every, kinds.repeat_interleave(references)).view(len(kinds), references).mean(1)
+    return subject.values(subject.inputs, subject.choice) - left[kind]
 
 
 def _gradient_shap(subject: Subject) -> Attributions:
@@ -176,7 +195,7 @@ def _noise_tunnel(subject: Subject) -> Attributions:
             nt_samples=subject.settings.noise_tunnel_samples,
             stdevs=NOISE_TUNNEL_SIGMAS,
             baselines=centre,
-            n_steps=FEWEST_STEPS,
+            n_steps=NOISE_TUNNEL_STEPS,
             additional_forward_args=(subject.choice[rows],),
         )
         parts.append(sum_over_time(tuple(part.detach() for part in found)))

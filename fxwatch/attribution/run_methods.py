@@ -42,6 +42,8 @@ def run_methods(
             backwards=meter.backwards - backwards,
             seconds=round(time.perf_counter() - began, 4),
             convergence_delta=_largest(result),
+            steps=result.steps if result else None,
+            successive_change=finite(result.successive) if result else None,
         )
     primary = subject.settings.primary_method
     if primary not in found:

@@ -233,7 +233,11 @@ class MethodReport(Record):
     forwards: int = 0
     backwards: int = 0
     seconds: float = 0.0
-    convergence_delta: float | None = None
+    convergence_delta: float | None = Field(default=None, description="largest error of completeness over states")
+    steps: float | None = Field(default=None, description="mean number of steps of a path method")
+    successive_change: float | None = Field(
+        default=None, description="mean relative change of the attribution at the last doubling of steps"
+    )
 
 
 class Cost(Record):

@@ -11,7 +11,7 @@ from textual.message import Message
 
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
-from fxwatch.tui.hangup import Hangup
+from fxwatch.tui.hangup import Hangup, end_by_signals
 from fxwatch.tui.place import Intent
 from fxwatch.tui.poller import Poller, Read
 from fxwatch.tui.read.reader import StoreReader
@@ -21,6 +21,9 @@ from fxwatch.tui.screens.page import Page
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.commands import report_command
 from fxwatch.tui.view.text import name
+from fxwatch.tui.view.words import age
+
+_SILENCE = 15.0
 
 
 class Monitor(App[None]):
@@ -71,6 +74,7 @@ class Monitor(App[None]):
             interval=interval,
         )
         self._hangup: Hangup | None = None
+        self._heard = time.monotonic()
 
     def get_default_screen(self) -> Overview:
         """The overview."""
@@ -79,9 +83,11 @@ class Monitor(App[None]):
     def on_mount(self) -> None:
         """Begin to read, and to look after the terminal."""
         self._poller.start()
+        self.set_interval(_SILENCE / 3, self._tell_silence)
         if not self.is_headless and sys.__stdin__ is not None:
             self._hangup = Hangup(sys.__stdin__.fileno(), lambda: self.call_from_thread(self.exit))
             self._hangup.start()
+            end_by_signals(self.exit)
 
     def on_ready(self) -> None:
         """Show what was read while the screen was being made."""
@@ -96,6 +102,7 @@ class Monitor(App[None]):
     def on_monitor_arrived(self, message: Arrived) -> None:
         """Show what was read."""
         self.snapshot = message.snapshot
+        self._heard = time.monotonic()
         self._refresh_page()
 
     def on_monitor_failed(self, message: Failed) -> None:
@@ -166,6 +173,12 @@ class Monitor(App[None]):
 
     def _leave(self) -> None:
         _ = self.pop_screen()  # to wait for it here would be to wait for oneself
+
+    def _tell_silence(self) -> None:
+        """A file system that hangs must not look like a run that stands still."""
+        silent = time.monotonic() - self._heard
+        if silent > _SILENCE:
+            self.page.notice(f"nothing could be read for {age(silent)}: does the file system of the results answer?")
 
     def _refresh_page(self) -> None:
         if self.snapshot is not None and self.page.is_mounted:

@@ -1,5 +1,6 @@
 """Ends the monitor when its terminal goes away, also where nobody is told so by SIGHUP (nohup, sudo, some wrappers)."""
 
+import asyncio
 import os
 import select
 import signal
@@ -7,11 +8,14 @@ import threading
 from collections.abc import Callable
 
 _EVERY = 0.5
-_GRACE = 1.0
+_GRACE = 0.6
 
 
 class Hangup:
-    """Looks at a terminal twice a second. When it has gone it asks the program to end, and a second later insists."""
+    """Looks at a terminal twice a second. When it has gone it asks the program to end, then insists, then ends it.
+
+    A program that waits for its terminal to take more, for ever, hears neither.
+    """
 
     def __init__(self, terminal: int, end: Callable[[], object]) -> None:
         self._terminal, self._end = terminal, end
@@ -32,6 +36,8 @@ class Hangup:
                 threading.Thread(target=self._end, daemon=True).start()
                 if not self._over.wait(_GRACE):
                     os.kill(os.getpid(), signal.SIGTERM)
+                if not self._over.wait(_GRACE):
+                    os._exit(1)
                 return
 
 
@@ -42,3 +48,10 @@ def gone(terminal: int) -> bool:
     poll = select.poll()
     poll.register(terminal, 0)
     return any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0))
+
+
+def end_by_signals(end: Callable[[], object]) -> None:
+    """Let SIGTERM and SIGINT end the program in good order, unless somebody sees to that already."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, end)

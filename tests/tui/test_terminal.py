@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fxwatch.store.layout import Store
-from tests.tui.examples import START, beat, fill
+from tests.tui.examples import beat, fill
 from tests.tui.terminal import Terminal
 
 MONITOR = """
@@ -89,7 +89,7 @@ def test_it_ends_when_its_terminal_goes_away_while_it_is_stuck(watched: Path, op
         terminal.write(b"w\x1b[C?")
         time.sleep(0.005)
     terminal.hang_up()
-    assert terminal.ended(3.0)
+    assert terminal.ended(2.0)
 
 
 @pytest.mark.parametrize("keys", [b"q", b"\x03", b"wq"])
@@ -108,6 +108,14 @@ def test_quitting_restores_the_terminal(watched: Path, opened: list[Terminal], k
     assert termios.tcgetattr(terminal.master)[:4] == terminal.attributes[:4]
 
 
+def test_a_signal_ends_it_in_good_order(watched: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    settled(terminal)
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert b"\x1b[?1049l" in terminal.read(2.0)
+    assert terminal.ended(2.0)
+
+
 def test_the_path_of_the_png_goes_to_the_clipboard(watched: Path, opened: list[Terminal]) -> None:
     Store.of(watched, None).run("default").png.touch()
     opened.append(terminal := Terminal(MONITOR, str(watched)))
@@ -122,4 +130,3 @@ def test_a_terminal_without_features_gets_text(watched: Path, opened: list[Termi
     sent = terminal.read(5)
     assert sent.startswith(b"Health: OK")
     assert b"\x1b" not in sent
-    assert START > 0

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,20 +16,25 @@ from fxwatch.tui.snapshot import RunNews
 _DEEPEST = 12
 _ANALYSIS = re.compile(r"step-(\d{9,}|none)-[0-9a-f]{8}")
 _LOOK_EVERY = 10.0
+_REST = 50.0
 _ORDER: dict[Verdict, int] = {"bad": 0, "warn": 1, "unknown": 2, "ok": 3}
 
 
 class Runs:
-    """The runs of a store, worst first. The folders are searched every 10 s, the histories looked at every time."""
+    """The runs of a store, worst first.
+
+    The histories are looked at every time; the folders are searched every 10 s, or less often where that takes long.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._newest: dict[str, Once[HistoryLine | None]] = {}
         self._searched: float | None = None
+        self._pause = _LOOK_EVERY
 
     def news(self, now: float) -> tuple[RunNews, ...]:
         """The newest analysis of every run that has one."""
-        if self._searched is None or not self._newest or not 0 <= now - self._searched < _LOOK_EVERY:
+        if self._searched is None or not self._newest or not 0 <= now - self._searched < self._pause:
             self._search(now)
         found = [(name, newest()) for name, newest in self._newest.items()]
         news = [
@@ -37,8 +43,9 @@ class Runs:
         return tuple(sorted(news, key=lambda run: (_ORDER[run.verdict], run.name)))
 
     def _search(self, now: float) -> None:
-        self._searched = now
+        self._searched, begun = now, time.monotonic()
         names = set(run_names(self._store))
+        self._pause = max(_LOOK_EVERY, _REST * (time.monotonic() - begun))
         self._newest = {name: self._newest.get(name) or self._newest_line(name) for name in sorted(names)}
 
     def _newest_line(self, name: str) -> Once[HistoryLine | None]:

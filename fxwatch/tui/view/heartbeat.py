@@ -7,9 +7,10 @@ from fxwatch.records.status import STALE_SECONDS, DaemonStatus
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.times import seconds
 from fxwatch.tui.view.commands import daemon_command
-from fxwatch.tui.view.text import Line, Span, crop, line, name, quiet, width_of
+from fxwatch.tui.view.text import Line, Role, Span, crop, line, name, quiet, width_of
 from fxwatch.tui.view.words import age, count, moment
 
+_ROLES: dict[Verdict, Role] = {"ok": "", "warn": "warn", "bad": "bad", "unknown": "quiet"}
 _SILENT_AFTER = 120.0
 _SILENT_GAPS = 3.0
 
@@ -128,5 +129,5 @@ def _line(words: list[Words]) -> Line:
     pieces: Line = ()
     for part in words:
         head = line(quiet(" · ")) if pieces else ()
-        pieces = (*pieces, *head, Span(part.text, "" if part.verdict == "ok" else part.verdict), quiet(part.addition))
+        pieces = (*pieces, *head, Span(part.text, _ROLES[part.verdict]), quiet(part.addition))
     return pieces

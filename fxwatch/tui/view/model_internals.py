@@ -53,7 +53,7 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     fixed = 1 + len(shown)
     features = _features(analysis, width, height, fixed, spacious=spacious)
     blocks += [Block(7, [BLANK]), Block(1, features)]
-    blocks.append(Block(2, dead[:1]))
+    blocks += [Block(7, [BLANK]), Block(2, dead[:1])]
     blocks.append(Block(5, dead[1:], cut=True))
     blocks.append(Block(4, _attention(analysis.attention, snapshot, width)))
     return fitted(blocks, height)

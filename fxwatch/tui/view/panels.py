@@ -23,6 +23,9 @@ class PanelView(Protocol):
         """As much as fits; without a height, everything."""
 
 
+_TALL = 999
+
+
 PANELS: dict[str, PanelView] = {
     "ppo_metrics": ppo_metrics,
     "model_internals": model_internals,
@@ -35,6 +38,6 @@ PANELS: dict[str, PanelView] = {
 def needs(snapshot: Snapshot, width: int) -> dict[str, Need]:
     """The room that each panel needs."""
     return {
-        name: Need(panel.least(snapshot), panel.good(snapshot), len(panel.lines(snapshot, width)))
+        name: Need(panel.least(snapshot), panel.good(snapshot), len(panel.lines(snapshot, width, _TALL)))
         for name, panel in PANELS.items()
     }

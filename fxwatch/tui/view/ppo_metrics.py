@@ -119,7 +119,7 @@ def _row(row: Metric, snapshot: Snapshot, width: int, *, roomy: bool) -> Line:
     past = snapshot.past.trends.get(row.label, ()) if snapshot.past else ()
     picture = trend(past, drawn, (high - low) / 10)
     return crop(
-        (*head, Span(picture), Span("  "), *gauge(row.value, row.verdict, row.limit, room - drawn - 2), note), width
+        (*head, quiet(picture), Span("  "), *gauge(row.value, row.verdict, row.limit, room - drawn - 2), note), width
     )
 
 

@@ -6,12 +6,11 @@ from fxwatch.tui.view.words import number, percent
 
 _BRANCH = 11
 _SHORTEST_BAR = 8
-_PARTS = " ▏▎▍▌▋▊▉"
 
 
 def top_features(analysis: Analysis, width: int, each: int | None) -> list[Line]:
     """A caption, and `each` features of every branch, best first; None: all of them."""
-    label = min(32, max(12, width - 34))
+    label = min(32, max(12, min(24, width - 34), width - 40))
     units = analysis.units
     most = max((unit.share for branch in units.values() for unit in branch.values()), default=0.0)
     room = width - (2 + _BRANCH + label + 7 + 8 + 2)
@@ -37,5 +36,5 @@ def top_features(analysis: Analysis, width: int, each: int | None) -> list[Line]
 def _bar(share: float | None, most: float, width: int) -> str:
     if share is None or most <= 0 or width < _SHORTEST_BAR:
         return ""
-    eighths = round(share / most * width * 8)
-    return "█" * (eighths // 8) + _PARTS[eighths % 8].strip()
+    halves = round(share / most * width * 2)
+    return "━" * (halves // 2) + "╸" * (halves % 2)

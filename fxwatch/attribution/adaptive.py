@@ -1,0 +1,182 @@
+"""Integrated gradients that take as many steps as each pair of input and baseline needs.
+
+Sundararajan et al. 2017 (arXiv 1703.01365), on the nodes of Clenshaw and Curtis (1960): those of 5 steps are among those
+of 9, and so on, so that no gradient is computed twice; and both ends of the path are among them, so that the end at the
+input is shared by all baselines, and gives the plain gradient on the way.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from fxwatch.attribution.policy import Branches
+from fxwatch.attribution.units import sum_over_time
+
+FEWEST, MOST = 5, 65
+_INPUTS_TOGETHER = 16
+_SUCCESSIVE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Integrated:
+    """Of N inputs, averaged over K baselines.
+
+    `attributions`: in the inputs' shapes; `gradients`: at the inputs themselves; `delta`: (N,) what the attributions
+    miss of the change of the output; `successive`: (N,) how far the attribution, by units, moved at the last doubling
+    of steps, relative to its length: a bound of its error; `steps`: (N,) mean number of steps.
+    """
+
+    attributions: Branches
+    gradients: Branches
+    delta: Tensor
+    successive: Tensor
+    steps: Tensor
+
+
+class AdaptiveIntegratedGradients:
+    """Integrated gradients in Captum's manner: made with a function, asked by `attribute`.
+
+    `values(inputs, target)` is the output that `target` selects, (M,); `gradients(inputs, target)` its gradient by the
+    inputs, in their shapes.
+    """
+
+    def __init__(
+        self, values: Callable[[Branches, Tensor], Tensor], gradients: Callable[[Branches, Tensor], Branches]
+    ) -> None:
+        self.values, self.gradients = values, gradients
+
+    def attribute(
+        self, inputs: Branches, baselines: Branches, target: Tensor, tolerance: float = 0.1, most: int = MOST
+    ) -> Integrated:
+        """Attributions of N inputs, averaged over a distribution of K baselines; target: (N,).
+
+        The steps of a pair of input and baseline are doubled, from 5, while its attributions miss the change of the
+        output by more than `tolerance` of the mean change, or moved by more than thrice that at the last doubling.
+        """
+        at_inputs = self.gradients(inputs, target)
+        kinds, kind = torch.unique(target, return_inverse=True)
+        count, references = len(target), len(baselines[0])
+        every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in baselines)
+        of_kinds = kinds.repeat_interleave(references)
+        at_baselines = self.gradients(every, of_kinds)
+        left = self.values(every, of_kinds).view(len(kinds), references)[kind]
+        change = self.values(inputs, target)[:, None] - left
+        scale = float(change.abs().mean())
+        parts = []
+        for start in range(0, count, _INPUTS_TOGETHER):
+            rows = slice(start, start + _INPUTS_TOGETHER)
+            state = torch.arange(count)[rows].repeat_interleave(references)
+            reference = torch.arange(references).repeat(len(state) // references)
+            low = kind[state] * references + reference
+            pairs = _Pairs(
+                steps=tuple(x[state] - b[reference] for x, b in zip(inputs, baselines, strict=True)),
+                starts=tuple(b[reference] for b in baselines),
+                ends=(tuple(g[state] for g in at_inputs), tuple(g[low] for g in at_baselines)),
+                change=change[rows].flatten(),
+                target=target[state],
+            )
+            parts.append(pairs.integrate(self.gradients, tolerance, scale, most))
+        found = tuple(torch.cat(branch) for branch in zip(*(part.attributions for part in parts), strict=True))
+        averaged = tuple(phi.view(count, references, *phi.shape[1:]).mean(1) for phi in found)
+
+        def by_input(name: str) -> Tensor:
+            return torch.cat([getattr(part, name) for part in parts]).view(count, references).mean(1)
+
+        delta = sum_over_time(averaged).sum(1) - change.mean(1)
+        return Integrated(averaged, at_inputs, delta, by_input("successive"), by_input("steps"))
+
+
+@cache
+def nodes(steps: int) -> tuple[Tensor, Tensor]:
+    """Nodes on [0, 1], from 1 down to 0, and their weights; `steps` is 2^k + 1, at least 3."""
+    intervals = steps - 1
+    angle = torch.arange(steps, dtype=torch.float64) * math.pi / intervals
+    weights = torch.zeros(steps, dtype=torch.float64)
+    for order in range(intervals // 2 + 1):
+        doubled = 1.0 if order in {0, intervals / 2} else 2.0
+        weights += doubled / (1 - 4 * order**2) * torch.cos(2 * order * angle)
+    weights[0] /= 2
+    weights[-1] /= 2
+    return (torch.cos(angle) + 1) / 2, weights / intervals
+
+
+@dataclass(slots=True)
+class _Settled:
+    """What is known of P pairs in the end."""
+
+    attributions: Branches
+    successive: Tensor
+    steps: Tensor
+
+
+@dataclass(slots=True)
+class _Pairs:
+    """P pairs: `starts` and `starts + steps` are baseline and input, `ends` the gradients at input and at baseline."""
+
+    steps: Branches
+    starts: Branches
+    ends: tuple[Branches, Branches]
+    change: Tensor
+    target: Tensor
+
+    def integrate(
+        self, gradients: Callable[[Branches, Tensor], Branches], tolerance: float, scale: float, most: int
+    ) -> _Settled:
+        """Attributions of all pairs. Those that agree are settled; the others go on with twice as many steps."""
+        count = len(self.target)
+        settled = _Settled(tuple(torch.zeros_like(x) for x in self.steps), torch.zeros(count), torch.zeros(count))
+        open_pairs = torch.arange(count)
+        inner: dict[int, Branches] = {}
+        level = FEWEST
+        while len(open_pairs):
+            new = [place for place in range(1, level - 1) if level == FEWEST or place % 2]
+            inner = {2 * place: found for place, found in inner.items()} | self._evaluate(
+                gradients, open_pairs, level, new
+            )
+            coarse, fine = (self._attributions(open_pairs, inner, size) for size in ((level + 1) // 2, level))
+            units, length = sum_over_time(fine), sum_over_time(fine).norm(dim=1)
+            moved = (units - sum_over_time(coarse)).norm(dim=1)
+            missed = (units.sum(1) - self.change[open_pairs]).abs()
+            agrees = (missed <= tolerance * scale) & (moved <= _SUCCESSIVE * tolerance * length.mean())
+            good = agrees | ~units.isfinite().all(1) | (level >= most)
+            done = open_pairs[good]
+            for into, part in zip(settled.attributions, fine, strict=True):
+                into[done] = part[good]
+            settled.successive[done] = (moved[good] / length[good].clamp_min(1e-30)).to(torch.float32)
+            settled.steps[done] = level
+            open_pairs = open_pairs[~good]
+            inner = {place: tuple(part[~good] for part in found) for place, found in inner.items()}
+            level = 2 * level - 1
+        return settled
+
+    def _evaluate(
+        self, gradients: Callable[[Branches, Tensor], Branches], pairs: Tensor, level: int, places: list[int]
+    ) -> dict[int, Branches]:
+        """Gradients of some pairs at some nodes of a level."""
+        positions, _ = nodes(level)
+        alphas = positions[places].repeat_interleave(len(pairs))
+        again = pairs.repeat(len(places))
+        points = tuple(
+            start[again] + alphas.view(-1, *[1] * (step.ndim - 1)).to(step.dtype) * step[again]
+            for start, step in zip(self.starts, self.steps, strict=True)
+        )
+        found = gradients(points, self.target[again])
+        cut = [part.view(len(places), len(pairs), *part.shape[1:]) for part in found]
+        return {place: tuple(part[turn] for part in cut) for turn, place in enumerate(places)}
+
+    def _attributions(self, pairs: Tensor, inner: dict[int, Branches], size: int) -> Branches:
+        """Attributions by the nodes of a level, of which `inner` may hold more."""
+        _, weights = nodes(size)
+        stride = (max(inner) + 1) // (size - 1)
+        at_input, at_baseline = self.ends
+        found = []
+        for branch, step in enumerate(self.steps):
+            total = weights[0] * at_input[branch][pairs] + weights[-1] * at_baseline[branch][pairs]
+            for place in range(1, size - 1):
+                total = total + weights[place] * inner[place * stride][branch]
+            found.append((total * step[pairs]).to(step.dtype))
+        return tuple(found)

@@ -1,0 +1,117 @@
+"""Integrated gradients that choose their own steps."""
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import IntegratedGradients
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from torch import Tensor
+
+from fxwatch.attribution.adaptive import FEWEST, MOST, AdaptiveIntegratedGradients, nodes
+from fxwatch.attribution.policy import Branches
+
+
+class Counted:
+    """A function of branches, with its gradient, and how many samples it was asked for."""
+
+    def __init__(self, formula: object) -> None:
+        self.formula, self.asked = formula, 0
+
+    def values(self, inputs: Branches, target: Tensor) -> Tensor:
+        return self.formula(*inputs)  # type: ignore[operator,no-any-return]
+
+    def gradients(self, inputs: Branches, target: Tensor) -> Branches:
+        self.asked += len(target)
+        here = tuple(x.detach().requires_grad_() for x in inputs)
+        return torch.autograd.grad(self.formula(*here).sum(), here)  # type: ignore[operator]
+
+    def method(self) -> AdaptiveIntegratedGradients:
+        return AdaptiveIntegratedGradients(self.values, self.gradients)
+
+
+def smooth(x: Tensor, y: Tensor) -> Tensor:
+    return torch.tanh(x.sum((1, 2))) * torch.sin(y[:, 0]) + (y**2).sum(1)
+
+
+def inputs(count: int = 6) -> Branches:
+    draw = torch.Generator().manual_seed(0)
+    return torch.randn(count, 3, 2, generator=draw), torch.randn(count, 4, generator=draw)
+
+
+@pytest.mark.parametrize("steps", [3, 5, 9, 17, 33, 65])
+def test_the_nodes_integrate_polynomials_exactly(steps: int) -> None:
+    positions, weights = nodes(steps)
+    for degree in range(steps):
+        assert float((weights * positions**degree).sum()) == pytest.approx(1 / (degree + 1), abs=1e-12)
+    assert float(positions[0]) == 1
+    assert float(positions[-1]) == pytest.approx(0, abs=1e-15)
+    assert bool((weights > 0).all())
+
+
+def test_the_nodes_of_few_steps_are_among_those_of_more() -> None:
+    for steps in (3, 5, 9, 17, 33):
+        assert np.allclose(nodes(steps)[0], nodes(2 * steps - 1)[0][::2])
+
+
+def test_it_agrees_with_captums_at_five_hundred_steps() -> None:
+    x = inputs()
+    baselines = tuple(part[:2] * 0.5 for part in x)
+    found = Counted(smooth).method().attribute(x, baselines, torch.zeros(6, dtype=torch.long), tolerance=0.001)
+    expected = [torch.zeros_like(part) for part in x]
+    for row in range(2):
+        one = tuple(b[row : row + 1] for b in baselines)
+        for into, part in zip(expected, IntegratedGradients(smooth).attribute(x, one, n_steps=500), strict=True):
+            into.add_(part / 2)
+    for mine, theirs in zip(found.attributions, expected, strict=True):
+        assert torch.allclose(mine, theirs, atol=2e-4)
+    assert float(found.delta.abs().max()) < 1e-3
+    assert bool((found.steps >= FEWEST).all())
+
+
+@settings(deadline=None, max_examples=30)
+@given(some.floats(0.1, 8), some.sampled_from([0.02, 0.05, 0.2]))
+def test_a_smaller_tolerance_costs_more_and_errs_less(sharpness: float, tolerance: float) -> None:
+    def sharp(x: Tensor) -> Tensor:
+        return torch.tanh(sharpness * (x[:, 0] - 0.4)) + x[:, 1]
+
+    x = (torch.rand(16, 2, generator=torch.Generator().manual_seed(1)) * 4,)
+    baselines = (torch.zeros(1, 2),)
+    target = torch.zeros(16, dtype=torch.long)
+    exact = torch.stack([torch.tanh(sharpness * (x[0][:, 0] - 0.4)) - np.tanh(-0.4 * sharpness), x[0][:, 1]], 1)
+    loose, tight = Counted(sharp), Counted(sharp)
+    rough = loose.method().attribute(x, baselines, target, tolerance)
+    fine = tight.method().attribute(x, baselines, target, tolerance / 10)
+    assert tight.asked >= loose.asked
+    scale = float(exact.sum(1).abs().mean())
+    assert float((rough.attributions[0] - exact).abs().max()) <= 2 * tolerance * scale + 1e-4
+    assert float((fine.attributions[0] - exact).abs().max()) <= 2 * tolerance * scale / 10 + 1e-4
+
+
+def test_no_gradient_is_computed_twice_and_ends_are_shared() -> None:
+    asked = Counted(lambda x: (x**2).sum(1))
+    x = (torch.randn(4, 3),)
+    asked.method().attribute(x, (torch.randn(8, 3),), torch.zeros(4, dtype=torch.long))
+    assert asked.asked == 4 + 8 + 4 * 8 * (FEWEST - 2)
+
+
+def test_it_stops_at_the_most_steps_and_says_how_far_it_came() -> None:
+    step = Counted(lambda x: torch.sigmoid(1e4 * (x[:, 0] - 0.123)))
+    found = step.method().attribute((torch.ones(2, 1),), (torch.zeros(1, 1),), torch.zeros(2, dtype=torch.long))
+    assert found.steps.tolist() == [MOST, MOST]
+    assert float(found.delta.abs().max()) > 0.5
+
+
+def test_the_gradient_at_the_input_comes_for_free() -> None:
+    x = inputs()
+    found = Counted(smooth).method().attribute(x, tuple(part[:1] for part in x), torch.zeros(6, dtype=torch.long))
+    here = tuple(part.clone().requires_grad_() for part in x)
+    expected = torch.autograd.grad(smooth(*here).sum(), here)
+    assert all(torch.allclose(mine, theirs) for mine, theirs in zip(found.gradients, expected, strict=True))
+
+
+def test_a_baseline_that_is_the_input_itself_has_no_attribution() -> None:
+    x = (torch.randn(3, 2),)
+    found = Counted(lambda y: (y**2).sum(1)).method().attribute(x, (x[0][:1],), torch.zeros(3, dtype=torch.long))
+    assert found.attributions[0][0].tolist() == [0, 0]
+    assert float(found.successive[0]) == 0
