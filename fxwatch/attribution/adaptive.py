@@ -1,8 +1,8 @@
 """Integrated gradients that take as many steps as each pair of input and baseline needs.
 
-Sundararajan et al. 2017 (arXiv 1703.01365), on the nodes of Clenshaw and Curtis (1960): those of 5 steps are among those
-of 9, and so on, so that no gradient is computed twice; and both ends of the path are among them, so that the end at the
-input is shared by all baselines, and gives the plain gradient on the way.
+Sundararajan et al. 2017 (arXiv 1703.01365), on the nodes of Clenshaw and Curtis (1960): those of 5 steps are among
+those of 9, and so on, so that no gradient is computed twice; and both ends of the path are among them, so that the end
+at the input is shared by all baselines, and gives the plain gradient on the way.
 """
 
 import math

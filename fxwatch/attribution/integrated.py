@@ -14,8 +14,9 @@ TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Attributions of all N states, averaged over all K baselines, in the inputs' shapes; mean number of steps; and, where
-    they were chosen, the mean relative change at the last doubling.
+    """Attributions of all N states, averaged over all K baselines, in the inputs' shapes.
+
+    `steps`: mean number of steps; `successive`: the mean relative change at the last doubling, where steps were chosen.
     """
 
     attributions: Branches

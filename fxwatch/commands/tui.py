@@ -23,7 +23,7 @@ def tui(folder: Path | None, config_file: Path | None) -> int:
     from fxwatch.tui.app import Monitor
 
     monitor = Monitor(Store.of(watched, config.store.dir), watched=watched, thresholds=config.thresholds)
-    monitor.run(mouse=False)
+    monitor.run()
     return monitor.return_code or exit_codes.OK
 
 

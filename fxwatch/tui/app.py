@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from inspect import isawaitable
 from pathlib import Path
+from typing import Any
 
 from textual.app import App
 from textual.message import Message
@@ -76,6 +77,10 @@ class Monitor(App[None]):
         self._hangup: Hangup | None = None
         self._heard = time.monotonic()
 
+    def run(self, *arguments: Any, mouse: bool = False, **options: Any) -> None:
+        """Run until the user quits. Without the mouse, the terminal's own selection goes on working."""
+        super().run(*arguments, mouse=mouse, **options)
+
     def get_default_screen(self) -> Overview:
         """The overview."""
         return Overview()
@@ -89,8 +94,8 @@ class Monitor(App[None]):
             self._hangup.start()
             end_by_signals(self.exit)
 
-    def on_ready(self) -> None:
-        """Show what was read while the screen was being made."""
+    def on_page_opened(self) -> None:
+        """Show in a new screen what was read before."""
         self._refresh_page()
 
     def on_unmount(self) -> None:
@@ -169,7 +174,6 @@ class Monitor(App[None]):
                 return
             self._leave()
         await self.push_screen(InFull(subject))
-        self._refresh_page()
 
     def _leave(self) -> None:
         _ = self.pop_screen()  # to wait for it here would be to wait for oneself
@@ -181,5 +185,5 @@ class Monitor(App[None]):
             self.page.notice(f"nothing could be read for {age(silent)}: does the file system of the results answer?")
 
     def _refresh_page(self) -> None:
-        if self.snapshot is not None and self.page.is_mounted:
+        if self.snapshot is not None and self.page.is_open:
             self.page.show(self.snapshot)

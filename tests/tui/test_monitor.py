@@ -1,5 +1,7 @@
 """The monitor as a user sees it: every key, every size, every state."""
 
+import random
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import combinations
@@ -214,6 +216,16 @@ async def test_quitting(watched: Path, key: str) -> None:
         await until(pilot, lambda: not app.is_running or app._exit)
 
 
+async def test_any_keys_in_any_order(watched: Path) -> None:
+    keys = [key for action in ACTIONS if action.name != "quit" for key in action.keys]
+    chosen = random.Random(4).choices(keys, k=60)
+    async with monitor(watched) as (app, pilot):
+        await pilot.press(*chosen)
+        await pilot.press("L", "w")
+        await until(pilot, lambda: "since step" in screen_text(app))
+        assert len(app.screen_stack) <= 2
+
+
 def test_every_key_is_told_once_and_does_something() -> None:
     keys = [key for action in ACTIONS for key in action.keys]
     assert len(keys) == len(set(keys))
@@ -343,3 +355,19 @@ async def test_a_mistake_of_the_reader_is_not_swallowed(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         async with app.run_test() as pilot:
             await pilot.pause(0.5)
+
+
+async def test_a_file_system_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fxwatch.tui.app._SILENCE", 0.3)
+    hanging, answering = threading.Event(), threading.Event()
+
+    def read(intents: Sequence[Intent]) -> Snapshot:
+        if hanging.is_set():
+            answering.wait(10)
+        hanging.set()
+        return snapshot()
+
+    async with monitor(tmp_path, read=read) as (app, pilot):
+        await until(pilot, showing(app, "nothing could be read for <15 s"))
+        await pilot.press("q")
+        answering.set()

@@ -88,6 +88,7 @@ def test_it_ends_when_its_terminal_goes_away_while_it_is_stuck(watched: Path, op
     for _ in range(200):
         terminal.write(b"w\x1b[C?")
         time.sleep(0.005)
+    assert not terminal.ended(0.1)
     terminal.hang_up()
     assert terminal.ended(2.0)
 

@@ -207,7 +207,7 @@ def test_training_progress() -> None:
     text = shown("training_progress", snapshot(files=FileNews(START, {"default": 1200}, (trouble,))), 80)
     assert "analyses       3 done · one every 20 s" in text
     assert "files          3 done · 1 incomplete" in text
-    assert "step           1,200 seen · 1,000 analysed · 200 behind" in text
+    assert "step           1,000 of 1,200 seen · 200 behind" in text
     assert "last analysis  08:00 UTC · 2.3 s · 1,200 forwards, 800 backwards · 412 MB" in text
     assert "explained      ppo_1000_steps.zip · 32 states of states-1.safetensors" in text
     assert "! half.pt incomplete: truncated" in text
@@ -267,7 +267,10 @@ def test_heartbeat_of_the_daemon() -> None:
     assert beat().startswith("daemon watching, seen <15 s ago · training alive, last file <15 s ago · 0 waiting")
     assert beat(now=START + 9) == beat()
     working = beat(daemon=daemon(waiting=2, running=["a.zip"], mode="polling"))
-    assert working.endswith("2 waiting · explaining a.zip · by polling")
+    assert working.endswith("2 waiting · by polling")
+    seen = snapshot(daemon=daemon(waiting=2, running=["a.zip"]))
+    assert head(seen).splitlines()[3] == "explaining a.zip"
+    assert "2 waiting · explaining a.zip · by" in plain(header.lines(seen, 140, 3))
     assert beat(now=START + 600).startswith(
         "daemon silent since 08:00 UTC, 10 min ago · `fxwatch daemon outputs` watches on"
     )

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -27,11 +28,21 @@ class Page(Screen[None], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = bindings(of_scope("everywhere"))
     ACTIONS: ClassVar[list[Action]] = of_scope("everywhere")
 
+    class Opened(Message):
+        """The screen has its parts, and can show something."""
+
+    is_open = False
+
     def compose(self) -> ComposeResult:
         """Header, what the screen is for, footer."""
         yield Header()
         yield from self.body()
         yield Footer(self.ACTIONS)
+
+    def on_mount(self) -> None:
+        """Tell that it can show something."""
+        self.is_open = True
+        self.post_message(self.Opened())
 
     def body(self) -> Sequence[Widget]:
         """What stands between header and footer."""

@@ -2,7 +2,7 @@
 
 from fxwatch.records.analysis import Finding
 from fxwatch.tui.snapshot import Lack, RunNews, Snapshot
-from fxwatch.tui.view.heartbeat import heartbeat, trouble
+from fxwatch.tui.view.heartbeat import heartbeat, heartbeat_and_work, work
 from fxwatch.tui.view.text import MARK, Line, Span, crop, joined, line, name, quiet, spread
 from fxwatch.tui.view.words import at_step
 
@@ -14,8 +14,10 @@ def height_of(height: int) -> int:
 
 def lines(snapshot: Snapshot, width: int, height: int) -> list[Line]:
     """The first `height` of its lines."""
-    shown = [verdict_line(snapshot, width), where_line(snapshot, width), heartbeat(snapshot, width)]
-    return [*shown, trouble(snapshot, width)][:height]
+    shown = [verdict_line(snapshot, width), where_line(snapshot, width)]
+    if height > 3:
+        return [*shown, heartbeat(snapshot, width), work(snapshot, width)]
+    return [*shown, heartbeat_and_work(snapshot, width)][:height]
 
 
 def verdict_line(snapshot: Snapshot, width: int) -> Line:

@@ -7,7 +7,7 @@ from fxwatch.records.status import STALE_SECONDS, DaemonStatus
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.times import seconds
 from fxwatch.tui.view.commands import daemon_command
-from fxwatch.tui.view.text import Line, Role, Span, crop, line, name, quiet, width_of
+from fxwatch.tui.view.text import Line, Role, Span, crop, joined, line, name, quiet, width_of
 from fxwatch.tui.view.words import age, count, moment
 
 _ROLES: dict[Verdict, Role] = {"ok": "", "warn": "warn", "bad": "bad", "unknown": "quiet"}
@@ -83,7 +83,32 @@ def training_words(snapshot: Snapshot) -> Words:
 
 
 def heartbeat(snapshot: Snapshot, width: int) -> Line:
-    """Daemon, training and work in one line: first as much as there is room for, then the additions."""
+    """Daemon and training in one line: first as much as there is room for, then the additions."""
+    return crop(_filled(_parts(snapshot), width), width)
+
+
+def heartbeat_and_work(snapshot: Snapshot, width: int) -> Line:
+    """The same with what is being explained, where that has no line of its own."""
+    daemon, parts = snapshot.daemon, _parts(snapshot)
+    if daemon is not None and daemon.running and life(daemon, snapshot.now).alive:
+        parts.insert(3, Words("ok", f"explaining {_running(daemon)}"))
+    return crop(_filled(parts, width), width)
+
+
+def work(snapshot: Snapshot, width: int) -> Line:
+    """What is being explained, and what the daemon was last troubled by."""
+    daemon = snapshot.daemon
+    if daemon is None:
+        return ()
+    parts: list[str | Span] = []
+    if daemon.running and life(daemon, snapshot.now).alive:
+        parts.append(quiet(f"explaining {_running(daemon)}"))
+    if daemon.last_trouble:
+        parts.append(Span(f"last trouble: {name(daemon.last_trouble)}", "warn"))
+    return joined(parts, width) if parts else ()
+
+
+def _parts(snapshot: Snapshot) -> list[Words]:
     daemon = snapshot.daemon
     words = [daemon_words(snapshot)]
     if not life(daemon, snapshot.now).alive:
@@ -91,17 +116,8 @@ def heartbeat(snapshot: Snapshot, width: int) -> Line:
     words.append(training_words(snapshot))
     if daemon is not None and life(daemon, snapshot.now).alive:
         words.append(Words("ok", f"{daemon.waiting:,} waiting"))
-        words += [Words("ok", f"explaining {_running(daemon)}")] if daemon.running else []
         words.append(Words("ok", "by file events" if daemon.mode == "events" else "by polling"))
-    return crop(_filled(words, width), width)
-
-
-def trouble(snapshot: Snapshot, width: int) -> Line:
-    """What the living daemon was last troubled by."""
-    daemon = snapshot.daemon
-    if daemon is None or not daemon.last_trouble:
-        return ()
-    return crop(line(quiet("last trouble: "), Span(name(daemon.last_trouble), "warn")), width)
+    return words
 
 
 def _running(daemon: DaemonStatus) -> str:

@@ -10,7 +10,7 @@ from fxwatch.tui.view.blocks import Block, fitted
 from fxwatch.tui.view.gauge import gauge, scale_of, ticks
 from fxwatch.tui.view.text import Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped
 from fxwatch.tui.view.trend import trend
-from fxwatch.tui.view.words import count, duration, error, number, percent
+from fxwatch.tui.view.words import count, error, number, percent
 
 NAME = "PPO metrics"
 _LABEL, _VALUE, _ERROR = 13, 6, 7
@@ -156,7 +156,7 @@ def _methods(analysis: Analysis, width: int) -> list[Line]:
     found = [line(), crop(line(quiet(f"  methods, {votes}")), width)]
     for method, report in analysis.methods.items():
         verdict: Verdict = "ok" if report.status == "ok" else "warn"
-        cost = f"{duration(report.seconds)}, {count(report.forwards, 'forward')}"
+        cost = count(report.forwards, "forward")
         words = name(f"{report.status}: {report.reason}" if report.reason else f"{report.status}, {cost}")
         found.append(crop(line(mark(verdict), " ", left(name(method).replace("_", " "), 24), quiet(words)), width))
     return found

@@ -80,8 +80,9 @@ def _steps(snapshot: Snapshot) -> list[str | Span]:
         return []
     if newest == analysed:
         return [f"{whole(newest)} analysed, the newest seen"]
-    behind = [Span(f"{newest - analysed:,} behind", "warn")] if analysed is not None else []
-    return [f"{whole(newest)} seen", f"{whole(analysed)} analysed", *behind]
+    if analysed is None:
+        return [f"{whole(newest)} seen", "none analysed"]
+    return [f"{whole(analysed)} of {whole(newest)} seen", Span(f"{newest - analysed:,} behind", "warn")]
 
 
 def _cost(snapshot: Snapshot) -> list[str | Span]:
