@@ -80,6 +80,24 @@ def daemon(
 
 
 @app.command()
+def tui(folder: Folder = None, config: ConfigFile = None) -> None:
+    """Watch the results live in the terminal."""
+    from fxwatch.commands.tui import tui as run
+
+    raise typer.Exit(run(folder, config))
+
+
+@app.command()
+def status(
+    folder: Folder = None, *, config: ConfigFile = None, as_json: AsJson = False, fail_on: FailOn = None
+) -> None:
+    """Print the verdict on every run, worst first."""
+    from fxwatch.commands.status import status as run
+
+    raise typer.Exit(run(folder, config, as_json=as_json, fail_on=fail_on))
+
+
+@app.command()
 def demo(
     folder: Folder = None,
     *,

@@ -1,5 +1,6 @@
 """Explain a policy over some states: run the methods, measure all, say what could not be measured and why."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ from fxwatch.attribution.attention import attention, attention_maps
 from fxwatch.attribution.baselines import baselines
 from fxwatch.attribution.consensus import consensus
 from fxwatch.attribution.dead_features import Cause, dead_at_once, dead_features, low_importance
+from fxwatch.attribution.faithfulness import deletion_and_insertion
 from fxwatch.attribution.gradient_flow import gradient_flow
 from fxwatch.attribution.grid import expected_gradients
 from fxwatch.attribution.importance import decisions, rankings, shares, unit_importance
 from fxwatch.attribution.methods import Attributions
 from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, Meter, choose
+from fxwatch.attribution.randomisation import architecture, parameter_randomisation, random_logit
 from fxwatch.attribution.run_methods import run_methods
 from fxwatch.attribution.spread import concentration, sparsity
 from fxwatch.attribution.stability import stability
@@ -26,7 +29,17 @@ from fxwatch.attribution.subject import BATCH, Subject, batches, rows_of
 from fxwatch.attribution.trust import completeness, infidelity, sensitivity
 from fxwatch.attribution.unexplained import unexplained
 from fxwatch.attribution.units import Units, spread, sum_over_time
-from fxwatch.records.analysis import Cost, DeadFeatures, Estimate, Explanation, GradientFlow, QualityMetrics, Target
+from fxwatch.records.analysis import (
+    Cost,
+    DeadFeatures,
+    Estimate,
+    Explanation,
+    GradientFlow,
+    QualityMetrics,
+    RandomisationTest,
+    Target,
+    Trust,
+)
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States
 from fxwatch.records.thresholds import GradientLimits
@@ -39,14 +52,17 @@ _LITTLE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """What the run's previous analysis left for comparison: its attributions (states, units) of the probe, its mean
-    attention maps by layer, and the (branch, feature) that it called dead by low importance.
+    """What the run's previous analysis left for comparison.
+
+    Its attributions (states, units) of the probe, its mean attention maps by layer, the (branch, feature) that it
+    called dead by low importance, and its randomisation test, which holds for the same architecture.
     """
 
     id: str
     probe: NDArray[np.floating]
     attention: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     low_importance: frozenset[tuple[str, str]] = frozenset()
+    randomisation: RandomisationTest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +113,8 @@ def explain(
     by_unit, by_branch = unit_importance(primary.units, units)
     progress("quality")
     quality = _quality(subject, primary)
+    progress("trust")
+    trust = _trust(subject, primary, outputs[target], context.previous)
     progress("gradient flow")
     flow = _flow(explained, inputs, choice, settings, limits)
     progress("dead features")
@@ -113,6 +131,7 @@ def explain(
         branches=by_branch,
         consensus=consensus({name: result.units for name, result in found.items() if result.distrust is None}),
         quality=quality,
+        trust=trust,
         gradient_flow=flow,
         dead_features=dead,
         stability=stability(probed, _tensor(previous.probe if previous else None), previous.id if previous else None),
@@ -181,6 +200,22 @@ def _quality(subject: Subject, primary: Attributions) -> QualityMetrics:
         completeness=Estimate(reason=f"{subject.settings.primary_method} does not claim it")
         if primary.delta is None
         else completeness(primary.delta, primary.units),
+    )
+
+
+def _trust(subject: Subject, primary: Attributions, outputs: Tensor, previous: Previous | None) -> Trust:
+    deletion, insertion = deletion_and_insertion(subject, primary.units)
+    known = hashlib.sha256(architecture(subject.explained.policy).encode()).hexdigest()[:16]
+    earlier = previous.randomisation if previous else None
+    if earlier is None or earlier.architecture != known:
+        earlier = parameter_randomisation(subject).model_copy(update={"architecture": known})
+    elif previous is not None and earlier.measured_at is None:
+        earlier = earlier.model_copy(update={"measured_at": previous.id})
+    return Trust(
+        deletion=deletion,
+        insertion=insertion,
+        parameter_randomisation=earlier,
+        random_logit=random_logit(subject, outputs),
     )
 
 

@@ -62,4 +62,4 @@ def _previous(run: Run, earlier: Analysis) -> Previous | None:
         if cause == "low_importance"
     }
     maps = {name.removeprefix("attention/"): array for name, array in arrays.items()}
-    return Previous(earlier.id, probe, maps, frozenset(low))
+    return Previous(earlier.id, probe, maps, frozenset(low), earlier.trust.parameter_randomisation)

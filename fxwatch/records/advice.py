@@ -134,6 +134,14 @@ ADVICE: dict[str, Advice] = {
         ["model may be too slow to react"],
         ["check the scaling of the faster branches", "shorten the horizon of the reward"],
     ),
+    "trust": Advice(
+        ["the policy has learned little yet", "a function too rough for its attribution", "too few states"],
+        [
+            "do not cut features by these rankings",
+            "look again after more training",
+            "dump more states, raise max_states",
+        ],
+    ),
     "states": Advice(
         ["a division by nought or a logarithm in the feature pipeline", "missing prices"],
         ["find what the feature computes in those states, and repair it there"],

@@ -130,6 +130,37 @@ class QualityMetrics(Record):
     completeness: Estimate = Estimate()
 
 
+class OrderTest(Estimate):
+    """By how much the order of attributions beats random orders, in deviations of the output over states."""
+
+
+class SimilarityTest(Estimate):
+    """Rank correlation, with signs, of two attributions that must differ."""
+
+
+class RandomisationTest(Estimate):
+    """Rank correlation of importances with those of models whose weights are shuffled.
+
+    `among_random` is the mean correlation between such models, which is what no explanation can fall below;
+    `architecture` identifies the model that was tested, and `measured_at` the analysis that did, once for all.
+    """
+
+    among_random: float | None = None
+    among_random_deviation: float | None = None
+    architecture: str | None = None
+    measured_at: str | None = None
+
+
+class Trust(Record):
+    """Tests of the explanation itself, against what chance or a model that learned nothing would give."""
+
+    deletion: OrderTest = OrderTest()
+    insertion: OrderTest = OrderTest()
+    parameter_randomisation: RandomisationTest = RandomisationTest()
+    random_logit: SimilarityTest = SimilarityTest()
+    verdict: Verdict = "unknown"
+
+
 class LayerGradient(Record):
     """Of the parameters that one module owns: L2 norm and mean magnitude of the gradient, and norm over weight norm."""
 
@@ -278,6 +309,7 @@ class Explanation(Record):
     branches: dict[str, BranchShare]
     consensus: Consensus
     quality: QualityMetrics
+    trust: Trust = Trust()
     gradient_flow: GradientFlow
     dead_features: DeadFeatures
     stability: Stability

@@ -13,11 +13,18 @@ from fxwatch.records.analysis import (
     Finding,
     GradientFlow,
     Health,
+    OrderTest,
     QualityMetrics,
+    RandomisationTest,
+    SimilarityTest,
     Stability,
+    Trust,
 )
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.thresholds import Band, GradientLimits, Limit, Thresholds
+
+SAME = 0.9
+"""Rank correlation above which two attributions that must differ count as the same."""
 
 
 def judge(
@@ -34,11 +41,13 @@ def judge(
     stability = _stability(explanation.stability, findings)
     branches = _branches(explanation.branches, expected, findings)
     _scores(explanation, thresholds, findings)
+    trust = _trust(explanation.trust, findings)
     _outputs(explanation, findings)
     judged = explanation.model_copy(
         update={
             "consensus": consensus,
             "quality": quality,
+            "trust": trust,
             "gradient_flow": flow,
             "dead_features": dead,
             "stability": stability,
@@ -54,6 +63,56 @@ def health(findings: Iterable[Finding], step: int | None, previous: Health | Non
     since = {finding.metric: finding.since_step for finding in previous.findings} if previous else {}
     dated = [finding.model_copy(update={"since_step": since.get(finding.metric, step)}) for finding in findings]
     return Health(verdict=worst("ok", *(finding.level for finding in dated)), findings=dated)
+
+
+def _trust(trust: Trust, findings: list[Finding]) -> Trust:
+    """Tests that a result fails make it one that is not to be trusted. A test that could not be made says nothing."""
+    tests = {
+        "deletion": _order(trust.deletion, "deletion", "removing features in the order of attribution", findings),
+        "insertion": _order(trust.insertion, "insertion", "adding features in the order of attribution", findings),
+        "parameter_randomisation": _randomisation(trust.parameter_randomisation, findings),
+        "random_logit": _random_logit(trust.random_logit, findings),
+    }
+    verdict = worst(*(test.verdict for test in tests.values() if test.value is not None))
+    return trust.model_copy(update={**tests, "verdict": verdict})
+
+
+def _order(test: OrderTest, name: str, words: str, findings: list[Finding]) -> OrderTest:
+    if test.value is None:
+        return test
+    margin = 2 * (test.standard_error or 0.0)
+    verdict: Verdict = "ok" if test.value > margin else "bad" if test.value < -margin else "warn"
+    if verdict != "ok":
+        than = "less than" if verdict == "bad" else "no more than"
+        message = (
+            f"not to be trusted: {words} changes the output {than} in random order ({test.value:.2g} ± {margin:.2g})"
+        )
+        findings.append(_finding(f"trust.{name}", test.value, 0.0, verdict, message, "trust"))
+    return test.model_copy(update={"verdict": verdict})
+
+
+def _randomisation(test: RandomisationTest, findings: list[Finding]) -> RandomisationTest:
+    if test.value is None or test.among_random is None:
+        return test
+    limit = min(SAME, test.among_random + 2 * (test.among_random_deviation or 0.0))
+    verdict: Verdict = "ok" if test.value <= limit else "warn"
+    if verdict != "ok":
+        message = (
+            f"not to be trusted: importances hardly depend on what was learned: they correlate {test.value:.2g} with those "
+            f"of models with shuffled weights, which among themselves correlate {test.among_random:.2g}"
+        )
+        findings.append(_finding("trust.parameter_randomisation", test.value, limit, verdict, message, "trust"))
+    return test.model_copy(update={"verdict": verdict})
+
+
+def _random_logit(test: SimilarityTest, findings: list[Finding]) -> SimilarityTest:
+    if test.value is None:
+        return test
+    verdict: Verdict = "ok" if test.value <= SAME else "warn"
+    if verdict != "ok":
+        message = f"not to be trusted: another action is explained alike (correlation {test.value:.2g}, above {SAME:g})"
+        findings.append(_finding("trust.random_logit", test.value, SAME, verdict, message, "trust"))
+    return test.model_copy(update={"verdict": verdict})
 
 
 def _outputs(explanation: Explanation, findings: list[Finding]) -> None:
