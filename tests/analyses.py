@@ -26,7 +26,7 @@ from fxwatch.records.analysis import (
 )
 from fxwatch.records.base import Verdict
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
-from fxwatch.records.verdict import health, judge
+from fxwatch.records.verdict import judge
 
 SHARES = {
     "hf": {"price_velocity": 0.12, "volume_ratio": 0.08, "spread": 0.05},
@@ -94,7 +94,7 @@ def analysis(
         fxwatch_version="0.1.0",
         checkpoint=Checkpoint(path=f"model_{step}.pt", sha256="0" * 64, format="torch", step=step),
         states=StatesUsed(path="states.npz", sha256="1" * 64, count=32, branches=dict.fromkeys(SHARES, (6, 3))),
-        health=health(findings, step, None),
+        health=findings.health(step),
     )
     return (
         found

@@ -26,7 +26,7 @@ from fxwatch.load import (
 )
 from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
 from fxwatch.records.recipe import analysis_digest, recipe_digest
-from fxwatch.records.verdict import health, judge, states_left_out
+from fxwatch.records.verdict import judge, states_left_out
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store, analysis_id
 
@@ -105,10 +105,10 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
         continuous=loaded.continuous,
         progress=progress,
     )
-    judged, findings = judge(explanation, config.thresholds, config.expected)
+    judged, findings = judge(explanation, config.thresholds, config.expected, earlier.health if earlier else None)
     left_out, why = opened.dump.left_out, opened.dump.left_out_reason
     if why is not None:
-        findings.append(states_left_out(left_out, left_out + everything.count, why))
+        states_left_out(findings, left_out, left_out + everything.count, why)
     analysis = Analysis.of(
         judged.measured_with(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024),
         id=analysis_id(weights.step, opened.digest),
@@ -130,7 +130,7 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
             left_out=left_out,
             left_out_reason=why,
         ),
-        health=health(findings, weights.step, earlier.health if earlier else None),
+        health=findings.health(weights.step),
     )
     return Made(analysis, arrays, notes)
 

@@ -289,6 +289,7 @@ class Finding(Record):
     level: Verdict
     message: str
     since_step: int | None = None
+    in_a_row: int = Field(default=1, description="analyses in a row that had it")
     causes: list[str] = []
     remedies: list[str] = []
 

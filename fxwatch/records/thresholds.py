@@ -4,11 +4,13 @@ On a boundary the milder side holds, so a value equal to a limit has not crossed
 and its warning a value is ok.
 """
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import ConfigDict, model_validator
 
 from fxwatch.records.base import Record, Verdict
+
+HYSTERESIS = 0.05
 
 
 class Strict(Record):
@@ -18,14 +20,35 @@ class Strict(Record):
 
 
 class Limit(Strict):
-    """A rule for one number."""
+    """A rule for one number.
 
-    def judge(self, value: float | None) -> tuple[Verdict, float | None]:
-        """The verdict on a value and the limit that it crossed, if any."""
-        return ("unknown", None) if value is None else self._judge(value)
+    A limit that was crossed before is held a little longer: the value must be better than it by HYSTERESIS of it to be
+    well again, so that a value on the line does not flap.
+    """
 
-    def _judge(self, value: float) -> tuple[Verdict, float | None]:
+    def judge(self, value: float | None, held: float | None = None) -> tuple[Verdict, float | None]:
+        """The verdict on a value, and the limit that it crossed, if any; `held` is the limit that it crossed before."""
+        return ("unknown", None) if value is None else self._judge(value, held)
+
+    def allows(self, value: float | None, verdict: Verdict) -> bool:
+        """Whether a verdict can be this rule's, by whatever was held."""
+        limits = (limit for limit in self.__dict__.values() if isinstance(limit, float))
+        return verdict in {self.judge(value)[0], *(self.judge(value, held)[0] for held in limits)}
+
+    def side(self, limit: float) -> Literal["low", "high"]:
+        """On which side of a value one of its limits lies: a value crosses a low one downwards."""
+        return "low" if limit == getattr(self, "low", None) else "high"
+
+    def _judge(self, value: float, held: float | None) -> tuple[Verdict, float | None]:
         raise NotImplementedError
+
+
+def _exceeds(value: float, limit: float | None, held: float | None) -> bool:
+    return limit is not None and value > limit - (HYSTERESIS * abs(limit) if held == limit else 0.0)
+
+
+def _falls_below(value: float, limit: float | None, held: float | None) -> bool:
+    return limit is not None and value < limit + (HYSTERESIS * abs(limit) if held == limit else 0.0)
 
 
 class AtLeast(Limit):
@@ -40,10 +63,14 @@ class AtLeast(Limit):
             raise ValueError(f"bad = {self.bad:g} must not lie above ok = {self.ok:g}")
         return self
 
-    def _judge(self, value: float) -> tuple[Verdict, float | None]:
-        if value >= self.ok:
-            return "ok", None
-        return ("warn", self.ok) if value >= self.bad else ("bad", self.bad)
+    def _judge(self, value: float, held: float | None) -> tuple[Verdict, float | None]:
+        if _falls_below(value, self.bad, held):
+            return "bad", self.bad
+        return ("warn", self.ok) if _falls_below(value, self.ok, held) else ("ok", None)
+
+    def side(self, limit: float) -> Literal["low", "high"]:  # noqa: ARG002 - both are low
+        """A value crosses both limits downwards."""
+        return "low"
 
 
 class AtMost(Limit):
@@ -58,10 +85,10 @@ class AtMost(Limit):
             raise ValueError(f"bad = {self.bad:g} must not lie below ok = {self.ok:g}")
         return self
 
-    def _judge(self, value: float) -> tuple[Verdict, float | None]:
-        if value <= self.ok:
-            return "ok", None
-        return ("warn", self.ok) if value <= self.bad else ("bad", self.bad)
+    def _judge(self, value: float, held: float | None) -> tuple[Verdict, float | None]:
+        if _exceeds(value, self.bad, held):
+            return "bad", self.bad
+        return ("warn", self.ok) if _exceeds(value, self.ok, held) else ("ok", None)
 
 
 class Between(Limit):
@@ -71,14 +98,12 @@ class Between(Limit):
     high: float | None = None
     bad_high: float | None = None
 
-    def _judge(self, value: float) -> tuple[Verdict, float | None]:
-        if self.bad_high is not None and value > self.bad_high:
+    def _judge(self, value: float, held: float | None) -> tuple[Verdict, float | None]:
+        if _exceeds(value, self.bad_high, held):
             return "bad", self.bad_high
-        if self.high is not None and value > self.high:
+        if _exceeds(value, self.high, held):
             return "warn", self.high
-        if self.low is not None and value < self.low:
-            return "warn", self.low
-        return "ok", None
+        return ("warn", self.low) if _falls_below(value, self.low, held) else ("ok", None)
 
 
 class Band(Limit):
@@ -93,10 +118,10 @@ class Band(Limit):
             raise ValueError(f"low = {self.low:g} and high = {self.high:g} must satisfy 0 <= low <= high <= 1")
         return self
 
-    def _judge(self, value: float) -> tuple[Verdict, float | None]:
-        if value < self.low:
+    def _judge(self, value: float, held: float | None) -> tuple[Verdict, float | None]:
+        if _falls_below(value, self.low, held):
             return "warn", self.low
-        return ("warn", self.high) if value > self.high else ("ok", None)
+        return ("warn", self.high) if _exceeds(value, self.high, held) else ("ok", None)
 
 
 class GradientLimits(Strict):

@@ -16,22 +16,29 @@ from fxwatch.records.analysis import (
     GradientFlow,
     Health,
     Infidelity,
+    OrderTest,
     QualityMetrics,
+    RandomisationTest,
     Sensitivity,
+    SimilarityTest,
     Stability,
+    Trust,
 )
 from fxwatch.records.base import Verdict, at_or_below, finite, worst
 from fxwatch.records.lines import console_lines
 from fxwatch.records.thresholds import EXPECTED_SHARES, AtLeast, AtMost, Band, Thresholds
-from fxwatch.records.verdict import health, judge, states_left_out
+from fxwatch.records.verdict import judge, states_left_out
 from tests.analyses import analysis, explanation
 
 TINY = 1e-9
 
 
 def findings(**changes: Any) -> dict[str, Finding]:
-    _, found = judge(explanation(**changes), Thresholds(), EXPECTED_SHARES)
-    return {finding.metric: finding for finding in found}
+    return {finding.metric: finding for finding in health_of(None, None, **changes).findings}
+
+
+def health_of(step: int | None, previous: Health | None, **changes: Any) -> Health:
+    return judge(explanation(**changes), Thresholds(), EXPECTED_SHARES, previous)[1].health(step)
 
 
 def quality(**changes: Any) -> dict[str, Any]:
@@ -227,26 +234,94 @@ def test_a_first_analysis_has_no_stability_and_is_not_blamed_for_it() -> None:
     assert analysis(stability=Stability(reason="no previous analysis")).health.verdict == "ok"
 
 
-def test_findings_are_worst_first_and_keep_the_step_since_which_they_stand() -> None:
-    found = findings(
-        consensus=Consensus(mean_correlation=0.5),
-        dead_features=DeadFeatures(total_count=20),
+def test_findings_are_worst_first_and_tell_since_when_and_how_often_in_a_row() -> None:
+    ill: dict[str, Any] = {
+        "consensus": Consensus(mean_correlation=0.5),
+        "dead_features": DeadFeatures(total_count=20),
         **quality(sparsity=Estimate()),
-    )
-    assert [finding.level for finding in found.values()] == ["bad", "warn", "unknown"]
-    first = health(found.values(), 100, None)
-    second = health(found.values(), 200, first)
-    third = health([], 300, second)
-    fourth = health(found.values(), 400, third)
-    assert {finding.since_step for finding in second.findings} == {100}
+    }
+    first = health_of(100, None, **ill)
+    second = health_of(200, first, **ill)
+    third = health_of(300, second)
+    fourth = health_of(400, third, **ill)
+    assert [finding.level for finding in first.findings] == ["bad", "warn", "unknown"]
+    assert {(finding.since_step, finding.in_a_row) for finding in second.findings} == {(100, 2)}
     assert third == Health(verdict="ok")
-    assert {finding.since_step for finding in fourth.findings} == {400}
+    assert {(finding.since_step, finding.in_a_row) for finding in fourth.findings} == {(400, 1)}
+
+
+def test_a_value_on_the_line_does_not_flap() -> None:
+    """A limit once crossed is held until the value is better by a twentieth of it."""
+    verdicts, previous = [], None
+    for value in (0.71, 0.69, 0.71, 0.73, 0.74, 0.71, 0.38, 0.41, 0.43):
+        previous = health_of(None, previous, consensus=Consensus(mean_correlation=value))
+        verdicts.append(previous.verdict)
+    assert verdicts == ["ok", "warn", "warn", "warn", "ok", "ok", "bad", "bad", "warn"]
+    held = health_of(
+        2, health_of(1, None, consensus=Consensus(mean_correlation=0.6)), consensus=Consensus(mean_correlation=0.71)
+    )
+    assert held.findings[0].message == "agreement between methods 0.71 was below 0.7 and is still close to it"
+
+
+@pytest.mark.parametrize(
+    ("name", "crossed", "near", "far"),
+    [("infidelity", 0.06, 0.049, 0.047), ("sparsity", 0.61, 0.58, 0.56), ("sparsity", 0.09, 0.104, 0.106)],
+)
+def test_every_kind_of_limit_is_held_on_the_side_that_was_crossed(
+    name: str, crossed: float, near: float, far: float
+) -> None:
+    limit = getattr(Thresholds(), name)
+    verdict, held = limit.judge(crossed)
+    assert verdict == "warn"
+    assert limit.judge(near, held)[0] == "warn"
+    assert limit.judge(far, held)[0] == "ok"
+    assert limit.judge(near)[0] == "ok"
+    assert limit.allows(near, "warn")
+    assert not limit.allows(far, "warn")
 
 
 def test_states_left_out_are_a_finding() -> None:
-    found = states_left_out(3, 32, "hf/x is NaN")
+    _, findings = judge(explanation(), Thresholds(), EXPECTED_SHARES)
+    states_left_out(findings, 3, 32, "hf/x is NaN")
+    found = findings.health(1).findings[0]
     assert found.message == "3 of 32 dumped states are left out: hf/x is NaN"
     assert found.level == "warn"
+
+
+@pytest.mark.parametrize(
+    ("trust", "level", "words"),
+    [
+        (Trust(deletion=OrderTest(value=0.3, standard_error=0.1)), None, ""),
+        (Trust(deletion=OrderTest(value=0.1, standard_error=0.1)), "warn", "no more than in random order (0.1 ± 0.2"),
+        (Trust(insertion=OrderTest(value=-0.3, standard_error=0.1)), "bad", "adding features in the order"),
+        (
+            Trust(parameter_randomisation=RandomisationTest(value=0.5, among_random=0.4, among_random_deviation=0.1)),
+            None,
+            "",
+        ),
+        (
+            Trust(parameter_randomisation=RandomisationTest(value=0.7, among_random=0.4, among_random_deviation=0.1)),
+            "warn",
+            "hardly depend on what was learned",
+        ),
+        (
+            Trust(parameter_randomisation=RandomisationTest(value=0.95, among_random=0.94, among_random_deviation=0.1)),
+            "warn",
+            "hardly depend on what was learned",
+        ),
+        (Trust(random_logit=SimilarityTest(value=0.9)), None, ""),
+        (Trust(random_logit=SimilarityTest(value=0.91)), "warn", "another action is explained alike"),
+    ],
+)
+def test_an_explanation_that_fails_a_test_of_trust_is_said_not_to_be_trusted(
+    trust: Trust, level: Verdict | None, words: str
+) -> None:
+    found = list(findings(trust=trust).values())
+    assert [one.level for one in found] == ([] if level is None else [level])
+    if level is not None:
+        assert found[0].message.startswith("not to be trusted: ")
+        assert words in found[0].message
+        assert "do not cut features by these rankings" in found[0].remedies
 
 
 def test_the_guides_excellent_example() -> None:

@@ -34,7 +34,7 @@ from fxwatch.records.analysis import (
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.status import DaemonStatus
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
-from fxwatch.records.verdict import health, judge
+from fxwatch.records.verdict import judge
 from fxwatch.store.layout import Store
 from fxwatch.store.lines import LineWriter
 from fxwatch.store.write import RunWriter, write_status
@@ -147,7 +147,7 @@ def analysis(step: int | None = 1000, run: str = "default", at: float = START, *
         fxwatch_version="0.1.0",
         checkpoint=Checkpoint(path=f"ppo_{step}_steps.zip", sha256="0" * 64, format="sb3", step=step),
         states=StatesUsed(path="states-1.safetensors", sha256="1" * 64, count=32, branches={"hf": (16, 3)}),
-        health=health(findings, step, None),
+        health=findings.health(step),
     )
 
 

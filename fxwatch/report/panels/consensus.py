@@ -58,8 +58,8 @@ def _mean(panel: Panel, box: Box, analysis: Analysis, thresholds: Thresholds) ->
     value, error = estimate(consensus.mean_correlation, consensus.standard_error)
     left += panel.text(left, box.middle, value, bold=True) + 8
     panel.text(left, box.middle, error, size=SMALL, colour=MUTED)
-    verdict, _ = thresholds.consensus.judge(consensus.mean_correlation)
-    limit = wanted(thresholds.consensus) if verdict == consensus.verdict else "other limits applied"
+    same = thresholds.consensus.allows(consensus.mean_correlation, consensus.verdict)
+    limit = wanted(thresholds.consensus) if same else "other limits applied"
     panel.text(box.right, box.middle, limit, size=SMALL, colour=MUTED, align="right")
 
 

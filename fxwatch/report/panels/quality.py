@@ -113,7 +113,7 @@ def _draw(panel: Panel, row: Box, where: _Columns, line: _Line, elsewhere: Mappi
     value, error = in_digits(estimate.value, estimate.standard_error)
     left += panel.text(left, row.middle, value, bold=True) + _SPACE
     panel.text(left, row.middle, error, size=SMALL, colour=MUTED)
-    if line.limit.judge(estimate.value)[0] != estimate.verdict:
+    if not line.limit.allows(estimate.value, estimate.verdict):
         panel.text(right, row.middle, "other limits applied", size=SMALL, colour=MUTED, align="right")
         return
     panel.text(right, row.middle, wanted(line.limit), size=SMALL, colour=MUTED, align="right")
