@@ -1,7 +1,7 @@
 """Draw the README's picture from a folder that fxwatch has watched.
 
-    fxwatch demo outputs --headless --analyses 12
-    python docs/draw_pictures.py outputs
+fxwatch demo outputs --headless --analyses 12
+python docs/draw_pictures.py outputs
 """
 
 import asyncio

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import tomli
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from fxwatch.records.expected_features import EXPECTED_FEATURES, with_the_guides, words
 from fxwatch.records.settings import AnalysisSettings, InputSettings, ModelSettings
 from fxwatch.records.thresholds import EXPECTED_SHARES, Band, Strict, Thresholds
 
@@ -48,6 +49,7 @@ class Config(Strict):
     analysis: AnalysisSettings = AnalysisSettings()
     thresholds: Thresholds = Thresholds()
     expected: dict[str, Band] = EXPECTED_SHARES
+    decisions: dict[str, dict[str, list[str]]] = EXPECTED_FEATURES
     daemon: DaemonSettings = DaemonSettings()
     watch: WatchSettings = WatchSettings()
     store: StoreSettings = StoreSettings()
@@ -56,6 +58,17 @@ class Config(Strict):
     @classmethod
     def _keep_the_guides_other_bands(cls, bands: dict[str, Band]) -> dict[str, Band]:
         return EXPECTED_SHARES | bands
+
+    @field_validator("decisions")
+    @classmethod
+    def _keep_the_guides_other_features(
+        cls, features: dict[str, dict[str, list[str]]]
+    ) -> dict[str, dict[str, list[str]]]:
+        for action, branches in features.items():
+            for branch, expectations in branches.items():
+                if empty := [one for one in expectations if not words(one)]:
+                    raise ValueError(f"{action}.{branch} holds {empty[0]!r}, which names no feature")
+        return with_the_guides(features)
 
 
 class Loaded(NamedTuple):
@@ -210,6 +223,9 @@ def template() -> str:
     lines += ['# features = ["price_velocity", "volume_ratio"]', "# columns = [0, 60]  # cut from a flat observation"]
     for branch, band in EXPECTED_SHARES.items():
         lines += ["", f"[expected.{branch}]", f"low = {band.low}", f"high = {band.high}"]
+    for action, features in EXPECTED_FEATURES.items():
+        lines += ["", f"[decisions.{action}]  # features that should lead it, by branch; | parts alternatives"]
+        lines += [f"{branch} = {_toml(expected)}" for branch, expected in features.items()]
     return "\n".join(lines) + "\n"
 
 

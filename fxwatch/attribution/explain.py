@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,10 +15,12 @@ from fxwatch.attribution.attention import attention, attention_maps
 from fxwatch.attribution.baselines import baselines
 from fxwatch.attribution.consensus import consensus
 from fxwatch.attribution.dead_features import Cause, dead_at_once, dead_features, low_importance
+from fxwatch.attribution.decisions import action_names, decisions, further_decisions
 from fxwatch.attribution.faithfulness import deletion_and_insertion
 from fxwatch.attribution.gradient_flow import gradient_flow
 from fxwatch.attribution.grid import expected_gradients
-from fxwatch.attribution.importance import decisions, rankings, shares, unit_importance
+from fxwatch.attribution.importance import rankings, shares, unit_importance
+from fxwatch.attribution.inside import inside
 from fxwatch.attribution.methods import Attributions
 from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, Meter, choose
 from fxwatch.attribution.randomisation import architecture, parameter_randomisation, random_logit
@@ -26,10 +28,12 @@ from fxwatch.attribution.run_methods import run_methods
 from fxwatch.attribution.spread import concentration, sparsity
 from fxwatch.attribution.stability import stability
 from fxwatch.attribution.subject import BATCH, Subject, batches, rows_of
+from fxwatch.attribution.telemetry import optimizer_telemetry
 from fxwatch.attribution.trust import completeness, infidelity, sensitivity
 from fxwatch.attribution.unexplained import unexplained
 from fxwatch.attribution.units import Units, spread, sum_over_time
 from fxwatch.records.analysis import (
+    Analysis,
     Cost,
     DeadFeatures,
     Estimate,
@@ -40,6 +44,8 @@ from fxwatch.records.analysis import (
     Target,
     Trust,
 )
+from fxwatch.records.expected_features import EXPECTED_FEATURES, ExpectedFeatures
+from fxwatch.records.moments import Moments
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States
 from fxwatch.records.thresholds import GradientLimits
@@ -64,18 +70,31 @@ class Previous:
     low_importance: frozenset[tuple[str, str]] = frozenset()
     randomisation: RandomisationTest | None = None
 
+    @classmethod
+    def of(cls, analysis: Analysis, arrays: Mapping[str, NDArray[np.floating]]) -> "Previous":
+        """What an analysis leaves, with its arrays. Raises KeyError where these have no probe."""
+        low = {
+            (branch, name)
+            for branch, causes in analysis.dead_features.causes.items()
+            for name, cause in causes.items()
+            if cause == "low_importance"
+        }
+        maps = {name.partition("/")[2]: found for name, found in arrays.items() if name.startswith("attention/")}
+        return cls(analysis.id, arrays["probe"], maps, frozenset(low), analysis.trust.parameter_randomisation)
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an explanation is compared with.
+    """What is known besides the policy and its states.
 
-    The run's probe states (None: the states themselves), its previous analysis, and the shares of all units in its last
-    analyses, oldest first (analyses, units).
+    The run's probe states (None: the states themselves), its previous analysis, the shares of all units in its last
+    analyses, oldest first (analyses, units), and Adam's moments by parameter.
     """
 
     probe: States | None = None
     previous: Previous | None = None
     shares: NDArray[np.floating] | None = None
+    moments: Mapping[str, Moments] = field(default_factory=dict)
 
 
 def explain(
@@ -85,26 +104,29 @@ def explain(
     limits: GradientLimits,
     context: Context = Context(),
     *,
-    continuous: Iterable[str] = (),
+    continuous: Collection[str] = (),
+    expected: ExpectedFeatures = EXPECTED_FEATURES,
     progress: Progress = lambda stage: None,  # noqa: ARG005
 ) -> tuple[Explanation, Arrays]:
     """Explain a policy over N states.
 
     `policy` takes the states' branches in order and returns its outputs by name; `continuous` names the outputs that
-    are continuous actions rather than logits. Returns the explanation and its arrays: heat/BRANCH (time, features),
-    the signed mean attribution; attention/LAYER (heads, query, key); probe (states, units). Raises AttributionError.
+    are continuous actions rather than logits; `expected` says which features should lead each action. Returns the
+    explanation and its arrays: heat/BRANCH (time, features), the signed mean attribution; attention/LAYER (heads,
+    query, key); probe (states, units). Raises AttributionError.
     """
     began = time.perf_counter()
     meter = Meter()
     units = Units(states.features)
     inputs = tensors(states, policy)
-    outputs = _answers(policy, inputs, meter)
-    target = _target(settings, list(outputs))
+    outputs = answers(policy, inputs, meter)
+    target = target_of(settings, list(outputs))
     good = torch.stack([output.flatten(1).isfinite().all(1) for output in outputs.values()]).all(0)
     if not bool(good.any()):
         return unexplained(units, settings, len(good), Cost(forwards=meter.forwards, backwards=0, seconds=0.0)), {}
     inputs, outputs = rows_of(inputs, good), {name: output[good] for name, output in outputs.items()}
-    choice = choose(outputs, target, _actions(states, good), continuous=target in continuous)
+    taken = dumped_actions(states, good)
+    choice = choose(outputs, target, taken, continuous=target in continuous)
     explained = Explained(policy, target, meter)
     subject = _subject(explained, inputs, choice.index, units, settings)
 
@@ -117,6 +139,7 @@ def explain(
     trust = _trust(subject, primary, outputs[target], context.previous)
     progress("gradient flow")
     flow = _flow(explained, inputs, choice, settings, limits)
+    flow = flow.model_copy(update={"optimizer": optimizer_telemetry(policy, context.moments)})
     progress("dead features")
     dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context)
     progress("stability")
@@ -124,6 +147,9 @@ def explain(
     maps = attention_maps(policy, probe)
     meter.forwards += len(probe[0]) if maps else 0
     previous = context.previous
+    within = inside(subject, f"{target}, {choice.words}", progress)
+    progress("decisions")
+    names = action_names(choice, target, settings.actions)
     explanation = Explanation(
         target=Target(config=target, words=choice.words, baseline=subject.baselines.words),
         feature_importance=rankings(primary.units, units),
@@ -135,10 +161,15 @@ def explain(
         gradient_flow=flow,
         dead_features=dead,
         stability=stability(probed, _tensor(previous.probe if previous else None), previous.id if previous else None),
-        attention=attention(maps, {n: torch.as_tensor(a) for n, a in previous.attention.items()} if previous else None),
+        attention=within.put_into(
+            attention(maps, {n: torch.as_tensor(a) for n, a in previous.attention.items()} if previous else None)
+        ),
+        layer_attribution=within.layers,
+        neurons=within.neurons,
         dormant_units=dormant_units(policy, inputs) if settings.track_activations else None,
         nonfinite_outputs=int((~good).sum()),
-        decisions=decisions(primary.units, choice.index, units, _action_names(choice, target, settings.actions)),
+        decisions=decisions(primary.units, choice.index, units, names, expected)
+        | further_decisions(subject, outputs, taken, expected, continuous),
         methods=reports,
         cost=Cost(forwards=meter.forwards, backwards=meter.backwards, seconds=round(time.perf_counter() - began, 4)),
     )
@@ -152,7 +183,7 @@ def tensors(states: States, policy: nn.Module) -> Branches:
     return tuple(torch.as_tensor(np.ascontiguousarray(array)).to(dtype) for array in states.branches.values())
 
 
-def _target(settings: AnalysisSettings, outputs: list[str]) -> str:
+def target_of(settings: AnalysisSettings, outputs: list[str]) -> str:
     """The output to explain: where the default is none of the model's, its first. Raises AttributionError."""
     if settings.target in outputs:
         return settings.target
@@ -164,7 +195,7 @@ def _target(settings: AnalysisSettings, outputs: list[str]) -> str:
     )
 
 
-def _answers(policy: nn.Module, inputs: Branches, meter: Meter) -> dict[str, Tensor]:
+def answers(policy: nn.Module, inputs: Branches, meter: Meter) -> dict[str, Tensor]:
     """All outputs at all states. Raises AttributionError where the model answers at random."""
     with torch.no_grad():
         parts: list[dict[str, Tensor]] = [policy(*rows_of(inputs, rows)) for rows in batches(len(inputs[0]))]
@@ -179,7 +210,8 @@ def _answers(policy: nn.Module, inputs: Branches, meter: Meter) -> dict[str, Ten
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def _actions(states: States, good: Tensor) -> Tensor | None:
+def dumped_actions(states: States, good: Tensor) -> Tensor | None:
+    """The actions in the dump at some of its states, a mask (N,): (M,) or (M, heads); None where it has none."""
     return None if states.action is None else torch.as_tensor(np.asarray(states.action, dtype=np.float64))[good]
 
 
@@ -250,20 +282,12 @@ def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tu
     explained = subject.explained
     if probe is not None:
         inputs = tensors(probe, explained.policy)
-        outputs = _answers(explained.policy, inputs, explained.meter)
+        outputs = answers(explained.policy, inputs, explained.meter)
         everything = torch.ones(len(inputs[0]), dtype=torch.bool)
-        choice = choose(outputs, explained.target, _actions(probe, everything), continuous=continuous)
+        choice = choose(outputs, explained.target, dumped_actions(probe, everything), continuous=continuous)
         subject = _subject(explained, inputs, choice.index, subject.units, subject.settings)
     found = expected_gradients(subject, subject.inputs, subject.choice, passes=2)
     return subject.inputs, sum_over_time(found)
-
-
-def _action_names(choice: Choice, target: str, actions: list[str]) -> dict[int, str]:
-    if choice.kind == "scalar":
-        return {0: target}
-    word = "component" if choice.kind == "continuous" else target
-    names = dict(enumerate(actions)) if choice.kind == "discrete" else {}
-    return {index: names.get(index, f"{word} {index}") for index in choice.index.unique().tolist()}
 
 
 def _arrays(primary: Attributions, units: Units, maps: Mapping[str, Tensor], probed: Tensor) -> Arrays:

@@ -3,6 +3,8 @@
 A layer is a module that owns parameters itself; a parameter shared by two layers counts for the first.
 """
 
+import math
+import statistics
 from collections.abc import Mapping
 
 import torch
@@ -121,6 +123,7 @@ def _measure(
     return GradientFlow(
         of=scalar,
         layer_gradients=measured,
+        decades_per_layer=_slope(measured, successors),
         vanishing_gradients=vanishing,
         exploding_gradients=exploding,
         unused=unused,
@@ -140,6 +143,25 @@ def _drops(measured: Mapping[str, LayerGradient], successors: set[tuple[str, str
         if near is not None and far is not None and far.norm / near.norm < limit:
             found.append(Drop(from_=after, to=before, ratio=far.norm / near.norm))
     return sorted(found, key=lambda drop: (drop.ratio, drop.from_, drop.to))
+
+
+def _slope(measured: Mapping[str, LayerGradient], successors: set[tuple[str, str]]) -> float | None:
+    """Least-squares slope of log10 of the norm over the number of layers between a layer and the outputs."""
+    feeds: dict[str, set[str]] = {}
+    for before, after in successors:
+        feeds.setdefault(after, set()).add(before)
+    inner = {before for before, _ in successors}
+    depth = dict.fromkeys({after for _, after in successors} - inner, 0)
+    ahead = list(depth)
+    for layer in ahead:
+        for before in feeds.get(layer, ()):
+            if before not in depth:
+                depth[before] = depth[layer] + 1
+                ahead.append(before)
+    points = [(depth[name], math.log10(one.norm)) for name, one in measured.items() if name in depth and one.norm > 0]
+    if len({far for far, _ in points}) < 2:
+        return None
+    return statistics.linear_regression(*zip(*points, strict=True)).slope
 
 
 def _with_silent(order: list[str], names: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from fxwatch.attribution.subject import Subject
 def expected_gradients(subject: Subject, inputs: Branches, choice: torch.Tensor, passes: int) -> Branches:
     """Signed attributions of M samples, in the inputs' shapes.
 
-    Baseline k of K stands at position (k + ½)/K of its path, shifted by K/passes places from pass to pass.
+    The path is cut into `passes` equal stretches, in each of which baseline k of K stands at position (k + ½)/K.
     """
     references, samples = subject.baselines.count, len(choice)
     state = torch.arange(samples).repeat(references)
@@ -21,7 +21,7 @@ def expected_gradients(subject: Subject, inputs: Branches, choice: torch.Tensor,
     steps = tuple(x[state] - b[reference] for x, b in zip(inputs, subject.baselines.samples, strict=True))
     total = tuple(torch.zeros_like(x) for x in inputs)
     for turn in range(passes):
-        position = ((reference + turn * references / passes) % references + 0.5) / references
+        position = (turn + (reference + 0.5) / references) / passes
         points = tuple(
             b[reference] + position.view(-1, *[1] * (step.ndim - 1)).to(step.dtype) * step
             for b, step in zip(subject.baselines.samples, steps, strict=True)

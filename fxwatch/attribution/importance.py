@@ -1,17 +1,14 @@
 """How important each feature and branch is, and how sure that is."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from fxwatch.attribution.statistics import resampled_means
 from fxwatch.attribution.units import Units
-from fxwatch.records.analysis import BranchShare, Decision, Ranking, Unit
+from fxwatch.records.analysis import BranchShare, Ranking, Unit
 from fxwatch.records.base import finite
 
 _INTERVAL = torch.tensor([0.025, 0.975], dtype=torch.float64)
-_LEADING = 5
 
 
 def shares(importance: Tensor) -> Tensor:
@@ -56,16 +53,6 @@ def rankings(signed: Tensor, units: Units) -> dict[str, Ranking]:
         scores = part / length if length > 0 else part
         order = scores.argsort(descending=True, stable=True).tolist()
         found[branch] = [(units.features[branch][place], float(scores[place])) for place in order]
-    return found
-
-
-def decisions(signed: Tensor, choice: Tensor, units: Units, names: Mapping[int, str]) -> dict[str, Decision]:
-    """For each action taken: in how many states, and the leading features by branch over those."""
-    found = {}
-    for action in choice.unique().tolist():
-        rows = choice == action
-        leading = {branch: ranking[:_LEADING] for branch, ranking in rankings(signed[rows], units).items()}
-        found[names[action]] = Decision(count=int(rows.sum()), features=leading)
     return found
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from fxwatch.attribution.importance import known
-from fxwatch.attribution.statistics import jaccard, spearman
+from fxwatch.attribution.importance import known, shares
+from fxwatch.attribution.statistics import jaccard, kendall, rank_biased_overlap, spearman
 from fxwatch.records.analysis import Stability
 
 SPLITS = 200
@@ -27,6 +27,9 @@ def stability(probe: Tensor, previous: Tensor | None, previous_id: str | None) -
     return Stability(
         previous=previous_id,
         spearman=known(spearman(a, b)),
+        kendall=known(kendall(a, b)),
+        rank_biased_overlap=rank_biased_overlap(a, b),
+        total_variation=float((shares(a) - shares(b)).abs().sum() / 2),
         jaccard10=known(jaccard(a, b)),
         null_low=null_low,
         reason=None if null_low is not None else f"fewer than {FEWEST_STATES} probe states: no noise band",

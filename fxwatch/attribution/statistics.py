@@ -29,6 +29,30 @@ def spearman(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(length > 0, (x * y).sum(-1) / length, torch.nan).clamp(-1, 1)
 
 
+def kendall(a: Tensor, b: Tensor) -> Tensor:
+    """Kendall's τ-b of two vectors; NaN where either is constant."""
+    order_a, order_b = ((x[:, None] - x[None, :]).sign().double() for x in (a, b))
+    agree, told_a, told_b = (order_a * order_b).sum(), order_a.square().sum(), order_b.square().sum()
+    return torch.where(told_a * told_b > 0, agree / (told_a * told_b).sqrt(), torch.nan)
+
+
+def rank_biased_overlap(a: Tensor, b: Tensor, persistence: float = 0.9) -> float:
+    """Overlap of two rankings, largest first, that weighs depth d by p^(d-1), with the unseen tail extrapolated.
+
+    Webber, Moffat and Zobel 2010, equation 32, for two full rankings.
+    """
+    first, second = a.argsort(descending=True, stable=True).tolist(), b.argsort(descending=True, stable=True).tolist()
+    total, weight, overlap = 0.0, 1.0, 0
+    seen: tuple[set[int], set[int]] = (set(), set())
+    for depth, (x, y) in enumerate(zip(first, second, strict=True), 1):
+        seen[0].add(x)
+        seen[1].add(y)
+        overlap = len(seen[0] & seen[1])
+        total += weight * overlap / depth
+        weight *= persistence
+    return (1 - persistence) * total + weight * overlap / len(first)
+
+
 def jaccard(a: Tensor, b: Tensor, top: int = 10) -> Tensor:
     """Overlap of the `top` largest along the last axis: size of the intersection over the union."""
     top = min(top, a.shape[-1])

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from fxwatch import exit_codes
-from fxwatch.config import load_config
+from fxwatch.config import Config, load_config
 from fxwatch.daemon.jobs import ExplainJob, Trouble
 from fxwatch.daemon.limits import limit_process
 from fxwatch.records.base import Verdict, at_or_below
@@ -35,19 +35,11 @@ def analyze(
     from fxwatch.records.lines import console_lines
     from fxwatch.store.write import as_json as analysis_json
 
-    job = ExplainJob(
-        checkpoint=str(checkpoint.absolute()),
-        checkpoint_name=str(checkpoint),
-        states=str(states.absolute()),
-        states_name=str(states),
-        run="default",
-        store="",
-        config=config,
-    )
+    job = job_of(checkpoint, states, config)
     try:
         made = explain_files(job, open_files(job), None, lambda stage: None)  # noqa: ARG005
     except (LoadError, AttributionError) as error:
-        return _refuse(trouble(error), job)
+        return refuse(trouble(error), job)
     analysis = made.analysis
     if as_json:
         sys.stdout.write(analysis_json(analysis).decode())
@@ -69,7 +61,21 @@ def analyze(
     return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
 
 
-def _refuse(answer: Trouble, job: ExplainJob) -> int:
+def job_of(checkpoint: Path, states: Path, config: Config) -> ExplainJob:
+    """The job of explaining a checkpoint over a dump, outside any store."""
+    return ExplainJob(
+        checkpoint=str(checkpoint.absolute()),
+        checkpoint_name=str(checkpoint),
+        states=str(states.absolute()),
+        states_name=str(states),
+        run="default",
+        store="",
+        config=config,
+    )
+
+
+def refuse(answer: Trouble, job: ExplainJob) -> int:
+    """Say why there is no analysis. Returns the exit code."""
     file = job.checkpoint_name if answer.culprit == "checkpoint" else job.states_name
     verb = "failed" if answer.outcome == "failed" else f"is {answer.outcome}"
     say(f"fxwatch: {file} {verb}: {answer.reason}")

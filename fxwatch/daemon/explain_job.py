@@ -3,7 +3,7 @@
 import io
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,8 +101,9 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
         chosen,
         config.analysis,
         config.thresholds.gradient,
-        past,
+        replace(past, moments=loaded.moments),
         continuous=loaded.continuous,
+        expected=config.decisions,
         progress=progress,
     )
     judged, findings = judge(explanation, config.thresholds, config.expected, earlier.health if earlier else None)

@@ -52,14 +52,6 @@ def _previous(run: Run, earlier: Analysis) -> Previous | None:
     try:
         with np.load(run.analysis(earlier.id).arrays, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files if name == "probe" or name.startswith("attention/")}
-        probe = arrays.pop("probe")
+        return Previous.of(earlier, arrays)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    low = {
-        (branch, name)
-        for branch, causes in earlier.dead_features.causes.items()
-        for name, cause in causes.items()
-        if cause == "low_importance"
-    }
-    maps = {name.removeprefix("attention/"): array for name, array in arrays.items()}
-    return Previous(earlier.id, probe, maps, frozenset(low), earlier.trust.parameter_randomisation)

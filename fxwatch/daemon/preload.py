@@ -10,7 +10,12 @@ import os
 import pkgutil
 import sys
 
+import torch
+
 import fxwatch.daemon.worker  # noqa: F401
+
+# a first optimizer imports much of torch, and factories of reinforcement learning libraries make one with the policy
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 
 _model = json.loads(os.environ.get("FXWATCH_PRELOAD", "{}"))
 if _model.get("factory"):

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -16,12 +16,17 @@ from fxwatch.load.errors import LoadError
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What a checkpoint holds: parameters by name, when it was written, and, of an SB3 zip, its plain-text fields."""
+    """What a checkpoint holds.
+
+    Parameters by name, when it was written, of an SB3 zip its plain-text fields, and the optimizer's state where it is
+    there.
+    """
 
     state: Mapping[str, Tensor]
     step: int | None = None
     update: int | None = None
     sb3: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: Mapping[Any, Any] = field(default_factory=dict)
 
 
 def read_weights(content: Content, state_dict_key: str = "auto") -> Weights:
@@ -31,10 +36,11 @@ def read_weights(content: Content, state_dict_key: str = "auto") -> Weights:
     if content.format == "safetensors":
         weights = Weights(*safetensors_file.read(content.data))
     elif content.format == "sb3":
-        state, plain = sb3_file.read(io.BytesIO(content.data))
-        weights = Weights(state, *counters(plain), plain)
+        state, plain, found = sb3_file.read(io.BytesIO(content.data))
+        weights = Weights(state, *counters(plain), plain, found)
     else:
-        weights = Weights(*torch_file.read(io.BytesIO(content.data), state_dict_key))
+        state, step, update, found = torch_file.read(io.BytesIO(content.data), state_dict_key)
+        weights = Weights(state, step, update, optimizer=found)
     if weights.step is not None:
         return weights
-    return Weights(weights.state, step_in_name(content.path), weights.update, weights.sb3)
+    return replace(weights, step=step_in_name(content.path))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from fxwatch.load.checkpoint import Weights
 from fxwatch.load.errors import LoadError
 from fxwatch.load.factory import build, private, put_weights
+from fxwatch.load.optimizer import moments
 from fxwatch.load.outputs import named_outputs
 from fxwatch.load.sb3_default import ActionSpace, named_actions, rebuild
 from fxwatch.load.torch_file import first_sentence
+from fxwatch.records.moments import Moments
 from fxwatch.records.settings import ModelSettings
 from fxwatch.records.states import States
 
@@ -22,13 +24,16 @@ Call = Literal["dict", "kwargs", "args", "concat"]
 
 @dataclass(frozen=True, slots=True)
 class LoadedPolicy:
-    """A private copy of the model in eval mode; the branches in its own order where it has one, with their shapes; and
-    the names of its outputs that are continuous actions.
+    """A private copy of the model in eval mode, ready to be called.
+
+    The branches in its own order where it has one, with their shapes; the names of its outputs that are continuous
+    actions; and Adam's moments by parameter where the checkpoint has them.
     """
 
     model: nn.Module
     shapes: Mapping[str, tuple[int, ...]] | None = None
     continuous: frozenset[str] = frozenset()
+    moments: Mapping[str, Moments] = field(default_factory=dict)
 
     def over(self, branches: list[str], settings: ModelSettings) -> nn.Module:
         """The policy as a function of these branches, in this order."""
@@ -53,8 +58,13 @@ def load_policy(weights: Weights, settings: ModelSettings) -> LoadedPolicy:
     if settings.factory is None and weights.sb3:
         policy, shapes = rebuild(weights.state, weights.sb3)
         continuous = frozenset({"action"}) if policy.space.continuous else frozenset[str]()
-        return LoadedPolicy(private(policy), shapes, continuous)
+        return LoadedPolicy(private(policy), shapes, continuous, moments(weights.optimizer, policy, weights.state))
     model = private(put_weights(build(settings), weights.state))
+    return replace(policy_of(model), moments=moments(weights.optimizer, model, weights.state))
+
+
+def policy_of(model: nn.Module) -> LoadedPolicy:
+    """A model that is private already, as its kind is called."""
     if Sb3Policy.fits(model):
         wrapped = Sb3Policy(model)
         return LoadedPolicy(wrapped, wrapped.shapes, frozenset({"action"}) if wrapped.space.continuous else frozenset())

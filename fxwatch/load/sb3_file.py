@@ -12,22 +12,27 @@ from fxwatch.load.errors import LoadError
 from fxwatch.load.torch_file import is_state_dict, load_tensors, strip_wrappers
 
 _LARGEST_DATA = 50_000_000
+_OPTIMIZER = "policy.optimizer.pth"
 
 
-def read(file: IO[bytes]) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
-    """The policy's state dict and the plain fields of the algorithm. Raises LoadError."""
+def read(file: IO[bytes]) -> tuple[Mapping[str, Tensor], Mapping[str, Any], Mapping[Any, Any]]:
+    """The policy's state dict, the plain fields of the algorithm, and the optimizer's state. Raises LoadError."""
     try:
         with zipfile.ZipFile(file) as archive:
             policy = archive.read("policy.pth")
             if archive.getinfo("data").file_size > _LARGEST_DATA:
                 raise LoadError(f"its data field is larger than {_LARGEST_DATA // 1_000_000} MB", "refused")
             fields = json.loads(archive.read("data"))
+            memory = archive.read(_OPTIMIZER) if _OPTIMIZER in archive.namelist() else None
     except (zipfile.BadZipFile, KeyError, OSError, ValueError, RecursionError, NotImplementedError, EOFError) as error:
         raise LoadError(f"the Stable-Baselines3 archive cannot be read: {error}") from None
     state = load_tensors(io.BytesIO(policy))
     if not is_state_dict(state) or not isinstance(fields, dict):
         raise LoadError("the Stable-Baselines3 archive does not hold a policy")
-    return strip_wrappers(state), {name: _plain(value) for name, value in fields.items()}
+    weights = strip_wrappers(state)
+    optimizer = load_tensors(io.BytesIO(memory)) if memory is not None else None
+    plain = {name: _plain(value) for name, value in fields.items()}
+    return weights, plain, optimizer if isinstance(optimizer, Mapping) else {}
 
 
 def _plain(value: Any) -> Any:

@@ -31,6 +31,18 @@ class Dump:
     states: States
     left_out: int = 0
     left_out_reason: str | None = None
+    rows: NDArray[np.intp] | None = None
+    """Where the states stand in the file; None where none is left out."""
+
+    def row(self, number: int) -> States:
+        """One state, by its place in the file. Raises LoadError where there is none, or one that is left out."""
+        total = self.states.count + self.left_out
+        if not 0 <= number < total:
+            raise LoadError(f"it has no row {number}: its {total} states are numbered from 0")
+        place = np.array([number]) if self.rows is None else np.flatnonzero(self.rows == number)
+        if not len(place):
+            raise LoadError(f"row {number} is not finite: {self.left_out_reason}")
+        return self.states.take(place)
 
 
 def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
@@ -55,7 +67,7 @@ def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
         raise LoadError("it holds no state")
     features = {name: _names(name, array, names.get(name), inputs.get(name)) for name, array in branches.items()}
     step, _ = counters(texts)
-    return _finite_only(States(branches, features, _only_one_column(action), step))
+    return finite_only(States(branches, features, _only_one_column(action), step))
 
 
 def _read(content: Content) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -172,7 +184,8 @@ def _only_one_column(action: NDArray[Any] | None) -> NDArray[Any] | None:
     return action[:, 0] if action.ndim == 2 and action.shape[1] == 1 else action
 
 
-def _finite_only(states: States) -> Dump:
+def finite_only(states: States) -> Dump:
+    """Leave out the states that hold NaN or Inf. Raises LoadError where all do."""
     bad = np.zeros(states.count, dtype=bool)
     where: list[str] = []
     for name, array in states.branches.items():
@@ -188,4 +201,4 @@ def _finite_only(states: States) -> Dump:
     if bad.all():
         raise LoadError(f"none of its {states.count} states is finite: {reason}")
     rows = np.flatnonzero(~bad)
-    return Dump(states.take(rows), int(bad.sum()), reason)
+    return Dump(states.take(rows), int(bad.sum()), reason, rows)

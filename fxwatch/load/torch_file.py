@@ -11,6 +11,7 @@ from typing_extensions import TypeIs
 
 from fxwatch.load.counters import counters
 from fxwatch.load.errors import LoadError
+from fxwatch.load.optimizer import find_optimizer
 
 STATE_DICT_KEYS = (
     "model_state_dict",
@@ -30,13 +31,16 @@ STATE_DICT_KEYS = (
 )
 
 
-def read(file: IO[bytes], state_dict_key: str) -> tuple[Mapping[str, Tensor], int | None, int | None]:
-    """State dict, step and update. Raises LoadError."""
+def read(
+    file: IO[bytes], state_dict_key: str
+) -> tuple[Mapping[str, Tensor], int | None, int | None, Mapping[Any, Any]]:
+    """State dict, step, update, and the optimizer's state. Raises LoadError."""
     loaded = load_tensors(file)
     if not isinstance(loaded, Mapping):
         raise LoadError(f"it holds a {type(loaded).__name__} and not a dictionary of weights")
     step, update = counters(loaded)
-    return strip_wrappers(find_state_dict(loaded, state_dict_key)), step, update
+    state = strip_wrappers(find_state_dict(loaded, state_dict_key))
+    return state, step, update, find_optimizer(loaded)
 
 
 def load_tensors(file: IO[bytes]) -> Any:

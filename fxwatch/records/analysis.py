@@ -177,8 +177,24 @@ class Drop(Record):
     ratio: float
 
 
+class OptimizerLayer(Record):
+    """What Adam's moments in the checkpoint tell of training's own gradient of a layer, which it sees after clipping.
+
+    `gradient_rms`: its usual norm; `signal_to_noise`: of its mean against its scatter; `update_ratio`: the next update
+    over the weights, both by their length.
+    """
+
+    gradient_rms: float | None = None
+    signal_to_noise: float | None = None
+    update_ratio: float | None = None
+
+
 class GradientFlow(Record):
-    """Gradients of `of` by layer, in the order in which the layers run."""
+    """Gradients of `of` by layer, in the order in which the layers run.
+
+    `decades_per_layer` is the slope of log10 of the norm from layer to layer towards the input: slightly negative is
+    healthy, the guide's gradual decrease.
+    """
 
     of: str
     layer_gradients: dict[str, LayerGradient] = {}
@@ -188,6 +204,8 @@ class GradientFlow(Record):
     zero: list[str] = []
     nonfinite: list[str] = []
     drops: list[Drop] = []
+    decades_per_layer: float | None = None
+    optimizer: dict[str, OptimizerLayer] = {}
     verdict: Verdict = "unknown"
     reason: str | None = None
 
@@ -223,10 +241,15 @@ class Stability(Record):
     """Rankings on the run's fixed probe states against its previous analysis, and what sampling noise alone would give.
 
     `null_low` is the 2.5th percentile of the correlation between random halves of the probe at this checkpoint.
+    `rank_biased_overlap` weighs the head of the ranking (p = 0.9); `total_variation` is half the summed change of
+    shares.
     """
 
     previous: str | None = None
     spearman: float | None = None
+    kendall: float | None = None
+    rank_biased_overlap: float | None = None
+    total_variation: float | None = None
     jaccard10: float | None = None
     null_low: float | None = None
     verdict: Verdict = "unknown"
@@ -234,10 +257,14 @@ class Stability(Record):
 
 
 class AttentionHead(Record):
-    """Mean row entropy over the maximum (0 focused, 1 even); 1 - Jensen-Shannon divergence to the previous analysis."""
+    """Mean row entropy over the maximum (0 focused, 1 even); 1 - Jensen-Shannon divergence to the previous analysis.
+
+    `effect`: mean |change| of the explained scalar when the head is silenced, in deviations of that scalar over states.
+    """
 
     entropy: float | None = None
     stability: float | None = None
+    effect: float | None = None
 
 
 class Attention(Record):
@@ -247,6 +274,64 @@ class Attention(Record):
     entropy: float | None = None
     layers: dict[str, list[AttentionHead]] = {}
     reason: str | None = None
+    effect_reason: str | None = Field(
+        default=None, description="why heads, or some of them, have no effect, where track_layers is set"
+    )
+
+
+class LayerShare(Record):
+    """How much of the change of the explained scalar flows through what a layer gives, as `LayerAttribution` tells it.
+
+    `share` of its size, `signed` of its sign: both are 1 where everything flows through the layer.
+    """
+
+    share: float
+    signed: float
+
+
+class LayerAttribution(Record):
+    """Conductance of layers, and of blocks of layers, in the order in which they run; a later call is `name#2`.
+
+    `completeness_error`: what the inputs' conductance by the same steps misses of the change, relative to it.
+    """
+
+    layers: dict[str, LayerShare] = {}
+    of: str = ""
+    completeness_error: float | None = None
+    steps: int | None = None
+    reason: str | None = None
+
+
+class Neuron(Record):
+    """A channel of what a layer gives, its share of the decision as `LayerShare` has it, and what it reads.
+
+    `features`: branch, feature and its share of all that the neuron reads, best first.
+    """
+
+    index: int
+    share: float
+    signed: float
+    features: list[tuple[str, str, float]] = []
+
+
+class NeuronAttributions(Record):
+    """The leading neurons of one layer, by share."""
+
+    layer: str
+    neurons: list[Neuron] = []
+    reason: str | None = None
+
+
+class ExpectedFeature(Record):
+    """A feature that should lead a decision: in the words of the guide or the config, and those of the model it means.
+
+    `rank` is the best one's place in its branch, 1 for the first; leading is the upper half of a branch, at most five.
+    """
+
+    words: str
+    features: list[str] = []
+    rank: int | None = None
+    leading: bool = False
 
 
 class Decision(Record):
@@ -254,6 +339,19 @@ class Decision(Record):
 
     count: int
     features: dict[str, Ranking]
+    signed: dict[str, dict[str, float]] = Field(
+        default={},
+        description="mean signed attribution of the leading features over those states: above nought it speaks for "
+        "the action, compared with the baselines",
+    )
+    expected: dict[str, list[ExpectedFeature]] = {}
+    agreement: float | None = Field(
+        default=None, description="fraction of the expected features that lead, of those that the model has"
+    )
+    by_chance: float | None = Field(
+        default=None, description="the agreement that features in random order would have on average"
+    )
+    reason: str | None = Field(default=None, description="why there are no features, or no agreement")
 
 
 class MethodReport(Record):
@@ -318,6 +416,12 @@ class Explanation(Record):
     dormant_units: dict[str, float] | None = Field(
         default=None,
         description="fraction of dormant units that feed each linear layer, where track_activations is set",
+    )
+    layer_attribution: LayerAttribution | None = Field(
+        default=None, description="what flows through each layer, where track_layers is set"
+    )
+    neurons: NeuronAttributions | None = Field(
+        default=None, description="the leading neurons of the layer that neuron_layer names"
     )
     nonfinite_outputs: int = Field(
         default=0, description="states at which the model gives NaN or Inf; left out of all else"

@@ -9,7 +9,17 @@ from fxwatch.records.thresholds import Strict
 BaselineType = Literal["background", "mean", "zero", "gaussian"]
 
 MethodName = Literal[
-    "integrated_gradients", "gradient_shap", "deep_lift", "saliency", "input_x_gradient", "feature_ablation"
+    "integrated_gradients",
+    "expected_gradients",
+    "gradient_shap",
+    "deep_lift",
+    "saliency",
+    "input_x_gradient",
+    "feature_ablation",
+    "occlusion",
+    "shapley_value_sampling",
+    "kernel_shap",
+    "noise_tunnel",
 ]
 
 
@@ -39,6 +49,8 @@ class AnalysisSettings(Strict):
     baseline_type: BaselineType = Field("background", description="what a state is compared with")
     track_gradients: bool = Field(True, description="measure gradient flow by layer")  # noqa: FBT003
     track_activations: bool = Field(False, description="measure dormant units by layer")  # noqa: FBT003
+    track_layers: bool = Field(False, description="measure what flows through each layer and attention head")  # noqa: FBT003
+    neuron_layer: str = Field("", description="a layer whose leading neurons are explained; empty: none")
     every: int = Field(1, ge=1, description="analyse every Nth checkpoint of a run")
     max_states: int = Field(32, ge=1, description="states analysed of a dump, evenly over it")
     dead_min_history: int = Field(10, ge=1, description="analyses before low importance may call a feature dead")

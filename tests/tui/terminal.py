@@ -26,7 +26,7 @@ class Terminal:
             for number in ignoring:
                 signal.signal(number, signal.SIG_IGN)
             os.environ.update({"TERM": "xterm-256color", "PYTHONPATH": str(ROOT)})
-            os.execv(sys.executable, [sys.executable, "-c", program, *arguments])  # noqa: S606 - as this test means to
+            os.execv(sys.executable, [sys.executable, "-c", program, *arguments])
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.attributes = termios.tcgetattr(self.master)
         self.status: int | None = None

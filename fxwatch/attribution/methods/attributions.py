@@ -1,0 +1,56 @@
+"""What every method returns, whatever it computes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fxwatch.attribution.policy import Branches
+from fxwatch.attribution.subject import Subject
+
+SEED = 20240501
+"""Of every method that draws: a state's draws begin with SEED + its row, whatever the other states are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributions:
+    """What a method says of N states.
+
+    `units`: (N, units), signed. `time`: signed attribution by time step, averaged over states, each branch
+    (time, features), where the method has any. `delta`: (N,) the error of completeness. `distrust`: why it has no vote.
+    `steps`, `successive`: mean number of steps on the path, and how far the attribution moved at the last doubling.
+    """
+
+    units: Tensor
+    time: Branches | None = None
+    delta: Tensor | None = None
+    distrust: str | None = None
+    steps: float | None = None
+    successive: float | None = None
+
+
+Method = Callable[[Subject], Attributions]
+
+
+def by_time(attributions: Branches) -> Branches:
+    """Mean over N states by time step: (N, time, features) or (N, features) -> (time, features) or (1, features)."""
+    return tuple(part.mean(0) if part.ndim == 3 else part.mean(0, keepdim=True) for part in attributions)
+
+
+def mean_change(subject: Subject) -> Tensor:
+    """What the output of each state is above its mean over the baselines: (N,).
+
+    A baseline is judged by the component that the state is explained by.
+    """
+    kinds, kind = torch.unique(subject.choice, return_inverse=True)
+    references = subject.baselines.count
+    every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in subject.baselines.samples)
+    left = subject.values(every, kinds.repeat_interleave(references)).view(len(kinds), references).mean(1)
+    return subject.values(subject.inputs, subject.choice) - left[kind]
+
+
+def change_from_centre(subject: Subject) -> Tensor:
+    """What the output of each state is above that at the centre of the baselines: (N,)."""
+    reference = tuple(b.expand_as(x) for x, b in zip(subject.inputs, subject.baselines.centre, strict=True))
+    return subject.values(subject.inputs, subject.choice) - subject.values(reference, subject.choice)
