@@ -60,7 +60,7 @@ def test_what_is_complete_is_explained_and_written_as_the_contract_says(project:
     assert sum(unit["share"] for branch in second["units"].values() for unit in branch.values()) == pytest.approx(1)
     assert second["stability"]["previous"] == first["id"]
     assert second["branches"]["portfolio"]["expected"] == {"low": 0.4, "high": 0.6}
-    assert set(second["decisions"]) <= {"HOLD", "BUY", "SELL"}
+    assert set(second["decisions"]) <= {"HOLD", "BUY", "SELL", *(f"action_size {size}" for size in range(4))}
     assert second["attention"]["reason"] == "the model has no nn.MultiheadAttention"
     assert second["cost"]["forwards"] > 0
     assert second["cost"]["peak_rss_bytes"] > 0

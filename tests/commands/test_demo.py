@@ -8,15 +8,12 @@ import time
 from pathlib import Path
 
 import psutil
-import pytest
 
 from fxwatch import exit_codes
 from fxwatch.records.lines import COMPLETED
 from fxwatch.store.layout import Store
 from fxwatch.store.read import read_analysis, read_history
 from tests.project import ROOT, command, environ, eventually
-
-pytest.importorskip("stable_baselines3")
 
 
 def programs_of(folder: Path) -> list[psutil.Process]:
