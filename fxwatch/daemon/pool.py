@@ -63,12 +63,9 @@ class ProcessPerJob(Executor):
         """Take no more jobs."""
         self._threads.shutdown(wait=wait, cancel_futures=cancel_futures)
 
-    def end(self, patience: float) -> None:
-        """Take no more jobs, wait for the running ones for so many seconds, then end them."""
+    def end(self) -> None:
+        """Take no more jobs, and end those that run."""
         self.shutdown(wait=False, cancel_futures=True)
-        until = time.monotonic() + patience
-        while self._running and time.monotonic() < until:
-            time.sleep(0.05)
         with self._lock:
             for process in self._running:
                 process.kill()

@@ -3,11 +3,12 @@
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fxwatch.config import Config
+from fxwatch.daemon.drawings import Drawings
 from fxwatch.daemon.heartbeat import Heartbeat
 from fxwatch.daemon.intake import Intake
 from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Trouble, do_job, parse_answer
@@ -54,7 +55,7 @@ class Daemon:
         self._pool = ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
         self._explaining: dict[Future[str], Work] = {}
         self._drawing: dict[Future[str], DrawJob] = {}
-        self._to_draw: list[DrawJob] = []
+        self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
         self._drawn_at = time.monotonic()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched)
@@ -153,25 +154,17 @@ class Daemon:
 
     def _published(self, analysis: Analysis) -> None:
         self._analysed += 1
-        store = str(self._store.root)
-        others = [job.model_copy(update={"newest": job.newest and job.run != analysis.run}) for job in self._to_draw]
-        self._to_draw = [
-            *others,
-            DrawJob(
-                store=store, run=analysis.run, analysis=analysis.id, newest=True, thresholds=self._config.thresholds
-            ),
-        ]
+        self._drawings.add(analysis.run, analysis.id)
 
     def _dispatch(self) -> None:
         """Fill the free places: with analyses first, though no report waits longer than half a minute."""
         while len(self._explaining) + len(self._drawing) < self._config.daemon.workers:
-            late = bool(self._to_draw) and time.monotonic() - self._drawn_at > LATEST_DRAWING
+            late = len(self._drawings) > 0 and time.monotonic() - self._drawn_at > LATEST_DRAWING
             work = None if late else self._plan.take(time.monotonic())
             if work is not None:
                 self._explain(work)
-            elif self._to_draw:
-                job = self._to_draw.pop()
-                self._drawing[self._submit(job)] = job
+            elif (drawing := self._drawings.take()) is not None:
+                self._drawing[self._submit(drawing)] = drawing
                 self._drawn_at = time.monotonic()
             else:
                 return
@@ -221,21 +214,23 @@ class Daemon:
         )
 
     def _all_done(self, elapsed: float) -> bool:
-        busy = self._explaining or self._drawing or self._to_draw or self._plan.waiting()
+        busy = self._explaining or self._drawing or len(self._drawings) or self._plan.waiting()
         return not busy and (not self._watcher.settling() or elapsed > PATIENCE_ONCE)
 
     def _seconds_to_wait(self) -> float:
         now = time.monotonic()
         next_at = self._plan.next_at()
         put_off = [max(0.1, next_at - now)] if next_at is not None else []
-        wait = min(self._watcher.seconds_to_next(), self._heartbeat.seconds_to_next(now), *put_off)
-        return max(wait, 1.0) if self._store_is_full else wait
+        seconds = min(self._watcher.seconds_to_next(), self._heartbeat.seconds_to_next(now), *put_off)
+        return max(seconds, 1.0) if self._store_is_full else seconds
 
     def _end(self) -> None:
         """Finish what can be finished soon, and leave the rest for the next start."""
         if self._hints is not None:
             self._hints.stop()
-        self._pool.end(0.0 if not self._explaining else PATIENCE_AT_THE_END)
+        self._drawing |= {self._submit(job): job for job in self._drawings.take_pages(self._config.daemon.workers)}
+        wait([*self._explaining, *self._drawing], PATIENCE_AT_THE_END)
+        self._pool.end()
         try:
             self._collect_finished_only()
             self._beat("stopped")

@@ -97,6 +97,22 @@ def test_the_same_is_never_analysed_twice_and_what_is_new_is(project: Project) -
     assert [found["id"][:9] for found in project.analyses()] == ["step-none"] * 3
 
 
+def test_reports_that_an_earlier_daemon_did_not_draw_are_drawn(project: Project) -> None:
+    project.states()
+    for step in (100, 200):
+        project.checkpoint(f"model_{step}.pt", seed=step, global_step=step)
+    assert project.run("daemon", "outputs", "--once").returncode == exit_codes.OK
+    run = project.store.run("default")
+    pages = [run.analysis(found["id"]).png for found in project.analyses()]
+    newest = pages[1].read_bytes()
+    for page in (*pages, run.png):
+        page.unlink()
+    assert project.run("daemon", "outputs", "--once").returncode == exit_codes.OK
+    assert len(project.analyses()) == 2
+    assert pages[0].exists()
+    assert pages[1].read_bytes() == run.png.read_bytes() == newest
+
+
 def test_a_new_recipe_is_a_new_analysis(project: Project) -> None:
     project.states()
     project.checkpoint()

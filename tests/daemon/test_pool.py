@@ -54,7 +54,7 @@ def pool(stages: list[str]) -> Iterator[ProcessPerJob]:
 
     made = ProcessPerJob(2, 1, ModelSettings(), hear)
     yield made
-    made.end(0)
+    made.end()
 
 
 def test_a_job_answers_and_tells_its_stages(pool: ProcessPerJob, stages: list[str]) -> None:
@@ -96,7 +96,7 @@ def test_no_job_outlives_the_pool(stages: list[str], tmp_path: Path) -> None:
     until = time.monotonic() + 60
     while not (tmp_path / "pid").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    pool.end(0)
+    pool.end()
     with pytest.raises(JobError):
         future.result(10)
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
