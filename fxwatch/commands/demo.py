@@ -31,6 +31,8 @@ def demo(folder: Path | None, *, headless: bool, analyses: int) -> int:
                 return _follow(session, analyses, store)
             from fxwatch.tui.app import Monitor
 
+            say(f"fxwatch: training and explaining in {session.folder}; the monitor comes with the daemon's first sign")
+            session.wait_for(store.status)
             Monitor(store, watched=watched).run()
             session.check()
     except SessionError as error:

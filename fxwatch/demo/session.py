@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +52,13 @@ class Session:
             self.check()
             yield line.rstrip("\n")
         raise SessionError(self._last_words("daemon"))
+
+    def wait_for(self, file: Path) -> None:
+        """Wait until a file is there, for a few seconds at most. Raises SessionError where a program has ended."""
+        until = time.monotonic() + _GRACE
+        while not file.exists() and time.monotonic() < until:
+            self.check()
+            time.sleep(0.05)
 
     def check(self) -> None:
         """Raise SessionError where a program has ended."""

@@ -53,4 +53,4 @@ def _no_results(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
     files = ", ".join(f"{number:,} {state}" for state, number in (daemon.files if daemon else {}).items() if number)
     seen = f"It has seen these files: {files}." if files else "It has seen no checkpoint yet."
     trouble = f" Its last trouble: {name(daemon.last_trouble)}." if daemon is not None and daemon.last_trouble else ""
-    return [(f"No analysis yet, but the {words}. {seen}{trouble}", []), ("The first analysis appears here.", [])]
+    return [(f"No analysis yet; {words}. {seen}{trouble}", []), ("The first analysis appears here.", [])]
