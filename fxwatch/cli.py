@@ -134,6 +134,27 @@ def analyze(
     raise typer.Exit(run(checkpoint, states, config, output, as_json=as_json, fail_on=fail_on))
 
 
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="A checkpoint, the folder of an analysis, or FILE:ROW.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other one, of the same kind.")],
+    *,
+    states: Annotated[
+        Path | None,
+        typer.Option(help="For checkpoints: a dump of states.", show_default="the newest dump beside or above B"),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="For states, FILE:ROW with rows from 0: the policy that decides.")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what differs between two checkpoints, two analyses, or two decisions."""
+    from fxwatch.commands.compare import compare as run
+
+    raise typer.Exit(run(a, b, states, checkpoint, config, as_json=as_json))
+
+
 @config_app.command("init")
 def config_init(
     path: Annotated[Path | None, typer.Argument(help="File to write.", show_default="./config.toml")] = None,

@@ -5,10 +5,10 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import tomli
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
 from fxwatch.records.expected_features import EXPECTED_FEATURES, with_the_guides, words
 from fxwatch.records.settings import AnalysisSettings, InputSettings, ModelSettings
@@ -41,6 +41,15 @@ class StoreSettings(Strict):
     dir: str | None = Field(None, description="folder of the results; DIR/fxwatch where not set")
 
 
+def _with_a_word(expectation: str) -> str:
+    if not words(expectation):
+        raise ValueError(f"{expectation!r} names no feature")
+    return expectation
+
+
+Expectation = Annotated[str, AfterValidator(_with_a_word)]
+
+
 class Config(Strict):
     """All settings; every key has a default."""
 
@@ -49,7 +58,7 @@ class Config(Strict):
     analysis: AnalysisSettings = AnalysisSettings()
     thresholds: Thresholds = Thresholds()
     expected: dict[str, Band] = EXPECTED_SHARES
-    decisions: dict[str, dict[str, list[str]]] = EXPECTED_FEATURES
+    decisions: dict[str, dict[str, list[Expectation]]] = EXPECTED_FEATURES
     daemon: DaemonSettings = DaemonSettings()
     watch: WatchSettings = WatchSettings()
     store: StoreSettings = StoreSettings()
@@ -64,10 +73,6 @@ class Config(Strict):
     def _keep_the_guides_other_features(
         cls, features: dict[str, dict[str, list[str]]]
     ) -> dict[str, dict[str, list[str]]]:
-        for action, branches in features.items():
-            for branch, expectations in branches.items():
-                if empty := [one for one in expectations if not words(one)]:
-                    raise ValueError(f"{action}.{branch} holds {empty[0]!r}, which names no feature")
         return with_the_guides(features)
 
 

@@ -6,6 +6,7 @@ are read in the same passes. What their paper asks for is the sum over inputs of
 
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -27,14 +28,28 @@ class Conductance:
 
     `channels`: call of a layer -> (M, channels), summed over positions; a call that gives several tensors has their
     channels side by side. `change`: (M,) of the output. `missed`: (M,) what the conductance of the inputs, which is
-    their attribution, is above that change: the error of the steps. `rows`: (M,) which of the subject's states.
+    their attribution, is above that change: the error of the steps. `rows`: (M,) which of the subject's states. `axes`:
+    where the samples lie in what each call gives.
     """
 
     channels: dict[str, Tensor]
     change: Tensor
     missed: Tensor
     rows: Tensor
+    axes: Axes
     steps: int
+
+    @property
+    def scale(self) -> float:
+        """Σ|Δ| of the output over the states, against which flows are measured."""
+        return float(self.change.abs().sum())
+
+    @property
+    def no_scale(self) -> str | None:
+        """Why no flow can be measured, where none can."""
+        if self.scale == 0:
+            return "the output is the same at every state and at the centre of the baselines"
+        return None if isfinite(self.scale) else "the output is NaN or Inf at the centre of the baselines"
 
 
 def conductance(subject: Subject, modules: dict[str, nn.Module]) -> Conductance:
@@ -56,7 +71,7 @@ def conductance(subject: Subject, modules: dict[str, nn.Module]) -> Conductance:
         steps = 2 * steps - 1
     calls = [call for call in axes if all(call in found for found, _ in parts)]
     channels = {call: torch.cat([found[call] for found, _ in parts]) for call in calls}
-    return Conductance(channels, change, missed, rows, steps)
+    return Conductance(channels, change, missed, rows, axes, steps)
 
 
 @cache

@@ -19,7 +19,7 @@ Cause = Literal["constant_input", "zero_projection", "no_functional_effect", "lo
 FEWEST_STATES = 4
 NO_EFFECT = 0.01
 LOW = 0.1
-REVIVED = 2 * LOW
+REVIVED = 2
 OFTEN = 0.9
 _NOUGHT = 1e-6
 
@@ -55,14 +55,15 @@ def dead_at_once(
     return causes, None
 
 
-def low_importance(history: Tensor, was_dead: set[int]) -> set[int]:
+def low_importance(history: Tensor, was_dead: set[int], little: float | None = None) -> set[int]:
     """Units of little importance in at least 90 % of the last analyses: shares (analyses, units), newest last.
 
-    Little is a tenth of an even share. A unit once called dead is alive again when it reaches two tenths.
+    Little is a share below `little`, else below a tenth of an even share. A unit once called dead is alive again when
+    it reaches twice that.
     """
-    even = 1 / history.shape[1]
-    seldom_more = (history < LOW * even).double().mean(0) >= OFTEN
-    still_low = history[-1] < REVIVED * even
+    limit = LOW / history.shape[1] if little is None else little
+    seldom_more = (history < limit).double().mean(0) >= OFTEN
+    still_low = history[-1] < REVIVED * limit
     return {
         unit
         for unit in range(history.shape[1])

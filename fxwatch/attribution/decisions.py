@@ -13,6 +13,7 @@ from torch import Tensor
 from fxwatch.attribution.grid import expected_gradients
 from fxwatch.attribution.importance import rankings
 from fxwatch.attribution.policy import AttributionError, Choice, Explained, choose
+from fxwatch.attribution.reach import out_of_reach
 from fxwatch.attribution.subject import Subject
 from fxwatch.attribution.units import Units, sum_over_time
 from fxwatch.records.analysis import Decision, ExpectedFeature, Ranking
@@ -52,14 +53,13 @@ def further_decisions(
         explained = Explained(subject.explained.policy, name, subject.explained.meter)
         other = replace(subject, explained=explained, choice=choice.index)
         names = action_names(choice, name, [])
-        try:
-            signed = sum_over_time(expected_gradients(other, other.inputs, other.choice, passes=1))
-        except RuntimeError as error:  # an output that is cut from its inputs, for one
-            reason = f"its gradients cannot be computed: {next(iter(str(error).splitlines()), 'no message')}"
+        if unseen := out_of_reach(other):
+            reason = f"no gradient reaches {', '.join(unseen)}, which it depends on"
             counts = choice.index.bincount().tolist()
             found |= {names[one]: Decision(count=counts[one], features={}, reason=reason) for one in names}
-            continue
-        found |= decisions(signed, choice.index, subject.units, names, expected)
+        else:
+            signed = sum_over_time(expected_gradients(other, other.inputs, other.choice, passes=1))
+            found |= decisions(signed, choice.index, subject.units, names, expected)
     return found
 
 
@@ -77,7 +77,7 @@ def _choices(
 ) -> dict[str, Choice]:
     found = {}
     for name, output in outputs.items():
-        if name in {target, "value", *continuous} or output.ndim != 2:
+        if name in {target, "value", *continuous} or output.ndim != 2 or not output.is_floating_point():
             continue
         try:
             choice = choose(dict(outputs), name, action)
@@ -134,4 +134,6 @@ def _by_chance(meant: int, features: int) -> float:
 def _unknown(expected: Mapping[str, Sequence[str]] | None) -> str:
     if expected is None:
         return "nothing is known of what should lead this action; [decisions] in the config says it"
+    if not any(expected.values()):
+        return "[decisions] in the config expects nothing of this action"
     return "the model has none of the features that should lead this action; [decisions] in the config names others"

@@ -121,7 +121,7 @@ def explain(
     inputs = tensors(states, policy)
     outputs = answers(policy, inputs, meter)
     target = target_of(settings, list(outputs))
-    good = torch.stack([output.flatten(1).isfinite().all(1) for output in outputs.values()]).all(0)
+    good = torch.stack([output.reshape(len(output), -1).isfinite().all(1) for output in outputs.values()]).all(0)
     if not bool(good.any()):
         return unexplained(units, settings, len(good), Cost(forwards=meter.forwards, backwards=0, seconds=0.0)), {}
     inputs, outputs = rows_of(inputs, good), {name: output[good] for name, output in outputs.items()}
@@ -196,16 +196,29 @@ def target_of(settings: AnalysisSettings, outputs: list[str]) -> str:
 
 
 def answers(policy: nn.Module, inputs: Branches, meter: Meter) -> dict[str, Tensor]:
-    """All outputs at all states. Raises AttributionError where the model answers at random."""
-    with torch.no_grad():
-        parts: list[dict[str, Tensor]] = [policy(*rows_of(inputs, rows)) for rows in batches(len(inputs[0]))]
-        again: dict[str, Tensor] = policy(*rows_of(inputs, slice(0, BATCH)))
+    """All outputs at all states. Raises AttributionError where the model fails, or answers at random."""
+    try:
+        with torch.no_grad():
+            parts: list[dict[str, Tensor]] = [policy(*rows_of(inputs, rows)) for rows in batches(len(inputs[0]))]
+            again: dict[str, Tensor] = policy(*rows_of(inputs, slice(0, BATCH)))
+    except (RuntimeError, ValueError, LookupError, TypeError, AssertionError) as error:
+        line = next(iter(str(error).splitlines()), "no message")
+        raise AttributionError(
+            f"the model cannot answer {len(inputs[0])} states: {type(error).__name__}: {line}; it must take any number "
+            "of states at once"
+        ) from error
     meter.forwards += len(inputs[0]) + min(BATCH, len(inputs[0]))
     for name, output in again.items():
+        if output.ndim == 0 or len(output) != min(BATCH, len(inputs[0])):
+            raise AttributionError(
+                f"output {name!r} has shape {tuple(output.shape)} for {min(BATCH, len(inputs[0]))} states; its first "
+                "axis must be the states: say in [model.outputs] which outputs there are, without it"
+            )
         if not torch.allclose(output, parts[0][name], rtol=1e-4, atol=1e-6, equal_nan=True):
             raise AttributionError(
-                f"the model answers the same states differently in eval mode (output {name!r}): a random layer is "
-                "active; make dropout and noise depend on self.training"
+                f"the model answers the same states differently in {'training' if policy.training else 'eval'} mode "
+                f"(output {name!r}): a random layer is active, or it keeps state from one call to the next; "
+                + ("call eval() on it" if policy.training else "make dropout and noise depend on self.training")
             )
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

@@ -46,6 +46,8 @@ def deletion_and_insertion(subject: Subject, signed: Tensor) -> tuple[OrderTest,
 
 
 def _order_test(advantages: Tensor) -> OrderTest:
+    if not bool(advantages.isfinite().all()):
+        return OrderTest(reason="the model answers with NaN or Inf where features are put to the baselines")
     return OrderTest(value=float(advantages.mean()), standard_error=standard_error(advantages))
 
 

@@ -57,6 +57,8 @@ def head_effects(subject: Subject) -> HeadEffects:
     rows = torch.tensor(evenly(subject.count, STATES))
     inputs, choice = rows_of(subject.inputs, rows), subject.choice[rows]
     before, calls = _plain(subject, layers, inputs, choice)
+    if not calls:
+        return HeadEffects({}, "no nn.MultiheadAttention of the model runs")
     measured, heads = [], 0
     for call in reversed(calls):
         heads += call.module.num_heads

@@ -3,12 +3,10 @@
 import torch
 from torch import Tensor
 
-from fxwatch.attribution.statistics import resampled_means
+from fxwatch.attribution.statistics import expanded_tail, resampled_means
 from fxwatch.attribution.units import Units
 from fxwatch.records.analysis import BranchShare, Ranking, Unit
 from fxwatch.records.base import finite
-
-_INTERVAL = torch.tensor([0.025, 0.975], dtype=torch.float64)
 
 
 def shares(importance: Tensor) -> Tensor:
@@ -18,11 +16,11 @@ def shares(importance: Tensor) -> Tensor:
 
 
 def unit_importance(signed: Tensor, units: Units) -> tuple[dict[str, dict[str, Unit]], dict[str, BranchShare]]:
-    """Shares of units and branches with 95 % bootstrap intervals over states: signed (N, units)."""
+    """Shares of units and branches, with 95 % bootstrap intervals over states: signed (N, units)."""
     signed = signed.double()
     share = shares(signed.abs().mean(0))
     drawn = shares(resampled_means(signed.abs())) if len(signed) > 1 else None
-    low, high = _interval(drawn, share)
+    low, high = _interval(drawn, share, len(signed))
     by_unit = {
         branch: {
             name: Unit(
@@ -38,7 +36,7 @@ def unit_importance(signed: Tensor, units: Units) -> tuple[dict[str, dict[str, U
     by_branch = {}
     for branch, rows in units.slices().items():
         value = share[rows].sum()
-        low, high = _interval(None if drawn is None else drawn[:, rows].sum(1, keepdim=True), value[None])
+        low, high = _interval(None if drawn is None else drawn[:, rows].sum(1, keepdim=True), value[None], len(signed))
         by_branch[branch] = BranchShare(share=float(value), low=float(low[0]), high=float(high[0]))
     return by_unit, by_branch
 
@@ -61,9 +59,10 @@ def known(value: Tensor) -> float | None:
     return finite(float(value))
 
 
-def _interval(drawn: Tensor | None, value: Tensor) -> tuple[Tensor, Tensor]:
+def _interval(drawn: Tensor | None, value: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Percentiles over the resamples; a single state has no spread, and its interval is the value itself."""
     if drawn is None:
         return value, value
-    low, high = torch.quantile(drawn, _INTERVAL, dim=0)
+    tail = expanded_tail(count)
+    low, high = torch.quantile(drawn, torch.tensor([tail, 1 - tail], dtype=drawn.dtype), dim=0)
     return low, high

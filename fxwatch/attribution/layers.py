@@ -1,5 +1,9 @@
 """Which layers carry the decision: the share of the change of the output that flows through each."""
 
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from fxwatch.attribution.conductance import Conductance, conductance
 from fxwatch.attribution.subject import Subject
 from fxwatch.attribution.taps import tappable
@@ -19,18 +23,28 @@ def layer_attribution(subject: Subject, words: str) -> LayerAttribution:
     if not modules:
         return LayerAttribution(reason="the model has no layer with parameters but itself")
     found = conductance(subject, modules)
-    scale = float(found.change.abs().sum())
-    if scale == 0:
-        return LayerAttribution(reason="the output is the same at every state and at the centre of the baselines")
+    if found.no_scale:
+        return LayerAttribution(reason=found.no_scale)
+    layers = {call: _share(found, flow) for call, flow in found.channels.items() if bool(flow.isfinite().all())}
+    states = "a single state" if len(found.rows) == 1 else f"{len(found.rows)} states"
     return LayerAttribution(
-        layers={call: _share(found, call, scale) for call in found.channels},
-        of=f"{words}: its change from the centre of {subject.baselines.words}, over {len(found.rows)} states",
-        completeness_error=finite(float(found.missed.abs().sum()) / scale),
+        layers=layers,
+        of=f"{words}: its change from the centre of the baselines ({subject.baselines.words}), over {states}",
+        completeness_error=finite(float(found.missed.abs().sum()) / found.scale),
         steps=found.steps,
-        reason=None if found.channels else "no layer gives a tensor with an axis of states",
+        reason=_missing(list(found.channels), layers),
     )
 
 
-def _share(found: Conductance, call: str, scale: float) -> LayerShare:
-    flow = found.channels[call].sum(1)
-    return LayerShare(share=float(flow.abs().sum()) / scale, signed=float((flow * found.change.sign()).sum()) / scale)
+def _share(found: Conductance, channels: Tensor) -> LayerShare:
+    flow = channels.sum(1)
+    return LayerShare(
+        share=float(flow.abs().sum()) / found.scale, signed=float((flow * found.change.sign()).sum()) / found.scale
+    )
+
+
+def _missing(calls: list[str], measured: Mapping[str, LayerShare]) -> str | None:
+    if not calls:
+        return "no layer gives a tensor with an axis of states"
+    left_out = [call for call in calls if call not in measured]
+    return f"NaN or Inf on the way from the baselines in {', '.join(left_out)}" if left_out else None

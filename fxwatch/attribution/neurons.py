@@ -14,7 +14,7 @@ from fxwatch.attribution.conductance import conductance
 from fxwatch.attribution.importance import shares
 from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.subject import Subject, batches, rows_of
-from fxwatch.attribution.taps import Axes, by_channel, sample_axes, tappable, tapped
+from fxwatch.attribution.taps import Axes, by_channel, tappable, tapped
 from fxwatch.attribution.units import sum_over_time
 from fxwatch.records.analysis import Neuron, NeuronAttributions
 
@@ -40,20 +40,18 @@ def neuron_attributions(subject: Subject, layer: str, top: int = 3) -> NeuronAtt
         return NeuronAttributions(
             layer=layer, reason="it is not called that often, or gives no tensor with an axis of states"
         )
-    scale = float(found.change.abs().sum())
-    if scale == 0:
-        return NeuronAttributions(layer=layer, reason="the output is the same at every state")
     flows = found.channels[layer]
-    axes = sample_axes(subject.explained, one, subject.inputs, subject.choice)
+    if found.no_scale or not bool(flows.isfinite().all()):
+        return NeuronAttributions(layer=layer, reason=found.no_scale or "NaN or Inf on the way from the baselines")
     inputs, choice = rows_of(subject.inputs, found.rows), subject.choice[found.rows]
     neurons = []
     for index in flows.abs().sum(0).argsort(descending=True, stable=True)[:top].tolist():
-        read = _features(_Value(subject, layer, modules[name], axes, index), inputs, choice)
+        read = _features(_Value(subject, layer, modules[name], found.axes, index), inputs, choice)
         neurons.append(
             Neuron(
                 index=index,
-                share=float(flows[:, index].abs().sum()) / scale,
-                signed=float((flows[:, index] * found.change.sign()).sum()) / scale,
+                share=float(flows[:, index].abs().sum()) / found.scale,
+                signed=float((flows[:, index] * found.change.sign()).sum()) / found.scale,
                 features=_leading(subject, read),
             )
         )

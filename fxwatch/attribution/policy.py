@@ -51,6 +51,9 @@ class Explained(nn.Module):
         *branches, choice = branches_and_choice
         self.meter.forwards += len(choice)
         output = component(self.policy(*branches)[self.target], choice)
+        for branch in branches:
+            if branch.requires_grad:  # by a branch that the output does not depend on, Captum wants nought and not None
+                output = output + 0 * branch.flatten(1)[:, 0].to(output.dtype)
         if output.requires_grad:
             output.register_hook(self._count_backward)
         return output

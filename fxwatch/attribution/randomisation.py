@@ -6,7 +6,8 @@ that between the random models, not against nought. Sixt et al. 2020 (arXiv 1912
 action must differ from those of another one.
 """
 
-import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations
 
 import torch
@@ -14,7 +15,6 @@ from torch import Tensor, nn
 
 from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.grid import expected_gradients
-from fxwatch.attribution.policy import Explained
 from fxwatch.attribution.statistics import spearman, standard_error
 from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import sum_over_time
@@ -31,17 +31,24 @@ def architecture(policy: nn.Module) -> str:
 
 
 def parameter_randomisation(subject: Subject) -> RandomisationTest:
-    """Agreement of importances between the model and copies with shuffled weights, and between those copies.
+    """Agreement of importances between the model and itself with shuffled weights, and between several such shuffles.
 
-    Each tensor's entries are shuffled, so that the copies have weights of the same sizes, which mean nothing.
+    Each tensor's entries are shuffled, so that the weights have the same sizes, and mean nothing.
     """
+    if all(parameter.numel() < 2 for parameter in subject.explained.policy.parameters()):
+        return RandomisationTest(reason="the model has no parameters that could be shuffled")
     rows = torch.tensor(evenly(subject.count, STATES))
     trained = _importance(subject, rows)
-    copies = [_importance(_shuffled(subject, _SEED + turn), rows) for turn in range(MODELS)]
-    copies = [one for one in copies if bool(one.isfinite().all())]
-    to_random = [float(spearman(trained, one).nanmean()) for one in copies]
-    among = [float(spearman(a, b).nanmean()) for a, b in combinations(copies, 2)]
-    if len(copies) < 2 or any(value != value for value in [*to_random, *among]):  # noqa: PLR0124 - NaN
+    if not bool(trained.isfinite().all()):
+        return RandomisationTest(reason="the attributions hold NaN or Inf")
+    random = []
+    for turn in range(MODELS):
+        with _shuffled(subject.explained.policy, _SEED + turn):
+            random.append(_importance(subject, rows))
+    random = [one for one in random if bool(one.isfinite().all())]
+    to_random = [float(spearman(trained, one).nanmean()) for one in random]
+    among = [float(spearman(a, b).nanmean()) for a, b in combinations(random, 2)]
+    if len(random) < 2 or any(value != value for value in [*to_random, *among]):  # noqa: PLR0124 - NaN
         return RandomisationTest(reason="attributions of the model with shuffled weights do not rank its features")
     among_models = torch.tensor(among, dtype=torch.float64)
     return RandomisationTest(
@@ -61,6 +68,8 @@ def random_logit(subject: Subject, outputs: Tensor) -> SimilarityTest:
     inputs, choice = rows_of(subject.inputs, rows), subject.choice[rows]
     chosen = sum_over_time(expected_gradients(subject, inputs, choice, passes=1))
     other = sum_over_time(expected_gradients(subject, inputs, (choice + 1) % width, passes=1))
+    if not bool(chosen.isfinite().all() and other.isfinite().all()):
+        return SimilarityTest(reason="the attributions hold NaN or Inf")
     agreement = spearman(chosen.double(), other.double())
     if not bool(agreement.isfinite().any()):
         return SimilarityTest(reason="the attributions do not rank the features")
@@ -72,20 +81,19 @@ def _importance(subject: Subject, rows: Tensor) -> Tensor:
     return sum_over_time(found).double().abs()
 
 
-def _shuffled(subject: Subject, seed: int) -> Subject:
+@contextmanager
+def _shuffled(policy: nn.Module, seed: int) -> Iterator[None]:
+    """Let the policy see shuffled parameters while inside; its own stay as they are.
+
+    Not a copy of the policy: one that keeps what it computed as an attribute cannot be copied.
+    """
     generator = torch.Generator().manual_seed(seed)
-    policy = copy.deepcopy(subject.explained.policy)
-    with torch.no_grad():
-        for parameter in policy.parameters():
-            flat = parameter.flatten()
-            parameter.copy_(flat[torch.randperm(flat.numel(), generator=generator)].view_as(parameter))
-    explained = Explained(policy, subject.explained.target, subject.explained.meter)
-    return Subject(
-        explained,
-        subject.inputs,
-        subject.choice,
-        subject.baselines,
-        subject.units,
-        subject.deviation,
-        subject.settings,
-    )
+    own = [(parameter, parameter.data) for parameter in policy.parameters()]
+    try:
+        for parameter, data in own:
+            order = torch.randperm(data.numel(), generator=generator)
+            parameter.data = data.flatten()[order].view_as(data)
+        yield
+    finally:
+        for parameter, data in own:
+            parameter.data = data

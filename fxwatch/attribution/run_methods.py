@@ -3,9 +3,11 @@
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
-from fxwatch.attribution.methods import METHODS, Attributions
+from fxwatch.attribution.methods import BY_GRADIENTS, METHODS, Attributions
 from fxwatch.attribution.policy import AttributionError
+from fxwatch.attribution.reach import out_of_reach
 from fxwatch.attribution.subject import Subject
 from fxwatch.records.analysis import MethodReport
 from fxwatch.records.base import finite
@@ -27,11 +29,12 @@ def run_methods(
     """
     found: dict[str, Attributions] = {}
     reports: dict[str, MethodReport] = {}
+    unseen = ", ".join(out_of_reach(subject))
     for name in method_names(subject):
         progress(name.replace("_", " "))
         meter = subject.explained.meter
         forwards, backwards, began = meter.forwards, meter.backwards, time.perf_counter()
-        result, reason = _attempt(name, subject)
+        result, reason = _attempt(name, subject, unseen if name in BY_GRADIENTS else "")
         status = "failed" if result is None else "degenerate" if result.distrust else "ok"
         if result is not None:
             found[name] = result
@@ -51,7 +54,7 @@ def run_methods(
     return found, reports
 
 
-def _attempt(name: str, subject: Subject) -> tuple[Attributions | None, str | None]:
+def _attempt(name: str, subject: Subject, unseen: str) -> tuple[Attributions | None, str | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Captum's notes on its own hooks, which nobody here can act upon
@@ -61,6 +64,12 @@ def _attempt(name: str, subject: Subject) -> tuple[Attributions | None, str | No
         return None, f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
     if not bool(result.units.isfinite().all()):
         return None, "its attributions hold NaN or Inf"
+    if unseen:
+        reason = (
+            f"no gradient reaches {unseen}, which the output depends on: integers for an embedding, or detach(); "
+            "feature_ablation needs none"
+        )
+        return (replace(result, distrust=reason), reason) if bool(result.units.any()) else (None, reason)
     return result, result.distrust
 
 

@@ -17,12 +17,16 @@ def stability(probe: Tensor, previous: Tensor | None, previous_id: str | None) -
 
     `null_low`: below it lie 2.5 % of the correlations between random halves of the probe, at this checkpoint alone.
     """
+    if not bool(probe.isfinite().all()):
+        return Stability(reason="the attributions on the probe states hold NaN or Inf")
     now = probe.double().abs()
     null_low = _null_low(now)
     if previous is None or previous_id is None:
         return Stability(null_low=null_low, reason="no previous analysis on the same probe states")
     if previous.shape != probe.shape:
         return Stability(null_low=null_low, reason="the previous analysis had other features or states")
+    if not bool(previous.isfinite().all()):
+        return Stability(null_low=null_low, reason="the previous attributions hold NaN or Inf")
     a, b = now.mean(0), previous.double().abs().mean(0)
     return Stability(
         previous=previous_id,

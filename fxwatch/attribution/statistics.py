@@ -1,9 +1,12 @@
 """Rank correlation, intervals and standard errors over states, all with fixed seeds."""
 
 from collections.abc import Callable
+from statistics import NormalDist
 
 import torch
 from torch import Tensor
+
+from fxwatch.records.student import student_quantile
 
 RESAMPLES = 1000
 
@@ -84,6 +87,16 @@ def resampled_means(per_state: Tensor, seed: int = 0) -> Tensor:
         1, drawn, torch.ones(RESAMPLES, count, dtype=per_state.dtype)
     )
     return weights @ per_state / count
+
+
+def expanded_tail(count: int) -> float:
+    """The tail to cut from a bootstrap over so many states for a 95 % interval.
+
+    Percentiles at 2.5 % are too narrow for few states, as they lack both the factor N/(N-1) and Student's t; this makes
+    up for it (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", section 5.3).
+    """
+    student = student_quantile(0.975, count - 1)
+    return NormalDist().cdf(-student * (count / (count - 1)) ** 0.5)
 
 
 def _top(values: Tensor, count: int) -> Tensor:

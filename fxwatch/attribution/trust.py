@@ -48,11 +48,13 @@ def infidelity(subject: Subject, signed: Tensor) -> Infidelity:
                 _broadcast(many, subject.inputs), subject.inputs, subject.baselines.samples, strict=True
             )
         )
-        left = subject.values(inputs, subject.choice[row].expand(len(many))).view(MASKS, references).mean(1)
-        b = at_state[row] - left
-        a = (signed[row] * masks).sum(1)
+        left = subject.values(inputs, subject.choice[row].expand(len(many))).view(MASKS, references)
+        b = at_state[row].double() - left.double().mean(1)  # in double: equal values have no mean but themselves
+        a = (signed[row] * masks).sum(1).double()
         terms.append(torch.stack([(a * b).sum(), (a * a).sum(), (b * b).sum()]))
-    pooled = torch.stack(terms).double()
+    pooled = torch.stack(terms)
+    if not bool(pooled.isfinite().all()):
+        return Infidelity(reason="the model answers with NaN or Inf where features are replaced from the baselines")
     if float(pooled[:, 2].sum()) == 0:
         return Infidelity(reason="removing features never changes the output")
     return Infidelity(
@@ -81,6 +83,8 @@ def sensitivity(subject: Subject) -> Sensitivity:
         )
         changes.append((_attribute(subject, moved, subject.choice[rows]) - centre).norm(dim=1) / length)
     table = torch.stack(changes).double()[:, length > 0]
+    if not bool(length.isfinite().all() and table.isfinite().all()):
+        return Sensitivity(reason="the attribution by the gradients is NaN or Inf near some states", radius=RADIUS)
     if not table.numel():
         return Sensitivity(reason="the attribution is nought at every state", radius=RADIUS)
     largest = table.amax(0)

@@ -66,8 +66,21 @@ def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def private(model: nn.Module) -> nn.Module:
-    """A copy for explaining alone: in eval mode, frozen, with state of its own, in single precision at least."""
-    mine = copy.deepcopy(model).eval()
+    """A copy for explaining alone, frozen. Raises LoadError where a model cannot be copied."""
+    try:
+        mine = copy.deepcopy(model)
+    except (RuntimeError, TypeError) as error:  # it keeps a tensor of its last forward, for one, or a lock
+        raise LoadError(
+            f"the model cannot be copied: {first_sentence(error)}; let the factory return it as it was built, before "
+            "any forward",
+            config=True,
+        ) from error
+    return frozen(mine)
+
+
+def frozen(mine: nn.Module) -> nn.Module:
+    """A copy that nobody else has, made ready: in eval mode, without gradients, in single precision at least."""
+    mine.eval()
     if any(parameter.dtype in {torch.float16, torch.bfloat16} for parameter in mine.parameters()):
         mine = mine.float()
     for parameter in mine.parameters():

@@ -38,9 +38,9 @@ class LoadedPolicy:
     def over(self, branches: list[str], settings: ModelSettings) -> nn.Module:
         """The policy as a function of these branches, in this order."""
         if isinstance(self.model, Sb3Policy):
-            return self.model.over(branches)
+            return self.model.over(branches).eval()
         call: Call = "concat" if self.shapes is not None else settings.call
-        return CalledPolicy(self.model, branches, call, {} if self.shapes is not None else settings.outputs)
+        return CalledPolicy(self.model, branches, call, {} if self.shapes is not None else settings.outputs).eval()
 
     def order(self, given: list[str]) -> list[str]:
         """The order in which it takes the given branches. Raises LoadError where it knows others."""

@@ -44,7 +44,7 @@ class AnalysisSettings(Strict):
     )
     n_steps: Steps = Field("auto", description="quadrature nodes of integrated gradients, or auto")
     n_samples: int = Field(32, ge=1, description="samples of gradient_shap, a state")
-    use_noise_tunnel: bool = Field(False, description="let SmoothGrad over the primary method vote, too")  # noqa: FBT003
+    use_noise_tunnel: bool = Field(False, description="let SmoothGrad over integrated gradients vote, too")  # noqa: FBT003
     noise_tunnel_samples: int = Field(25, ge=2, description="noisy copies of a state for it")
     baseline_type: BaselineType = Field("background", description="what a state is compared with")
     track_gradients: bool = Field(True, description="measure gradient flow by layer")  # noqa: FBT003

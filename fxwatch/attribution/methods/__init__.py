@@ -12,7 +12,7 @@ from fxwatch.attribution.methods.path import expected_gradients, gradient_shap, 
 from fxwatch.attribution.methods.perturbation import feature_ablation, occlusion
 from fxwatch.attribution.methods.shapley import kernel_shap, shapley_value_sampling
 
-__all__ = ["METHODS", "Attributions"]
+__all__ = ["BY_GRADIENTS", "METHODS", "Attributions"]
 
 METHODS: dict[str, Method] = {
     "integrated_gradients": integrated_gradients,
@@ -27,3 +27,6 @@ METHODS: dict[str, Method] = {
     "kernel_shap": kernel_shap,
     "noise_tunnel": noise_tunnel,
 }
+
+BY_GRADIENTS = METHODS.keys() - {"feature_ablation", "occlusion", "shapley_value_sampling", "kernel_shap"}
+"""Those that see nothing of an input that no gradient reaches."""

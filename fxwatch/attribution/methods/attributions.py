@@ -1,8 +1,11 @@
 """What every method returns, whatever it computes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +35,22 @@ class Attributions:
 
 Method = Callable[[Subject], Attributions]
 
+_NUMPYS: Any = np.random
+"""Captum draws from the global generators of torch and of numpy."""
+
+
+@contextmanager
+def drawing_for(row: int) -> Iterator[None]:
+    """Seed the global generators for a state, and put them back: a trainer may live in the same process."""
+    numpys = _NUMPYS.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED + row)
+        _NUMPYS.seed(SEED + row)
+        try:
+            yield
+        finally:
+            _NUMPYS.set_state(numpys)
+
 
 def by_time(attributions: Branches) -> Branches:
     """Mean over N states by time step: (N, time, features) or (N, features) -> (time, features) or (1, features)."""
@@ -46,8 +65,10 @@ def mean_change(subject: Subject) -> Tensor:
     kinds, kind = torch.unique(subject.choice, return_inverse=True)
     references = subject.baselines.count
     every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in subject.baselines.samples)
-    left = subject.values(every, kinds.repeat_interleave(references)).view(len(kinds), references).mean(1)
-    return subject.values(subject.inputs, subject.choice) - left[kind]
+    left = subject.values(every, kinds.repeat_interleave(references)).view(len(kinds), references)
+    here = subject.values(subject.inputs, subject.choice)
+    # in double, so that the mean of equal values is none but themselves
+    return (here.double() - left.double().mean(1)[kind]).to(here.dtype)
 
 
 def change_from_centre(subject: Subject) -> Tensor:

@@ -4,8 +4,8 @@ import torch
 from captum.attr import IntegratedGradients, NoiseTunnel
 from torch import Tensor, nn
 
-from fxwatch.attribution.methods.attributions import SEED, Attributions
-from fxwatch.attribution.subject import Subject, rows_of
+from fxwatch.attribution.methods.attributions import Attributions, drawing_for
+from fxwatch.attribution.subject import BATCH, Subject, rows_of
 from fxwatch.attribution.units import by_branch, sum_over_time
 
 SIGMAS = 0.1
@@ -38,15 +38,16 @@ def noise_tunnel(subject: Subject) -> Attributions:
     parts = []
     for row in range(subject.count):
         rows = slice(row, row + 1)
-        torch.manual_seed(SEED + row)
-        found = method.attribute(
-            rows_of(inputs, rows),
-            nt_type="smoothgrad",
-            nt_samples=subject.settings.noise_tunnel_samples,
-            stdevs=SIGMAS,
-            baselines=centre,
-            n_steps=STEPS,
-            additional_forward_args=(subject.choice[rows],),
-        )
+        with drawing_for(row):
+            found = method.attribute(
+                rows_of(inputs, rows),
+                nt_type="smoothgrad",
+                nt_samples=subject.settings.noise_tunnel_samples,
+                nt_samples_batch_size=BATCH // STEPS,
+                stdevs=SIGMAS,
+                baselines=centre,
+                n_steps=STEPS,
+                additional_forward_args=(subject.choice[rows],),
+            )
         parts.append(sum_over_time(tuple(part.detach() for part in found)))
     return Attributions(torch.cat(parts))

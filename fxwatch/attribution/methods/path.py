@@ -1,11 +1,10 @@
 """Methods that follow the path from a baseline to the state."""
 
-import numpy as np
 import torch
 from captum.attr import GradientShap
 
 from fxwatch.attribution import grid, integrated
-from fxwatch.attribution.methods.attributions import SEED, Attributions, by_time, mean_change
+from fxwatch.attribution.methods.attributions import Attributions, by_time, drawing_for, mean_change
 from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import sum_over_time
 
@@ -36,13 +35,12 @@ def gradient_shap(subject: Subject) -> Attributions:
     parts = []
     for row in range(subject.count):
         rows = slice(row, row + 1)
-        np.random.seed(SEED + row)  # noqa: NPY002 - Captum draws the position on the path from numpy's global state
-        torch.manual_seed(SEED + row)
-        found = method.attribute(
-            rows_of(subject.inputs, rows),
-            baselines=subject.baselines.samples,
-            n_samples=subject.settings.n_samples,
-            additional_forward_args=(subject.choice[rows],),
-        )
+        with drawing_for(row):
+            found = method.attribute(
+                rows_of(subject.inputs, rows),
+                baselines=subject.baselines.samples,
+                n_samples=subject.settings.n_samples,
+                additional_forward_args=(subject.choice[rows],),
+            )
         parts.append(sum_over_time(found))
     return Attributions(torch.cat(parts).detach())

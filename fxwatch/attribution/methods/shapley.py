@@ -11,7 +11,7 @@ from captum.attr import KernelShap, ShapleyValueSampling
 from torch import Tensor
 from torch.distributions import Distribution
 
-from fxwatch.attribution.methods.attributions import SEED, Attributions, change_from_centre
+from fxwatch.attribution.methods.attributions import SEED, Attributions, change_from_centre, drawing_for
 from fxwatch.attribution.methods.perturbation import of_units, unit_masks
 from fxwatch.attribution.policy import AttributionError, Branches
 from fxwatch.attribution.subject import BATCH, Subject, rows_of
@@ -61,16 +61,16 @@ def kernel_shap(subject: Subject) -> Attributions:
     parts = []
     for row in range(subject.count):
         rows = slice(row, row + 1)
-        torch.manual_seed(SEED + row)
-        found = method.attribute(
-            rows_of(subject.inputs, rows),
-            baselines=subject.baselines.centre,
-            feature_mask=unit_masks(subject.inputs),
-            n_samples=ORDERS * len(subject.units),
-            perturbations_per_eval=BATCH,
-            return_input_shape=False,
-            additional_forward_args=(subject.choice[rows],),
-        )
+        with drawing_for(row):
+            found = method.attribute(
+                rows_of(subject.inputs, rows),
+                baselines=subject.baselines.centre,
+                feature_mask=unit_masks(subject.inputs),
+                n_samples=ORDERS * len(subject.units),
+                perturbations_per_eval=BATCH,
+                return_input_shape=False,
+                additional_forward_args=(subject.choice[rows],),
+            )
         parts.append(found.view(1, -1))
     return _complete(subject, torch.cat(parts))
 
@@ -132,6 +132,9 @@ class _LeastSquares:
         """Fit to (sets, outputs, weights), which Captum gives in a single batch."""
         for sets, outputs, weights in train_data:
             root = weights.double().sqrt()[:, None]
+            if not bool(outputs.isfinite().all()):  # LAPACK would complain on the terminal
+                self.coefficients = torch.full((sets.shape[1],), torch.nan, dtype=torch.float64)
+                return
             design = torch.cat([sets.double(), torch.ones(len(sets), 1, dtype=torch.float64)], dim=1)
             solution = torch.linalg.lstsq(root * design, root * outputs.double()[:, None]).solution
             self.coefficients = solution[:-1, 0]

@@ -1,0 +1,50 @@
+"""Which branches no gradient reaches, although the output depends on them: integers for an embedding, or detach().
+
+For these, methods by gradients can only say nought, and be wrong.
+"""
+
+import torch
+from torch import Tensor
+
+from fxwatch.attribution.baselines import evenly
+from fxwatch.attribution.policy import Branches, component
+from fxwatch.attribution.subject import Subject, rows_of
+
+STATES = 8
+
+
+def out_of_reach(subject: Subject) -> list[str]:
+    """The branches that no gradient reaches while the output moves when they are swapped between states.
+
+    A single state is compared with the centre of the baselines instead.
+    """
+    rows = torch.tensor(evenly(subject.count, STATES))
+    here, choice = rows_of(subject.inputs, rows), subject.choice[rows]
+    try:
+        missed = [place for place, gradient in enumerate(_gradients(subject, here, choice)) if gradient is None]
+    except RuntimeError:  # a model whose backward fails: each method says so
+        return []
+    if not missed:
+        return []
+    before = subject.values(here, choice)
+    names = list(subject.units.features)
+    return [names[place] for place in missed if _moves(subject, here, choice, place, before)]
+
+
+def _gradients(subject: Subject, here: Branches, choice: Tensor) -> tuple[Tensor | None, ...]:
+    asked = tuple(x.detach().requires_grad_() for x in here)
+    with torch.enable_grad():
+        output = component(subject.explained.policy(*asked)[subject.explained.target], choice)
+    subject.explained.meter.forwards += len(choice)
+    if not output.requires_grad:
+        return (None,) * len(asked)
+    subject.explained.meter.backwards += len(choice)
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(output.sum(), asked, allow_unused=True)
+    return found
+
+
+def _moves(subject: Subject, here: Branches, choice: Tensor, place: int, before: Tensor) -> bool:
+    part = here[place]
+    other = part.roll(1, 0) if len(part) > 1 else subject.baselines.centre[place]
+    after = subject.values((*here[:place], other, *here[place + 1 :]), choice)
+    return not torch.allclose(before, after, rtol=1e-4, atol=1e-6)
