@@ -1,5 +1,6 @@
 """How importance is spread over units: sparsity and concentration, by state and then averaged."""
 
+import torch
 from torch import Tensor
 
 from fxwatch.attribution.importance import shares
@@ -22,10 +23,15 @@ def sparsity(signed: Tensor) -> Estimate:
 def concentration(signed: Tensor) -> Concentration:
     """Herfindahl index Σ p_j², 1/F when all units count alike and 1 when one counts alone: mean over states.
 
-    Its inverse is the effective number of features. signed: (N, units).
+    Its inverse is the effective number of features. Beside it Gini's index, 0 when all count alike (Hurley & Rickard
+    2009, arXiv 0811.4706), which is high for anything with a structure, and so is not judged. signed: (N, units).
     """
-    by_state = shares(signed.double().abs()).square().sum(1)
+    share = shares(signed.double().abs())
+    by_state = share.square().sum(1)
     value = float(by_state.mean())
     if value == 0:
         return Concentration(reason="no feature has any importance in any state")
-    return Concentration(value=value, standard_error=standard_error(by_state), effective_features=1 / value)
+    units = share.shape[1]
+    places = 2 * torch.arange(1, units + 1, dtype=share.dtype) - units - 1
+    gini = float((share.sort(1).values * places).sum(1).mean() / units)
+    return Concentration(value=value, standard_error=standard_error(by_state), effective_features=1 / value, gini=gini)

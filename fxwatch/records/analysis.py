@@ -102,9 +102,10 @@ class Estimate(Record):
 
 
 class Concentration(Estimate):
-    """Herfindahl index of shares; `effective_features` is its inverse."""
+    """Herfindahl index of shares; `effective_features` is its inverse; `gini` stands beside it and judges nothing."""
 
     effective_features: float | None = None
+    gini: float | None = None
 
 
 class Infidelity(Estimate):

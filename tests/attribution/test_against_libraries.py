@@ -173,6 +173,8 @@ def test_sparsity_and_concentration_by_their_formulas() -> None:
     assert found.value == pytest.approx(herfindahl.mean())
     assert found.standard_error == pytest.approx(scipy.stats.sem(herfindahl))
     assert found.effective_features == pytest.approx(1 / herfindahl.mean())
+    differences = np.abs(share[:, :, None] - share[:, None, :]).mean((1, 2))
+    assert found.gini == pytest.approx((differences / (2 * share.mean(1))).mean())
 
 
 @pytest.mark.parametrize(
