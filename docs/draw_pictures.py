@@ -1,6 +1,6 @@
-"""Draw the README's picture from a folder that fxwatch has watched.
+"""Draw the README's picture from a folder that fxwatch watches, while it does.
 
-fxwatch demo outputs --headless --analyses 12
+fxwatch demo outputs --headless --analyses 40 &
 python docs/draw_pictures.py outputs
 """
 
