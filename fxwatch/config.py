@@ -142,10 +142,21 @@ def _environment() -> dict[str, Any]:
         pass
 
     source = EnvSettingsSource(Environment, env_prefix=ENV_PREFIX, env_nested_delimiter="__")
+    for name in os.environ:
+        section = name.upper().removeprefix(ENV_PREFIX).partition("__")[0].lower()
+        if name.upper().startswith(ENV_PREFIX) and section not in Config.model_fields:
+            near = difflib.get_close_matches(section, Config.model_fields, n=1)
+            raise ConfigError(
+                f"environment variable {name}: there is no section {section}; "
+                + (f"did you mean {near[0]}?" if near else f"known are {', '.join(Config.model_fields)}")
+            )
     try:
         return source()
     except SettingsError as error:
-        raise ConfigError(f"an environment variable {ENV_PREFIX}… cannot be read: {error}") from None
+        raise ConfigError(
+            f"an environment variable {ENV_PREFIX}… cannot be read ({error}); lists and tables in them are JSON, as in "
+            f"""{ENV_PREFIX}ANALYSIS__ACTIONS='["HOLD", "BUY", "SELL"]'"""
+        ) from None
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

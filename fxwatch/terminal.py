@@ -1,5 +1,7 @@
 """What goes to a terminal: strings from files are hostile there, and are shown as text."""
 
+import io
+import os
 import re
 import sys
 
@@ -10,6 +12,16 @@ def clean(text: str, longest: int = 2000) -> str:
     """Text in which control, bidirectional and invisible characters are visible escapes."""
     shown = _UNSAFE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text[:longest])
     return shown if len(text) <= longest else f"{shown}…"
+
+
+def open_streams() -> None:
+    """Make both streams fit for anything: escapes for what their encoding lacks, and nowhere where they are closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the process's life
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:

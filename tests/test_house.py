@@ -59,6 +59,7 @@ def test_the_repositorys_config_holds_every_key_at_its_default(tmp_path: Path) -
             "\n\n[analysis]\nn_steps = 1\n",
             'c.toml:4: analysis.n_steps: it must be "auto" or a whole number of at least 2',
         ),
+        ('[analysis]\nactions = ["A", "A"]\n', "c.toml:2: analysis.actions: two actions have the name 'A'"),
         ("[analysis]\nevery = 0\n", "c.toml:2: analysis.every: input should be greater than or equal to 1"),
     ],
 )
@@ -77,6 +78,14 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
     assert (found.analysis.every, found.analysis.max_states, found.analysis.n_steps) == (7, 5, 50)
     monkeypatch.setenv(f"{ENV_PREFIX}ANALYSIS__EVRY", "7")
     with pytest.raises(ConfigError, match=r"FXWATCH_ANALYSIS__EVRY: unknown key analysis.evry; did you mean every\?"):
+        load_config(None)
+    monkeypatch.delenv(f"{ENV_PREFIX}ANALYSIS__EVRY")
+    monkeypatch.setenv(f"{ENV_PREFIX}ANALYSS__EVERY", "7")
+    with pytest.raises(ConfigError, match=r"FXWATCH_ANALYSS__EVERY: there is no section analyss; did you mean"):
+        load_config(None)
+    monkeypatch.delenv(f"{ENV_PREFIX}ANALYSS__EVERY")
+    monkeypatch.setenv(f"{ENV_PREFIX}ANALYSIS__ACTIONS", "a,b")
+    with pytest.raises(ConfigError, match="lists and tables in them are JSON, as in FXWATCH_ANALYSIS__ACTIONS="):
         load_config(None)
 
 

@@ -127,6 +127,11 @@ def explain(
     inputs, outputs = rows_of(inputs, good), {name: output[good] for name, output in outputs.items()}
     taken = dumped_actions(states, good)
     choice = choose(outputs, target, taken, continuous=target in continuous)
+    if choice.kind == "discrete" and settings.actions and len(settings.actions) != outputs[target].shape[1]:
+        raise AttributionError(
+            f"[analysis] actions names {len(settings.actions)} actions, but output {target!r} has "
+            f"{outputs[target].shape[1]} logits; name them all, or none"
+        )
     explained = Explained(policy, target, meter)
     subject = _subject(explained, inputs, choice.index, units, settings)
 

@@ -89,15 +89,30 @@ def choose(outputs: dict[str, Tensor], target: str, action: Tensor | None, *, co
     """The component to explain: of logits that of the dumped action, else the largest; of a continuous action the
     component of largest |value|; of a single number itself.
 
-    A dumped action that is not all whole numbers shows that the target is a continuous action. Raises AttributionError.
+    Dumped actions as wide as the target that are not whole numbers show that it is a continuous action. Raises
+    AttributionError.
     """
     output = outputs[target].detach()
+    if output.ndim > 2:
+        raise AttributionError(
+            f"output {target!r} has shape (N, {', '.join(map(str, output.shape[1:]))}), but one row of numbers a state "
+            "is explained; let forward return the last step's, or say in [model.outputs] which output is"
+        )
     width = output[0].numel()
     if width == 1:
         return Choice(torch.zeros(len(output), dtype=torch.long), "scalar", "model")
     flat = output.flatten(1)
-    if continuous or (action is not None and bool((action != action.round()).any())):
+    columns = 0 if action is None else 1 if action.ndim == 1 else action.shape[1]
+    heads = [name for name in outputs if name != "value"]
+    whole = action is None or bool((action == action.round()).all())
+    if continuous or (columns == width and (not whole or columns > len(heads))):
         return Choice(flat.abs().argmax(1), "continuous", "model")
+    if not whole or columns > len(heads):
+        found = f"{columns} column{'' if columns == 1 else 's'}" if whole else "numbers that are not whole"
+        raise AttributionError(
+            f"the dump's actions are {found}, but the model's outputs are {', '.join(heads)}; dump for each state the "
+            "number of the action that each output chose, or no actions"
+        )
     column = _column(action, list(outputs), target) if action is not None else None
     if column is None:
         return Choice(flat.argmax(1), "discrete", "model")

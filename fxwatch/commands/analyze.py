@@ -64,9 +64,9 @@ def analyze(
 def job_of(checkpoint: Path, states: Path, config: Config) -> ExplainJob:
     """The job of explaining a checkpoint over a dump, outside any store."""
     return ExplainJob(
-        checkpoint=str(checkpoint.absolute()),
+        checkpoint=str(checkpoint.resolve()),
         checkpoint_name=str(checkpoint),
-        states=str(states.absolute()),
+        states=str(states.resolve()),
         states_name=str(states),
         run="default",
         store="",

@@ -1,14 +1,22 @@
 """`fxwatch daemon`: watch a folder, or explain once what is in it."""
 
 import signal
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fxwatch import exit_codes
-from fxwatch.config import load_config
+from fxwatch.config import Config, load_config
 from fxwatch.records.base import Verdict, at_or_below
 from fxwatch.store.layout import Store
 from fxwatch.store.lock import HeldError, held
 from fxwatch.terminal import say
+
+if TYPE_CHECKING:
+    from fxwatch.daemon.service import Summary
+
+RETURNED_EVERY = 2.0
+"""Seconds between looks for a watched folder that has gone."""
 
 
 def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on: Verdict | None) -> int:
@@ -25,30 +33,47 @@ def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on
         return exit_codes.NOTHING
     watched = watched.absolute()
     store = Store.of(watched, config.store.dir)
-    store.create()
-    from fxwatch.daemon.narrator import Narrator
-    from fxwatch.daemon.service import Daemon
-
     try:
-        with held(store.lock), Narrator() as narrator:
-            service = Daemon(watched, config, store, narrator, once=once)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: service.stop())
-            if not once:
-                narrator.say(f"watching {watched}, results in {store.root}; Ctrl-C ends it")
-            service.run()
+        found = _watch(watched, config, store, once=once)
     except HeldError as error:
         say(f"fxwatch: {watched} is watched already by {error}")
         return exit_codes.LOCKED
     if not once:
         return exit_codes.OK
-    found = service.summary()
     if not found.checkpoints:
         say(f"fxwatch: there is no checkpoint in {watched} (.pt, .pth, .ckpt, .zip or .safetensors)")
         return exit_codes.NOTHING
-    told = [f"{found.analysed} analysed"] + [f"{found.failed} failed"] * bool(found.failed)
+    told = [f"{found.analysed} analysed", *(f"{count} {state}" for state, count in found.others.items() if count)]
     say(f"fxwatch: {', '.join(told)} of {found.checkpoints} checkpoints; results in {store.root}")
-    if not found.analysed and (found.failed or found.without_states):
+    if not found.analysed and (found.others["failed"] or found.without_states):
         return exit_codes.FAILURE
     unhealthy = fail_on is not None and at_or_below(found.verdict, fail_on)
     return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
+
+
+def _watch(watched: Path, config: Config, store: Store, *, once: bool) -> "Summary":
+    """Run daemons, one after another: a new one where the store was removed under the one before."""
+    from fxwatch.daemon.narrator import Narrator
+    from fxwatch.daemon.service import Daemon
+
+    stopping = threading.Event()
+    with Narrator() as narrator:
+        while True:
+            store.create()
+            with held(store.lock) as lock:
+                service = Daemon(watched, config, store, lock, narrator, once=once)
+
+                def stop(*_: object, service: Daemon = service) -> None:
+                    stopping.set()
+                    service.stop()
+
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, stop)
+                if not once:
+                    narrator.say(f"watching {watched}, results in {store.root}; Ctrl-C ends it")
+                service.run()
+            if not service.displaced:
+                return service.summary()
+            while not watched.is_dir():
+                if stopping.wait(RETURNED_EVERY):
+                    return service.summary()

@@ -54,7 +54,8 @@ class Made:
 
 def run_explain(job: ExplainJob, progress: Progress) -> Explained | Duplicate | Trouble:
     """A job of the daemon's: the arrays are written here, and the analysis is for the daemon to commit."""
-    run = Store(Path(job.store)).run(job.run)
+    store = Store(Path(job.store))
+    run = store.run(job.run)
     try:
         progress("reading")
         opened = open_files(job)
@@ -63,6 +64,8 @@ def run_explain(job: ExplainJob, progress: Progress) -> Explained | Duplicate | 
         made = explain_files(job, opened, run, progress)
     except (LoadError, AttributionError) as error:
         return trouble(error)
+    if not store.exists():
+        return Trouble(outcome="vanished", reason=f"{store.root} was removed while it was analysed")
     folder = run.analysis(made.analysis.id)
     folder.folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder.arrays, npz(made.arrays))

@@ -1,5 +1,7 @@
 """What the daemon says: the guide's lines on stdout, narration on stderr, and on a terminal a progress bar."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -19,6 +21,7 @@ class Narrator:
     def __init__(self) -> None:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._heard = True
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -41,17 +44,25 @@ class Narrator:
             self._bar.stop()
 
     def say(self, text: str) -> None:
-        """Narrate."""
-        self._between(lambda: say(f"fxwatch: {text}"))
+        """Narrate. Where stderr is closed, nobody is left to tell."""
+        with contextlib.suppress(OSError):
+            self._between(lambda: say(f"fxwatch: {text}"))
 
     def analysed(self, analysis: Analysis) -> None:
-        """The guide's lines."""
+        """The guide's lines, for as long as somebody reads them."""
 
         def speak() -> None:
             for line in console_lines(analysis):
                 tell(line)
 
-        self._between(speak)
+        if not self._heard:
+            return
+        try:
+            self._between(speak)
+        except OSError as error:
+            self._heard = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered has nowhere to go
+            self.say(f"standard output cannot be written ({error.strerror}); its lines are left out from now on")
 
     def progress(self, what: str, done: int, total: int) -> None:
         """How far it is: analyses done of those known, and what is being done now ("" for nothing)."""

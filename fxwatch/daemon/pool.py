@@ -22,7 +22,7 @@ from fxwatch.daemon.limits import limit_process
 from fxwatch.records.settings import ModelSettings
 
 DEADLINE = 900.0
-PRELOAD = "FXWATCH_PRELOAD"
+PRELOAD = "_FXWATCH_PRELOAD"
 _GRACE = 5.0
 _LARGEST_MESSAGE = 64 * 1024 * 1024
 _STAGE, _RESULT = b"s", b"r"

@@ -17,7 +17,7 @@ import fxwatch.daemon.worker  # noqa: F401
 # a first optimizer imports much of torch, and factories of reinforcement learning libraries make one with the policy
 torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 
-_model = json.loads(os.environ.get("FXWATCH_PRELOAD", "{}"))
+_model = json.loads(os.environ.get("_FXWATCH_PRELOAD", "{}"))
 if _model.get("factory"):
     sys.path[:0] = _model["path"]
     with contextlib.suppress(Exception):

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,22 +19,25 @@ from fxwatch.daemon.plan import Plan, Work
 from fxwatch.daemon.pool import JobError, ProcessPerJob
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
+from fxwatch.records.ledger import FileState
 from fxwatch.records.recipe import recipe_digest
 from fxwatch.store.layout import Store
 from fxwatch.store.ledger import Ledger
+from fxwatch.store.lock import Lock
 from fxwatch.watch import Hints, Sighting, Watcher
 
 PATIENCE_ONCE = 3.0
 PATIENCE_AT_THE_END = 10.0
 LATEST_DRAWING = 30.0
+_CAME_TO_NOTHING: tuple[FileState, ...] = ("refused", "unsupported", "incomplete")
 
 
 class Summary(NamedTuple):
-    """What a daemon leaves: `verdict` is the worst of all runs."""
+    """What a daemon leaves: `others` counts checkpoints that came to nothing, by state; `verdict` is the worst."""
 
     checkpoints: int
     analysed: int
-    failed: int
+    others: Mapping[str, int]
     without_states: int
     verdict: Verdict
 
@@ -41,8 +45,12 @@ class Summary(NamedTuple):
 class Daemon:
     """Watches one folder. `once`: analyse what is complete now, and end."""
 
-    def __init__(self, watched: Path, config: Config, store: Store, narrator: Narrator, *, once: bool) -> None:
-        self._watched, self._config, self._store, self._narrator, self._once = watched, config, store, narrator, once
+    def __init__(
+        self, watched: Path, config: Config, store: Store, lock: Lock, narrator: Narrator, *, once: bool
+    ) -> None:
+        self._watched, self._config, self._store, self._lock = watched, config, store, lock
+        self._narrator, self._once = narrator, once
+        self.displaced = False
         self._wake = threading.Event()
         self._stopping = False
         recipe = recipe_digest(config.model, config.inputs, config.analysis)[:8]
@@ -67,10 +75,11 @@ class Daemon:
 
     def summary(self) -> Summary:
         """What came of it."""
+        states = Counter(line.state for line in self._ledger.newest() if line.kind == "checkpoint")
         return Summary(
             checkpoints=self._watcher.checkpoints(),
             analysed=self._analysed,
-            failed=self._failed,
+            others={"failed": self._failed, **{state: states[state] for state in _CAME_TO_NOTHING}},
             without_states=len(self._plan.without_states()),
             verdict=worst(*(run.history[-1].verdict for run in self._publisher.runs.values() if run.history)),
         )
@@ -85,6 +94,10 @@ class Daemon:
         self._pool.warm_up()
         began = time.monotonic()
         while not self._stopping:
+            if self._lock.displaced():
+                self._narrator.say(f"{self._store.root} was removed or replaced; beginning anew")
+                self.displaced = True
+                break
             try:
                 self._turn()
                 done = self._once and self._all_done(time.monotonic() - began)
@@ -228,16 +241,20 @@ class Daemon:
         """Finish what can be finished soon, and leave the rest for the next start."""
         if self._hints is not None:
             self._hints.stop()
+        if not self.displaced:
+            self._finish()
+        self._pool.end()
+        self._publisher.close()
+        self._ledger.close()
+
+    def _finish(self) -> None:
         self._drawing |= {self._submit(job): job for job in self._drawings.take_pages(self._config.daemon.workers)}
         wait([*self._explaining, *self._drawing], PATIENCE_AT_THE_END)
-        self._pool.end()
         try:
             self._collect_finished_only()
             self._beat("stopped")
         except OSError as error:
             self._store_trouble(error)
-        self._publisher.close()
-        self._ledger.close()
 
     def _collect_finished_only(self) -> None:
         for future in [*self._explaining, *self._drawing]:

@@ -24,6 +24,9 @@ def answer(job: Job) -> Answer:
         )
 
 
-def _draw(job: DrawJob) -> Drawn:
+def _draw(job: DrawJob) -> Drawn | Trouble:
     run = Store(Path(job.store)).run(job.run)
-    return Drawn(path=str(draw_stored(run, job.analysis, newest=job.newest, thresholds=job.thresholds)))
+    try:
+        return Drawn(path=str(draw_stored(run, job.analysis, newest=job.newest, thresholds=job.thresholds)))
+    except FileNotFoundError as error:
+        return Trouble(outcome="vanished", reason=f"{error.filename} is gone")

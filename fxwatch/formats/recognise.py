@@ -61,8 +61,11 @@ def _recognise_zip(file: IO[bytes]) -> Recognition:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.namelist()
+            first = min((member.header_offset for member in archive.infolist()), default=0)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         return Recognition(None, "incomplete", f"the archive's directory cannot be read ({error})")
+    if first > 0:  # what was found is the end of an archive inside this one
+        return Recognition(None, "incomplete", "the end of the archive is missing: truncated, or still being written")
     return _by_members(members)
 
 

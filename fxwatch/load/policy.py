@@ -105,7 +105,8 @@ class CalledPolicy(nn.Module):
         self.wrapped, self.branches, self.call, self.outputs = model, branches, call, outputs
 
     def forward(self, *branches: Tensor) -> dict[str, Tensor]:
-        """Outputs by name."""
+        """Outputs by name. A model that changes its inputs in place changes copies."""
+        branches = tuple(branch.clone() for branch in branches)
         if self.call == "dict":
             returned = self.wrapped(dict(zip(self.branches, branches, strict=True)))
         elif self.call == "kwargs":
@@ -122,6 +123,9 @@ class Sb3Policy(nn.Module):
 
     def __init__(self, policy: nn.Module, branches: list[str] | None = None) -> None:
         super().__init__()
+        if isinstance(spread := getattr(policy, "log_std", None), nn.Parameter):
+            del policy.log_std  # how far actions scatter is no part of what is explained, and no layer
+            policy.register_buffer("log_std", spread.detach())
         self.wrapped = policy
         self.branches = branches or []
 

@@ -51,7 +51,7 @@ class DefaultPolicy(nn.Module):
         self.action_net = _linear(state, "action_net")
         self.value_net = _linear(state, "value_net")
         if "log_std" in state:
-            self.log_std = nn.Parameter(torch.zeros_like(state["log_std"]))
+            self.register_buffer("log_std", torch.zeros_like(state["log_std"]))  # no layer of what is explained
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Outputs by name."""

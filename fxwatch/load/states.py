@@ -57,6 +57,8 @@ def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
     branches = {name: _normalise(name, array, arrays, texts) for name, array in branches.items()}
     names = _feature_names(texts)
     branches = _ordered(branches, list(names), inputs)
+    if action is not None and not action.ndim:
+        raise LoadError("action is a single number; it must be numbers, (N,) or (N, heads), one row a state")
     counts = {name: len(array) for name, array in branches.items()}
     if len(set(counts.values())) > 1 or (action is not None and len(action) != next(iter(counts.values()))):
         told = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -64,7 +66,7 @@ def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
             f"its arrays differ in the number of states: {told}" + ("" if action is None else f", action {len(action)}")
         )
     if not next(iter(counts.values())):
-        raise LoadError("it holds no state")
+        raise LoadError("it holds no state; dump some that the policy has just seen")
     features = {name: _names(name, array, names.get(name), inputs.get(name)) for name, array in branches.items()}
     step, _ = counters(texts)
     return finite_only(States(branches, features, _only_one_column(action), step))
@@ -192,6 +194,10 @@ def finite_only(states: States) -> Dump:
         wrong = np.any(~np.isfinite(array.reshape(len(array), -1, array.shape[-1])), axis=1)
         bad |= wrong.any(axis=1)
         where += [f"{name}/{states.features[name][column]}" for column in np.flatnonzero(wrong.any(axis=0))]
+    if states.action is not None:
+        wrong = ~np.isfinite(states.action.reshape(states.count, -1).astype(np.float64)).all(axis=1)
+        bad |= wrong
+        where += ["action"] * bool(wrong.any())
     if not bad.any():
         return Dump(states)
     told = ", ".join(where[:3]) + (f" and {len(where) - 3} more features" if len(where) > 3 else "")

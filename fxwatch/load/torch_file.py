@@ -2,6 +2,8 @@
 
 import pickle
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -12,6 +14,8 @@ from typing_extensions import TypeIs
 from fxwatch.load.counters import counters
 from fxwatch.load.errors import LoadError
 from fxwatch.load.optimizer import find_optimizer
+
+_AT_ONCE = 1 << 20
 
 STATE_DICT_KEYS = (
     "model_state_dict",
@@ -45,11 +49,20 @@ def read(
 
 def load_tensors(file: IO[bytes]) -> Any:
     """Tensors and plain values of a torch file; anything else in it is refused by name. Raises LoadError."""
+    if damaged := _damaged_member(file):
+        raise LoadError(f"it is damaged: the checksum of {damaged} does not match; save it anew, or copy it again")
     try:
         return torch.load(file, map_location="cpu", weights_only=True, mmap=False)
     except pickle.UnpicklingError as error:
         file.seek(0)
-        named = _unsafe_globals(file) or _named_in(str(error))
+        found = _unsafe_globals(file)
+        if found and all(name.startswith("numpy.") for name in found):
+            raise LoadError(
+                f"it holds numpy values ({', '.join(found)}), which are only loaded by running code; save plain "
+                "numbers, as in float(x), and tensors, as in torch.as_tensor(x)",
+                "refused",
+            ) from None
+        named = ", ".join(found) or _named_in(str(error))
         raise LoadError(
             f"it would run code to load ({named}), so it is never loaded; save only tensors and plain numbers, as in "
             "torch.save(model.state_dict(), path)",
@@ -77,9 +90,13 @@ def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]
     for name in STATE_DICT_KEYS:
         if is_state_dict(inner := loaded.get(name)):
             return inner
-    raise LoadError(
-        f"no state dict was found; set [model] state_dict_key to one of its keys: {_keys(loaded)}", config=True
-    )
+    if nested := _paths(loaded):
+        raise LoadError(
+            f"no state dict was found under a usual name; set [model] state_dict_key = {nested[0]!r}"
+            + (f", or one of {', '.join(nested[1:6])}" if nested[1:] else ""),
+            config=True,
+        )
+    raise LoadError(f"it holds no state dict; at the top are {_keys(loaded) or 'no keys at all'}")
 
 
 def strip_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -105,11 +122,45 @@ def is_state_dict(value: Any) -> TypeIs[Mapping[str, Tensor]]:
     )
 
 
-def _unsafe_globals(file: IO[bytes]) -> str:
+def _unsafe_globals(file: IO[bytes]) -> list[str]:
     try:
-        return ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(file)[:5])
+        return torch.serialization.get_unsafe_globals_in_checkpoint(file)[:5]
     except (RuntimeError, ValueError, KeyError, pickle.UnpicklingError, EOFError, IndexError):
-        return ""
+        return []
+
+
+def _damaged_member(file: IO[bytes]) -> str | None:
+    """The first member of a zip file whose checksum does not match, which torch does not look at.
+
+    Where none matches, they were left out (torch.serialization.set_crc32_options), and say nothing.
+    """
+    if not zipfile.is_zipfile(file):
+        file.seek(0)
+        return None
+    damaged, whole = [], 0
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            try:
+                with archive.open(member) as content:
+                    while content.read(_AT_ONCE):
+                        pass
+                whole += member.file_size > 0
+            except (zipfile.BadZipFile, EOFError, zlib.error):
+                damaged.append(member.filename)
+    file.seek(0)
+    return damaged[0] if damaged and whole else None
+
+
+def _paths(loaded: Mapping[str, Any], before: str = "", depth: int = 3) -> list[str]:
+    """Where state dicts are below, with dots between the keys."""
+    found = []
+    for key, value in loaded.items():
+        path = f"{before}{key}"
+        if is_state_dict(value):
+            found.append(path)
+        elif isinstance(value, Mapping) and depth > 1:
+            found += _paths(value, f"{path}.", depth - 1)
+    return found
 
 
 def _named_in(message: str) -> str:

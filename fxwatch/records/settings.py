@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
 
 from fxwatch.records.thresholds import Strict
 
@@ -54,6 +54,13 @@ class AnalysisSettings(Strict):
     every: int = Field(1, ge=1, description="analyse every Nth checkpoint of a run")
     max_states: int = Field(32, ge=1, description="states analysed of a dump, evenly over it")
     dead_min_history: int = Field(10, ge=1, description="analyses before low importance may call a feature dead")
+
+    @field_validator("actions")
+    @classmethod
+    def _each_named_once(cls, actions: list[str]) -> list[str]:
+        if twice := [name for name in actions if actions.count(name) > 1]:
+            raise ValueError(f"two actions have the name {twice[0]!r}")
+        return actions
 
 
 class ModelSettings(Strict):

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +15,28 @@ class HeldError(Exception):
     """Another process holds the lock; the message names it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock that this process holds."""
+
+    path: Path
+    handle: int
+
+    def displaced(self) -> bool:
+        """Whether its file is no longer there, or is another one: somebody has removed the store, or replaced it."""
+        try:
+            now = self.path.stat()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        held = os.fstat(self.handle)
+        return (now.st_dev, now.st_ino) != (held.st_dev, held.st_ino)
+
+
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the lock. Raises HeldError."""
+def held(path: Path) -> Iterator[Lock]:
+    """Hold the lock. Raises HeldError, and OSError where its file cannot be written."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -30,7 +50,7 @@ def held(path: Path) -> Iterator[None]:
         }
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(holder).encode(), 0)
-        yield
+        yield Lock(path, handle)
     finally:
         os.close(handle)
 

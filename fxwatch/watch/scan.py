@@ -63,6 +63,8 @@ def scan(root: str) -> Scan:
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith("."):
                     folders.append(path)
+            elif entry.is_symlink() and entry.is_dir() and not _within(root, path):
+                found.unreadable[path] = "a symbolic link that leads out of the watched folder; watch its target itself"
             elif kind_of(entry.name) and (seen := look_at(root, path)):
                 found.files[seen.path] = seen
     return found
@@ -88,13 +90,17 @@ def look_at(root: str, path: str) -> Found | None:
     if not _is_utf8(path):
         return Found(path, kind, generation, "unsupported", "its name is not valid UTF-8; rename it")
     if stat.S_ISLNK(status.st_mode):
-        target = os.path.realpath(full)
-        if target.startswith(os.path.realpath(root) + os.sep):
+        if _within(root, path):
             return None
         return Found(path, kind, generation, "refused", "a symbolic link that leads out of the watched folder")
     if not stat.S_ISREG(status.st_mode):
         return Found(path, kind, generation, "unsupported", "not a regular file")
     return Found(path, kind, generation)
+
+
+def _within(root: str, path: str) -> bool:
+    """Whether a link leads to something in the tree, which is found there anyway."""
+    return os.path.realpath(os.path.join(root, path)).startswith(os.path.realpath(root) + os.sep)
 
 
 def _is_utf8(path: str) -> bool:

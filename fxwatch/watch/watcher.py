@@ -171,8 +171,10 @@ class Watcher:
         try:
             known = recognise(os.path.join(self._root, found.path))
         except OSError as error:
-            state: FileState = "refused" if isinstance(error, PermissionError) else "unsupported"
-            return _sighting(found, state, error.strerror or str(error))
+            if isinstance(error, PermissionError):
+                reason = "permission denied; make the file readable for the user that runs fxwatch"
+                return _sighting(found, "refused", reason)
+            return _sighting(found, "unsupported", error.strerror or str(error))
         if known.format is not None:
             return _sighting(found, "ready", file_format=known.format)
         if known.trouble == "incomplete":

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -81,6 +82,41 @@ def test_a_checkpoint_written_slowly_is_taken_when_it_is_whole(project: Project,
         if line["path"] == "slow.pt"
     ]
     assert set(states) <= {"seen", "settling", "ready", "running", "done"}
+
+
+def test_it_goes_on_when_nobody_reads_what_it_says(project: Project, daemon: subprocess.Popen[str]) -> None:
+    assert daemon.stdout is not None
+    daemon.stdout.close()
+    project.states()
+    for step in (1, 2, 3):
+        project.checkpoint(f"model_{step}.pt", seed=step, global_step=step)
+    eventually(lambda: len(project.analyses()) == 3)
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.stderr is not None
+    errors = daemon.stderr.read()
+    assert daemon.wait(20) == exit_codes.OK
+    assert errors.count("standard output cannot be written (Broken pipe)") == 1
+    assert "Traceback" not in errors
+
+
+def test_a_folder_that_is_removed_and_made_again_is_watched_anew(
+    project: Project, daemon: subprocess.Popen[str]
+) -> None:
+    project.states()
+    project.checkpoint("model_1.pt", global_step=1)
+    eventually(lambda: len(project.analyses()) == 1)
+    shutil.rmtree(project.outputs)
+    time.sleep(1)  # long enough for the daemon to see that it is gone
+    project.outputs.mkdir()
+    project.states(seed=1)
+    project.checkpoint("model_2.pt", seed=2, global_step=2)
+    eventually(lambda: project.store.exists() and len(project.analyses()) == 1)
+    assert project.analyses()[0]["checkpoint"]["step"] == 2
+    assert set(project.ledger()) == {"states.npz", "model_2.pt"}
+    code, _, errors = finish(daemon)
+    assert code == exit_codes.OK
+    assert "was removed or replaced; beginning anew" in errors
+    assert "Traceback" not in errors
 
 
 def test_a_second_daemon_is_refused_and_told_who_holds_the_folder(

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from fxwatch import exit_codes
 from fxwatch.records.lines import COMPLETED
 from tests.policies import HF_AND_PORTFOLIO, random_states
-from tests.project import CONFIG, Project
+from tests.project import CONFIG, Project, command, environ
 
 
 @pytest.fixture
@@ -119,6 +120,24 @@ def test_a_new_recipe_is_a_new_analysis(project: Project) -> None:
     project.run("daemon", "--once")
     project.run("daemon", "--once", FXWATCH_ANALYSIS__BASELINE_TYPE="zero")
     assert [found["target"]["baseline"] for found in project.analyses()] == ["8 real states of the same dump", "nought"]
+
+
+def test_output_that_cannot_be_written_costs_no_analysis(project: Project) -> None:
+    project.states()
+    project.checkpoint()
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(  # noqa: PLW1510
+            command("daemon", "outputs", "--once"),
+            cwd=project.folder,
+            env=environ(PYTHONIOENCODING="ascii"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == exit_codes.OK, done.stderr
+    assert "standard output cannot be written (No space left on device)" in done.stderr
+    assert "1 analysed of 1 checkpoints" in done.stderr
+    assert len(project.analyses()) == 1
 
 
 class Evil:

@@ -89,6 +89,16 @@ def zip_bytes(*names: str) -> bytes:
     return buffer.getvalue()
 
 
+def nested_bytes() -> bytes:
+    """As Stable-Baselines3 writes: a torch archive, uncompressed, inside the archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("data", "{}")
+        archive.writestr("policy.pth", torch_bytes())
+        archive.writestr("system_info.txt", "linux")
+    return buffer.getvalue()
+
+
 def npz_bytes() -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, hf=np.zeros((2, 3)))
@@ -100,7 +110,7 @@ WHOLE = {
     "torch-legacy": torch_bytes(_use_new_zipfile_serialization=False),
     "safetensors": save_safetensors({"w": np.zeros(50, np.float32)}),
     "npz": npz_bytes(),
-    "sb3": zip_bytes("data", "policy.pth", "system_info.txt"),
+    "sb3": nested_bytes(),
 }
 
 

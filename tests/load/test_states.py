@@ -94,6 +94,8 @@ def test_a_single_action_may_have_its_own_axis(write: Any) -> None:
         ({"hf": HF, "portfolio": PORTFOLIO[:2]}, {}, "differ in the number of states: hf 4, portfolio 2"),
         ({"hf": HF, "action": np.zeros(3)}, {}, "hf 4, action 3"),
         ({"hf": HF[:0]}, {}, "holds no state"),
+        ({"hf": HF, "action": np.array(1)}, {}, "action is a single number"),
+        ({"hf": HF, "action": np.full(4, np.nan)}, {}, "none of its 4 states is finite: action is NaN or Inf"),
         ({"hf": HF}, {"feature_names": '{"hf": ["a"]}'}, "branch hf has 2 features, but 1 names"),
         ({"hf": HF}, {"feature_names": '{"hf": ["a", "a"]}'}, "two features of the name 'a'"),
         ({"hf": HF}, {"feature_names": "[1"}, "feature_names are not JSON"),

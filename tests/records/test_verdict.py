@@ -160,7 +160,7 @@ def test_a_healthy_policy_has_no_finding_and_is_ok() -> None:
             "review episode reset logic",
         ),
         (
-            {"branches": {"portfolio": BranchShare(share=0.1)}},
+            {"branches": {"portfolio": BranchShare(share=0.1), "own": BranchShare(share=0.9)}},
             "branches.portfolio",
             "warn",
             "branch portfolio has 10% of all importance, below the expected 40% to 60%",
@@ -168,7 +168,7 @@ def test_a_healthy_policy_has_no_finding_and_is_ok() -> None:
             "make sure that the reward depends on the position",
         ),
         (
-            {"branches": {"hf": BranchShare(share=0.5)}},
+            {"branches": {"hf": BranchShare(share=0.5), "own": BranchShare(share=0.5)}},
             "branches.hf",
             "warn",
             "branch hf has 50% of all importance, above the expected 15% to 35%",
@@ -411,3 +411,9 @@ def test_an_analysis_survives_its_file() -> None:
     )
     assert flat.model_dump(mode="json")["dead_features"]["hf"] == ["x"]
     assert Analysis.model_validate_json(flat.model_dump_json()).dead_features.branches == {"hf": ["x"]}
+
+
+def test_a_lone_branch_has_no_band_to_be_in() -> None:
+    judged, found = judge(explanation(branches={"hf": BranchShare(share=1.0)}), Thresholds(), EXPECTED_SHARES)
+    assert not [one for one in found.health(1).findings if one.metric.startswith("branches")]
+    assert judged.branches["hf"].expected is None

@@ -1,0 +1,42 @@
+"""Which number of each state is explained, and dumps whose actions do not say."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from fxwatch.attribution.policy import AttributionError, choose
+
+LOGITS = torch.tensor([[0.0, 2.0, 1.0], [3.0, 0.0, -4.0]])
+OUTPUTS = {"action_type": LOGITS, "action_size": torch.zeros(2, 4), "value": torch.zeros(2)}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "action", "index", "kind"),
+    [
+        (OUTPUTS, None, [1, 0], "discrete"),
+        (OUTPUTS, torch.tensor([2.0, 2.0]), [2, 2], "discrete"),
+        (OUTPUTS, torch.tensor([[2.0, 0.0], [1.0, 3.0]]), [2, 1], "discrete"),
+        ({"action_type": LOGITS}, torch.tensor([[0.5, 0.1, 0.2], [0.0, 1.0, 2.0]]), [1, 2], "continuous"),
+        ({"action_type": LOGITS}, torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]), [1, 2], "continuous"),
+        ({"action_type": LOGITS[:, :1]}, torch.tensor([0.5, 0.1]), [0, 0], "scalar"),
+    ],
+)
+def test_the_component_is_that_of_the_dump_else_the_largest(
+    outputs: dict[str, Tensor], action: Tensor | None, index: list[int], kind: str
+) -> None:
+    found = choose(outputs, "action_type", action)
+    assert (found.index.tolist(), found.kind) == (index, kind)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "action", "words"),
+    [
+        (OUTPUTS, torch.tensor([1.5, 1.0]), "the dump's actions are numbers that are not whole"),
+        (OUTPUTS, torch.zeros(2, 4), "are 4 columns, but the model's outputs are action_type, action_size"),
+        (OUTPUTS, torch.tensor([3.0, 0.0]), "run from 0 to 3, but output 'action_type' has 3 logits"),
+        ({"action_type": torch.zeros(2, 20, 3)}, None, r"has shape \(N, 20, 3\), but one row of numbers a state"),
+    ],
+)
+def test_what_does_not_fit_is_told(outputs: dict[str, Tensor], action: Tensor | None, words: str) -> None:
+    with pytest.raises(AttributionError, match=words):
+        choose(outputs, "action_type", action)
