@@ -105,7 +105,7 @@ def choose(outputs: dict[str, Tensor], target: str, action: Tensor | None, *, co
     columns = 0 if action is None else 1 if action.ndim == 1 else action.shape[1]
     heads = [name for name in outputs if name != "value"]
     whole = action is None or bool((action == action.round()).all())
-    if continuous or (columns == width and (not whole or columns > len(heads))):
+    if continuous or (columns == width and (not whole or columns > len(heads) == 1)):
         return Choice(flat.abs().argmax(1), "continuous", "model")
     if not whole or columns > len(heads):
         found = f"{columns} column{'' if columns == 1 else 's'}" if whole else "numbers that are not whole"

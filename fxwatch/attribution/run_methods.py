@@ -50,7 +50,9 @@ def run_methods(
         )
     primary = subject.settings.primary_method
     if primary not in found:
-        raise AttributionError(f"the primary method {primary} cannot run on this model: {reports[primary].reason}")
+        reason = reports[primary].reason or ""
+        hint = '; [analysis] primary_method = "feature_ablation" needs no gradient' if "grad" in reason else ""
+        raise AttributionError(f"the primary method {primary} cannot run on this model: {reason}{hint}")
     return found, reports
 
 

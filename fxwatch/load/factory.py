@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from fxwatch.load.errors import LoadError
 from fxwatch.load.torch_file import first_sentence
@@ -44,6 +45,12 @@ def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     A common prefix that the trainer put before the model's own names ("model.", "policy.") is taken off.
     """
     own = model.state_dict()
+    if lazy := [name for name, tensor in own.items() if is_lazy(tensor)]:
+        raise LoadError(
+            f"the model has lazy layers, whose shapes nobody knows before a forward: {_some(lazy)}; give them their "
+            "sizes in [model] factory",
+            config=True,
+        )
     fitted = _fit(own, state)
     missing, unexpected = sorted(own.keys() - fitted.keys()), sorted(fitted.keys() - own.keys())
     shapes = [

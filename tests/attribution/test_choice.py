@@ -33,6 +33,7 @@ def test_the_component_is_that_of_the_dump_else_the_largest(
     [
         (OUTPUTS, torch.tensor([1.5, 1.0]), "the dump's actions are numbers that are not whole"),
         (OUTPUTS, torch.zeros(2, 4), "are 4 columns, but the model's outputs are action_type, action_size"),
+        (OUTPUTS, torch.zeros(2, 3), "are 3 columns"),
         (OUTPUTS, torch.tensor([3.0, 0.0]), "run from 0 to 3, but output 'action_type' has 3 logits"),
         ({"action_type": torch.zeros(2, 20, 3)}, None, r"has shape \(N, 20, 3\), but one row of numbers a state"),
     ],

@@ -229,3 +229,9 @@ def test_a_model_in_half_precision_is_explained_in_single(tmp_path: Path) -> Non
     assert {parameter.dtype for parameter in found.model.parameters()} == {torch.float32}
     assert not any(parameter.requires_grad for parameter in found.model.parameters())
     assert not found.model.training
+
+
+def test_lazy_layers_are_told(tmp_path: Path) -> None:
+    torch.save({"model": {"weight": torch.zeros(2, 2), "bias": torch.zeros(2)}}, tmp_path / "a.pt")
+    with pytest.raises(LoadError, match=r"the model has lazy layers, .*: 2 \(weight, bias\)"):
+        put_weights(nn.LazyLinear(2), weights(tmp_path / "a.pt").state)
