@@ -28,7 +28,9 @@ def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail
         say(f"fxwatch: {warning}")
     config = loaded.config
     watched = folder if folder is not None else Path(config.watch.dir)
-    common, runs = glance(Store.of(watched, config.store.dir), watched, config.thresholds, time.time())
+    store = Store.of(watched, config.store.dir)
+    store.exists()  # that it may not be looked into is an error, and not its absence
+    common, runs = glance(store, watched, config.thresholds, time.time())
     if common.lack in {Lack.FOLDER, Lack.STORE}:
         say(f"fxwatch: {lack_in_words(common)}")
         return exit_codes.NOTHING
