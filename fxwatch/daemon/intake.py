@@ -8,7 +8,7 @@ from fxwatch.store.ledger import Ledger
 from fxwatch.watch import Sighting, run_of
 
 _CHOSEN = {"ready", "running", "done", "failed"}
-_DECIDED = {"done", "skipped"}
+_DECIDED = {"done", "skipped", "quarantined"}
 _FINAL = {"done", "failed", "refused", "unsupported", "skipped", "quarantined"}
 _SAID_ALOUD = {"incomplete", "refused", "unsupported"}
 

@@ -60,13 +60,17 @@ class Drawn(Record):
 
 
 class Trouble(Record):
-    """What went wrong with which of the two files, in words. `config` says that the configuration is to be mended."""
+    """What went wrong with which of the two files, in words.
+
+    `config` says that the configuration is to be mended, `crashed` that the worker gave no answer at all.
+    """
 
     kind: Literal["trouble"] = "trouble"
     outcome: Literal["failed", "incomplete", "refused", "unsupported", "vanished"]
     reason: str
     culprit: Literal["checkpoint", "states"] = "checkpoint"
     config: bool = False
+    crashed: bool = False
 
 
 Job = ExplainJob | DrawJob

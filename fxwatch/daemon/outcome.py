@@ -1,17 +1,19 @@
 """From a worker's answer to the store, the ledger and the console."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from fxwatch.daemon.jobs import Answer, Duplicate, Explained, Trouble
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.plan import Dump, Work
 from fxwatch.records.analysis import Analysis, Finding
-from fxwatch.records.ledger import FileState
+from fxwatch.records.ledger import FileState, Generation
 from fxwatch.store.layout import Store
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.write import RunWriter
 
+CRASHES = 2
 _ID = re.compile(r"step-(none|\d{9,})-[0-9a-f]{8}")
 
 
@@ -30,6 +32,7 @@ class Publisher:
 
     def __init__(self, store: Store, ledger: Ledger, narrator: Narrator, recipe: str) -> None:
         self._store, self._ledger, self._narrator, self._recipe = store, ledger, narrator, recipe
+        self._crashes: Counter[tuple[str, Generation]] = Counter()
         self.runs: dict[str, RunWriter] = {run.name: RunWriter(run) for run in store.runs()}
 
     def publish(self, work: Work, answer: Answer) -> Outcome:
@@ -73,7 +76,22 @@ class Publisher:
         if before is None or before.reason != finding.message:
             self._narrator.say(f"{dump.path}: {finding.message}")
 
+    def _crashed(self, work: Work, answer: Trouble) -> Outcome:
+        """A worker that gave no answer may have been unlucky, once."""
+        path = work.candidate.path
+        self._crashes[path, work.generation] += 1
+        if self._crashes[path, work.generation] < CRASHES:
+            self._note(work, "failed", f"{answer.reason}; it is tried once more")
+            self._narrator.say(f"{path} failed: {answer.reason}; it is tried once more")
+            return Outcome(again=path)
+        reason = f"{answer.reason}, {CRASHES} times; it is not tried again before it changes"
+        self._note(work, "quarantined", reason)
+        self._narrator.say(f"{path} is quarantined: {reason}")
+        return Outcome(failed=True)
+
     def _trouble(self, work: Work, answer: Trouble) -> Outcome:
+        if answer.crashed:
+            return self._crashed(work, answer)
         one, dump = work.candidate, work.dump
         if answer.outcome in {"incomplete", "vanished"}:
             path = one.path if answer.culprit == "checkpoint" else dump.path

@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from fxwatch.daemon import stage
-from fxwatch.daemon.limits import limit_process
+from fxwatch.daemon.limits import limit_process, limit_worker, without_secrets
 from fxwatch.records.settings import ModelSettings
 
 DEADLINE = 900.0
@@ -26,7 +26,6 @@ PRELOAD = "_FXWATCH_PRELOAD"
 _GRACE = 5.0
 _LARGEST_MESSAGE = 64 * 1024 * 1024
 _STAGE, _RESULT = b"s", b"r"
-_NICE = 19
 
 
 class JobError(Exception):
@@ -52,11 +51,13 @@ class ProcessPerJob(Executor):
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
-        """Start the server, which imports everything, without waiting for it."""
-        forkserver.ensure_running()
+        """Start the server, which imports everything, without waiting for it; again where it has died."""
+        with without_secrets():
+            forkserver.ensure_running()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do a job when there is a place. The future raises JobError where the process gave no result."""
+        self.warm_up()
         return self._threads.submit(self._run, fn, args, kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as Executor
@@ -104,7 +105,7 @@ class ProcessPerJob(Executor):
 def _work(pipe: Connection, fn: Callable[..., str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """The life of a worker: one job, its result, the end."""
     os.setpgid(0, 0)  # Ctrl-C in the terminal is for the daemon
-    os.nice(_NICE)
+    limit_worker()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a model that prints must not print into our data
     threading.Thread(target=_die_with_the_daemon, args=(pipe,), daemon=True).start()
     stage.listen(lambda name: pipe.send_bytes(_STAGE + name.encode()))

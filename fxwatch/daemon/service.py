@@ -64,7 +64,7 @@ class Daemon:
         self._explaining: dict[Future[str], Work] = {}
         self._drawing: dict[Future[str], DrawJob] = {}
         self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
-        self._drawn_at = time.monotonic()
+        self._drawn_at = self._busy_at = time.monotonic()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched)
         self._trouble: str | None = None
@@ -92,7 +92,6 @@ class Daemon:
     def run(self) -> None:
         """Watch until stopped, or, with `once`, until nothing is left to do."""
         self._pool.warm_up()
-        began = time.monotonic()
         while not self._stopping:
             if self._lock.displaced():
                 self._narrator.say(f"{self._store.root} was removed or replaced; beginning anew")
@@ -100,7 +99,7 @@ class Daemon:
                 break
             try:
                 self._turn()
-                done = self._once and self._all_done(time.monotonic() - began)
+                done = self._once and self._all_done(time.monotonic())
             except OSError as error:
                 done = self._store_trouble(error)
             if done:
@@ -226,9 +225,12 @@ class Daemon:
             runs=self._publisher.runs,
         )
 
-    def _all_done(self, elapsed: float) -> bool:
-        busy = self._explaining or self._drawing or len(self._drawings) or self._plan.waiting()
-        return not busy and (not self._watcher.settling() or elapsed > PATIENCE_ONCE)
+    def _all_done(self, now: float) -> bool:
+        """Whether nothing is left, or what still settles has had its time since anything was done."""
+        if self._explaining or self._drawing or len(self._drawings) or self._plan.waiting():
+            self._busy_at = now
+            return False
+        return not self._watcher.settling() or now - self._busy_at > PATIENCE_ONCE
 
     def _seconds_to_wait(self) -> float:
         now = time.monotonic()
@@ -269,6 +271,6 @@ def _answer(future: Future[str]) -> Answer:
     try:
         return parse_answer(future.result())
     except JobError as error:
-        return Trouble(outcome="failed", reason=str(error))
+        return Trouble(outcome="failed", reason=str(error), crashed=True)
     except ValueError:
         return Trouble(outcome="failed", reason="its worker's answer makes no sense")

@@ -99,9 +99,11 @@ class Watcher:
         ]
 
     def again(self, path: str) -> None:
-        """Decide about a file once more: it changed while it was read."""
+        """Decide about a file once more, when it has settled anew."""
         self._decided.pop(path, None)
-        self._next_scan = self._clock()
+        found, now = look_at(self._root, path), self._clock()
+        if found is not None:
+            self._open[path] = _Open(found, now, now + SETTLE)
 
     def _scan(self) -> list[Sighting]:
         began = self._clock()

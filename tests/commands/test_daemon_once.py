@@ -14,7 +14,7 @@ import torch
 
 from fxwatch import exit_codes
 from fxwatch.records.lines import COMPLETED
-from tests.policies import HF_AND_PORTFOLIO, random_states
+from tests.policies import HF_AND_PORTFOLIO, GuideLike, random_states
 from tests.project import CONFIG, Project, command, environ
 
 
@@ -242,6 +242,52 @@ def test_a_factory_that_is_missing_fails_every_checkpoint_in_words(tmp_path: Pat
     (tmp_path / "config.toml").write_text(CONFIG)
     assert project.run("daemon", "--once").returncode == exit_codes.OK  # mended, it is tried again
     assert project.ledger()["model_100.pt"].state == "done"
+
+
+def test_what_crashes_its_worker_twice_is_quarantined_and_the_others_go_on(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "my_model.py").write_text(
+        "import os, signal\n\nfrom tests.policies import GuideLike\n\n\n"
+        "class Bomb(GuideLike):\n"
+        "    def load_state_dict(self, state, *others, **more):\n"
+        "        if float(state['hf.bias'][0]) == 9:\n"
+        "            os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "        return super().load_state_dict(state, *others, **more)\n\n\n"
+        "build = Bomb\n"
+    )
+    project.states()
+    project.checkpoint("good_1.pt", global_step=1)
+    torch.manual_seed(0)
+    state = GuideLike().state_dict()
+    state["hf.bias"][0] = 9
+    torch.save({"model_state_dict": state, "global_step": 2}, project.outputs / "bomb_2.pt")
+    done = project.run("daemon", "--once", WANDB_API_KEY="canary")
+    assert done.returncode == exit_codes.OK, done.stderr
+    assert project.ledger()["good_1.pt"].state == "done"
+    bomb = project.ledger()["bomb_2.pt"]
+    assert bomb.state == "quarantined"
+    assert bomb.reason == "its worker was ended by SIGSEGV, 2 times; it is not tried again before it changes"
+    again = project.run("daemon", "--once")
+    assert "SIGSEGV" not in again.stderr
+    os.utime(project.outputs / "bomb_2.pt")  # a change opens it again
+    assert "SIGSEGV; it is tried once more" in project.run("daemon", "--once").stderr
+
+
+def test_workers_know_no_secrets(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "my_model.py").write_text(
+        "import os\n\nfrom tests.policies import GuideLike\n\n\ndef build():\n"
+        "    seen = open('/proc/self/environ').read() + str(dict(os.environ))\n"
+        "    assert 'canary' not in seen, 'a secret is known here'\n"
+        "    assert 'PATH=' in seen\n"
+        "    return GuideLike()\n"
+    )
+    project.states()
+    project.checkpoint()
+    secrets = {"WANDB_API_KEY": "canary", "AWS_SECRET_ACCESS_KEY": "canary", "MY_TOKEN": "canary"}
+    done = project.run("daemon", "--once", **secrets)
+    assert done.returncode == exit_codes.OK, done.stderr
+    assert len(project.analyses()) == 1
 
 
 def test_code_and_configuration_never_come_from_the_watched_folder(project: Project) -> None:
