@@ -35,12 +35,12 @@ def baselines(kind: BaselineType, states: Branches) -> Baselines:
     if kind == "background":
         rows = evenly(len(states[0]), BACKGROUND_STATES)
         samples = tuple(part[rows] for part in states)
-        return Baselines(samples, _mean(states), f"{len(rows)} real states of the same dump")
+        return Baselines(samples, _mean(samples), f"{len(rows)} real states of the same dump")
     if kind == "gaussian":
         generator = torch.Generator().manual_seed(0)
         samples = tuple(_normal(part, BACKGROUND_STATES, generator) for part in states)
         return Baselines(
-            samples, _mean(states), f"{BACKGROUND_STATES} normal draws with the states' mean and deviation"
+            samples, _mean(samples), f"{BACKGROUND_STATES} normal draws with the states' mean and deviation"
         )
     if kind == "mean":
         return Baselines(_mean(states), _mean(states), "the mean of the states")

@@ -8,22 +8,22 @@ from statistics import fmean, pstdev
 import torch
 from torch import Tensor
 
-from fxwatch.attribution.statistics import jaccard, spearman, standard_error
+from fxwatch.attribution.statistics import jaccard, spearman, standard_error, that_count
 from fxwatch.records.analysis import Consensus, Pair
 
 SAME_VOTER = 0.98
 HIGH = 0.7
+WITHOUT_GRADIENTS = {"feature_ablation", "occlusion", "shapley_value_sampling", "kernel_shap"}
 
 
 def consensus(voters: Mapping[str, Tensor]) -> Consensus:
     """Agreement of methods: name -> signed attributions (N, units), in order of precedence.
 
-    By state and then averaged, so that a few loud states do not decide. Methods correlated above 0.98 share a vote,
-    cast by the first of them.
+    By state and then averaged, so that a few loud states do not decide, over the features that either gives anything.
+    Methods of one kind, with gradients or without, that are correlated above 0.98 share a vote, cast by the first of
+    them: they are no witnesses for each other.
     """
-    by_state = {
-        (a, b): spearman(voters[a].double().abs(), voters[b].double().abs()) for a, b in combinations(voters, 2)
-    }
+    by_state = {(a, b): _by_state(voters[a], voters[b]) for a, b in combinations(voters, 2)}
     pairs = [_pair(names, voters, correlation) for names, correlation in by_state.items()]
     known = [pair for pair in pairs if pair is not None]
     groups = _merge(list(voters), {pair.methods: pair.spearman for pair in known})
@@ -47,6 +47,12 @@ def consensus(voters: Mapping[str, Tensor]) -> Consensus:
     )
 
 
+def _by_state(a: Tensor, b: Tensor) -> Tensor:
+    """Rank correlation of two methods at each state: (N,)."""
+    counted = that_count(a, b)
+    return spearman(a[:, counted].double().abs(), b[:, counted].double().abs())
+
+
 def _pair(names: tuple[str, str], voters: Mapping[str, Tensor], correlation: Tensor) -> Pair | None:
     mean = float(correlation.nanmean())
     if math.isnan(mean):  # no state in which both methods tell units apart
@@ -58,11 +64,12 @@ def _pair(names: tuple[str, str], voters: Mapping[str, Tensor], correlation: Ten
 
 
 def _merge(names: list[str], correlation: Mapping[tuple[str, str], float]) -> list[list[str]]:
-    """Each method joins the first voter whose every member it equals."""
+    """Each method joins the first voter of its kind whose every member it equals."""
     groups: list[list[str]] = []
     for name in names:
         for group in groups:
-            if all(correlation.get((member, name), 0.0) > SAME_VOTER for member in group):
+            alike = (name in WITHOUT_GRADIENTS) == (group[0] in WITHOUT_GRADIENTS)
+            if alike and all(correlation.get((member, name), 0.0) > SAME_VOTER for member in group):
                 group.append(name)
                 break
         else:

@@ -3,7 +3,9 @@
 At once: constant input, zero projection, no functional effect. With time: low importance.
 """
 
+import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -18,6 +20,7 @@ Cause = Literal["constant_input", "zero_projection", "no_functional_effect", "lo
 
 FEWEST_STATES = 4
 NO_EFFECT = 0.01
+LITTLE_EFFECT = 0.02
 LOW = 0.1
 REVIVED = 2
 OFTEN = 0.9
@@ -38,21 +41,39 @@ def dead_features(causes: Mapping[int, Cause], units: Units) -> DeadFeatures:
     )
 
 
-def dead_at_once(
-    policy: nn.Module, inputs: Branches, candidates: Iterable[int], meter: Meter
-) -> tuple[dict[int, Cause], str | None]:
-    """Units that are dead by what the states and the model show now, and what could not be judged.
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """Units that are dead by what the states and the model show now, and the effects of those that were tested.
 
-    `candidates` are the units whose functional effect is worth testing: those that count for little.
+    An effect is the largest mean change of any output, in that output's deviations over states, when the unit's column
+    is swapped between states. `reason`: why nothing could be judged.
     """
+
+    causes: Mapping[int, Cause] = field(default_factory=dict)
+    effects: Mapping[int, float] = field(default_factory=dict)
+    reason: str | None = None
+
+    def of_little_effect(self, units: Iterable[int]) -> dict[int, Cause]:
+        """Units of little importance for long that do little now, too: what is weak, but works, is not dead.
+
+        Where nothing could be judged now, their history decides alone.
+        """
+        unknown = math.inf if self.reason is None else 0.0
+        return {unit: "low_importance" for unit in units if self.effects.get(unit, unknown) <= LITTLE_EFFECT}
+
+
+def dead_at_once(policy: nn.Module, inputs: Branches, candidates: Iterable[int], meter: Meter) -> AtOnce:
+    """Judge by these states. `candidates` are the units whose effect is worth testing: those that count for little."""
     if len(inputs[0]) < FEWEST_STATES:
-        return {}, f"fewer than {FEWEST_STATES} states"
+        return AtOnce(reason=f"fewer than {FEWEST_STATES} states")
     unread = _unread(policy, inputs, meter)
     causes: dict[int, Cause] = dict.fromkeys(_constant(inputs), "constant_input")
     tested = sorted({*candidates, *unread} - causes.keys())
-    for unit in _without_effect(policy, inputs, tested, meter):
-        causes[unit] = "zero_projection" if unit in unread else "no_functional_effect"
-    return causes, None
+    effects = _effects(policy, inputs, tested, meter)
+    for unit, effect in effects.items():
+        if effect <= NO_EFFECT:
+            causes[unit] = "zero_projection" if unit in unread else "no_functional_effect"
+    return AtOnce(causes, effects)
 
 
 def low_importance(history: Tensor, was_dead: set[int], little: float | None = None) -> set[int]:
@@ -81,22 +102,41 @@ def _constant(inputs: Branches) -> list[int]:
     return [int(unit) for unit in (~torch.cat(moving)).nonzero().flatten()]
 
 
-def _without_effect(policy: nn.Module, inputs: Branches, candidates: list[int], meter: Meter) -> list[int]:
-    """Of the candidates, those whose column can be swapped between states while no output of the policy moves.
+def _effects(policy: nn.Module, inputs: Branches, candidates: list[int], meter: Meter) -> dict[int, float]:
+    """By unit: the largest mean |Δ| of any component of any output, over its deviation, when the column is swapped.
 
-    Not to move is mean |Δ| below 1 % of the output's own deviation over states, for every component of every output.
+    Each state is given the column of another one, twice: of one half the states further in the order of the column's
+    newest values, so that what a flag says is changed in whatever order the states lie, and of one at random.
     """
     before = _outputs(policy, inputs, meter)
     deviation = before.std(0, correction=0)
-    count = len(before)
-    swapped = torch.arange(count).roll(count // 2)
-    dead = []
+    at_random = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))
+    found = {}
     for unit in candidates:
-        after = _outputs(policy, _swap(inputs, unit, swapped), meter)
-        moved = (after - before).abs().mean(0)
-        if not bool((moved > NO_EFFECT * deviation).any()):
-            dead.append(unit)
-    return dead
+        orders = _half_further(_newest(inputs, unit)), at_random
+        moved = torch.stack(
+            [(_outputs(policy, _swap(inputs, unit, order), meter) - before).abs().mean(0) for order in orders]
+        ).amax(0)
+        ratios = torch.where(moved > 0, moved / deviation, 0.0)  # over no deviation: without bound
+        found[unit] = float(ratios.nan_to_num(nan=math.inf).max())
+    return found
+
+
+def _newest(inputs: Branches, unit: int) -> Tensor:
+    """A unit's values at the last time step: (N,)."""
+    for part in inputs:
+        if unit < part.shape[-1]:
+            return part[:, -1, unit] if part.ndim == 3 else part[:, unit]
+        unit -= part.shape[-1]
+    raise IndexError(unit)
+
+
+def _half_further(values: Tensor) -> Tensor:
+    """For each state the one whose value is half the states further in order: (N,)."""
+    order = values.argsort(stable=True)
+    further = torch.empty_like(order)
+    further[order] = order.roll(-(len(order) // 2))
+    return further
 
 
 def _outputs(policy: nn.Module, inputs: Branches, meter: Meter) -> Tensor:

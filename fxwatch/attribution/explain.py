@@ -14,7 +14,7 @@ from fxwatch.attribution.activations import dormant_units
 from fxwatch.attribution.attention import attention, attention_maps
 from fxwatch.attribution.baselines import baselines
 from fxwatch.attribution.consensus import consensus
-from fxwatch.attribution.dead_features import Cause, dead_at_once, dead_features, low_importance
+from fxwatch.attribution.dead_features import dead_at_once, dead_features, low_importance
 from fxwatch.attribution.decisions import action_names, decisions, further_decisions
 from fxwatch.attribution.faithfulness import deletion_and_insertion
 from fxwatch.attribution.gradient_flow import gradient_flow
@@ -280,19 +280,14 @@ def _flow(
 def _dead(policy: nn.Module, subject: Subject, share: Tensor, context: Context) -> DeadFeatures:
     units, settings = subject.units, subject.settings
     candidates = (share < _LITTLE / len(units)).nonzero().flatten().tolist()
-    causes, reason = dead_at_once(policy, subject.inputs, candidates, subject.explained.meter)
+    now = dead_at_once(policy, subject.inputs, candidates, subject.explained.meter)
     earlier = context.shares if context.shares is not None else np.zeros((0, len(units)))
     history = torch.cat([torch.as_tensor(earlier, dtype=torch.float64), share[None]])[-settings.dead_min_history :]
     if len(history) >= settings.dead_min_history:
         was = context.previous.low_importance if context.previous else frozenset()
-        low: dict[int, Cause] = dict.fromkeys(
-            low_importance(history, {place for place, name in enumerate(units.names()) if name in was}),
-            "low_importance",
-        )
-        causes = {**low, **causes}
-    elif reason:
-        return DeadFeatures(reason=reason)
-    return dead_features(causes, units)
+        low = low_importance(history, {place for place, name in enumerate(units.names()) if name in was})
+        return dead_features({**now.of_little_effect(low), **now.causes}, units)
+    return dead_features(now.causes, units) if now.reason is None else DeadFeatures(reason=now.reason)
 
 
 def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tuple[Branches, Tensor]:

@@ -1,7 +1,7 @@
 """Does the order of attributions matter to the model? Deletion and insertion, against random orders.
 
 RISE (Petsiuk et al. 2018, arXiv 1806.07421) and Samek et al. 2017 (arXiv 1509.06321), on whole units: a unit is removed
-by putting it to the centre of the baselines.
+by taking it from a baseline, averaged over several, as the attributions are: their mean state stands for none of them.
 """
 
 import torch
@@ -13,7 +13,8 @@ from fxwatch.attribution.subject import Subject
 from fxwatch.records.analysis import OrderTest
 
 STATES = 16
-STEPS = 8
+STEPS = 5
+REFERENCES = 4
 RANDOM_ORDERS = 2
 _SEED = 11
 
@@ -39,7 +40,7 @@ def deletion_and_insertion(subject: Subject, signed: Tensor) -> tuple[OrderTest,
             for step, count in enumerate(counts):
                 removed[place, step, order[:count]] = True
         both = torch.cat([removed.view(-1, units), ~removed.view(-1, units)])
-        outputs = _without(subject, row, both).view(2, len(orders), len(counts)).double().mean(2)
+        outputs = _without(subject, row, both).view(2, len(orders), len(counts)).mean(2)
         gone.append(outputs[0, 1:].mean() - outputs[0, 0])
         come.append(outputs[1, 0] - outputs[1, 1:].mean())
     return _order_test(torch.stack(gone) / spread), _order_test(torch.stack(come) / spread)
@@ -52,10 +53,14 @@ def _order_test(advantages: Tensor) -> OrderTest:
 
 
 def _without(subject: Subject, row: int, removed: Tensor) -> Tensor:
-    """The output of one state without some of its units: removed (M, units) -> (M,)."""
+    """The output of one state without some of its units, mean over baselines: removed (M, units) -> (M,)."""
     widths = [x.shape[-1] for x in subject.inputs]
+    chosen = torch.tensor(evenly(subject.baselines.count, REFERENCES))
+    many = removed.repeat_interleave(len(chosen), 0)
+    reference = chosen.repeat(len(removed))
     inputs = tuple(
-        torch.where(mask[:, None] if x.ndim == 3 else mask, b, x[row])
-        for mask, x, b in zip(removed.split(widths, dim=1), subject.inputs, subject.baselines.centre, strict=True)
+        torch.where(mask[:, None] if x.ndim == 3 else mask, b[reference], x[row])
+        for mask, x, b in zip(many.split(widths, dim=1), subject.inputs, subject.baselines.samples, strict=True)
     )
-    return subject.values(inputs, subject.choice[row].expand(len(removed)))
+    values = subject.values(inputs, subject.choice[row].expand(len(many)))
+    return values.double().view(len(removed), len(chosen)).mean(1)

@@ -103,15 +103,13 @@ def choose(outputs: dict[str, Tensor], target: str, action: Tensor | None, *, co
         return Choice(torch.zeros(len(output), dtype=torch.long), "scalar", "model")
     flat = output.flatten(1)
     columns = 0 if action is None else 1 if action.ndim == 1 else action.shape[1]
-    heads = [name for name in outputs if name != "value"]
     whole = action is None or bool((action == action.round()).all())
-    if continuous or (columns == width and (not whole or columns > len(heads) == 1)):
+    if continuous or (not whole and columns == width):
         return Choice(flat.abs().argmax(1), "continuous", "model")
-    if not whole or columns > len(heads):
-        found = f"{columns} column{'' if columns == 1 else 's'}" if whole else "numbers that are not whole"
+    if not whole:
         raise AttributionError(
-            f"the dump's actions are {found}, but the model's outputs are {', '.join(heads)}; dump for each state the "
-            "number of the action that each output chose, or no actions"
+            f"the dump's actions are not whole numbers, nor as many a state as output {target!r} has, which is "
+            f"{width}; dump for each state the number of the action that each output chose, or no actions"
         )
     column = _column(action, list(outputs), target) if action is not None else None
     if column is None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.grid import expected_gradients
-from fxwatch.attribution.statistics import spearman, standard_error
+from fxwatch.attribution.statistics import spearman, standard_error, that_count
 from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import sum_over_time
 from fxwatch.records.analysis import RandomisationTest, SimilarityTest
@@ -46,8 +46,9 @@ def parameter_randomisation(subject: Subject) -> RandomisationTest:
         with _shuffled(subject.explained.policy, _SEED + turn):
             random.append(_importance(subject, rows))
     random = [one for one in random if bool(one.isfinite().all())]
-    to_random = [float(spearman(trained, one).nanmean()) for one in random]
-    among = [float(spearman(a, b).nanmean()) for a, b in combinations(random, 2)]
+    counted = that_count(trained, *random)
+    to_random = [float(spearman(trained[:, counted], one[:, counted]).nanmean()) for one in random]
+    among = [float(spearman(a[:, counted], b[:, counted]).nanmean()) for a, b in combinations(random, 2)]
     if len(random) < 2 or any(value != value for value in [*to_random, *among]):  # noqa: PLR0124 - NaN
         return RandomisationTest(reason="attributions of the model with shuffled weights do not rank its features")
     among_models = torch.tensor(among, dtype=torch.float64)
@@ -70,7 +71,8 @@ def random_logit(subject: Subject, outputs: Tensor) -> SimilarityTest:
     other = sum_over_time(expected_gradients(subject, inputs, (choice + 1) % width, passes=1))
     if not bool(chosen.isfinite().all() and other.isfinite().all()):
         return SimilarityTest(reason="the attributions hold NaN or Inf")
-    agreement = spearman(chosen.double(), other.double())
+    counted = that_count(chosen, other)
+    agreement = spearman(chosen[:, counted].double(), other[:, counted].double())
     if not bool(agreement.isfinite().any()):
         return SimilarityTest(reason="the attributions do not rank the features")
     return SimilarityTest(value=float(agreement.nanmean()), standard_error=standard_error(agreement))

@@ -8,6 +8,7 @@ from fxwatch.attribution.statistics import standard_error
 from fxwatch.records.analysis import Concentration, Estimate
 
 _LITTLE = 0.1
+_NOTHING = "no feature has any importance in any state"
 
 
 def sparsity(signed: Tensor) -> Estimate:
@@ -15,7 +16,9 @@ def sparsity(signed: Tensor) -> Estimate:
 
     A fixed share of the mean, so that neither the scale nor the length of a branch changes it. signed: (N, units).
     """
-    share = shares(signed.double().abs())
+    share = _told(signed)
+    if not len(share):
+        return Estimate(reason=_NOTHING)
     by_state = (share < _LITTLE / share.shape[1]).double().mean(1)
     return Estimate(value=float(by_state.mean()), standard_error=standard_error(by_state))
 
@@ -26,12 +29,18 @@ def concentration(signed: Tensor) -> Concentration:
     Its inverse is the effective number of features. Beside it Gini's index, 0 when all count alike (Hurley & Rickard
     2009, arXiv 0811.4706), which is high for anything with a structure, and so is not judged. signed: (N, units).
     """
-    share = shares(signed.double().abs())
+    share = _told(signed)
+    if not len(share):
+        return Concentration(reason=_NOTHING)
     by_state = share.square().sum(1)
     value = float(by_state.mean())
-    if value == 0:
-        return Concentration(reason="no feature has any importance in any state")
     units = share.shape[1]
     places = 2 * torch.arange(1, units + 1, dtype=share.dtype) - units - 1
     gini = float((share.sort(1).values * places).sum(1).mean() / units)
     return Concentration(value=value, standard_error=standard_error(by_state), effective_features=1 / value, gini=gini)
+
+
+def _told(signed: Tensor) -> Tensor:
+    """Shares at the states in which any feature has importance: there is nothing to spread in the others."""
+    importance = signed.double().abs()
+    return shares(importance[importance.sum(1) > 0])

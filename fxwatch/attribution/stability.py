@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from fxwatch.attribution.importance import known, shares
-from fxwatch.attribution.statistics import jaccard, kendall, rank_biased_overlap, spearman
+from fxwatch.attribution.statistics import jaccard, kendall, rank_biased_overlap, spearman, that_count
 from fxwatch.records.analysis import Stability
 
 SPLITS = 200
@@ -20,14 +20,16 @@ def stability(probe: Tensor, previous: Tensor | None, previous_id: str | None) -
     if not bool(probe.isfinite().all()):
         return Stability(reason="the attributions on the probe states hold NaN or Inf")
     now = probe.double().abs()
-    null_low = _null_low(now)
+    null_low = _null_low(now[:, that_count(now)])
     if previous is None or previous_id is None:
         return Stability(null_low=null_low, reason="no previous analysis on the same probe states")
     if previous.shape != probe.shape:
         return Stability(null_low=null_low, reason="the previous analysis had other features or states")
     if not bool(previous.isfinite().all()):
         return Stability(null_low=null_low, reason="the previous attributions hold NaN or Inf")
-    a, b = now.mean(0), previous.double().abs().mean(0)
+    before = previous.double().abs()
+    counted = that_count(now, before)
+    a, b = now[:, counted].mean(0), before[:, counted].mean(0)
     return Stability(
         previous=previous_id,
         spearman=known(spearman(a, b)),

@@ -9,6 +9,7 @@ from torch import Tensor
 from fxwatch.records.student import student_quantile
 
 RESAMPLES = 1000
+_NOTHING = 1e-6
 
 
 def ranks(values: Tensor) -> Tensor:
@@ -30,6 +31,15 @@ def spearman(a: Tensor, b: Tensor) -> Tensor:
     x, y = x - x.mean(-1, keepdim=True), y - y.mean(-1, keepdim=True)
     length = (x.square().sum(-1) * y.square().sum(-1)).sqrt()
     return torch.where(length > 0, (x * y).sum(-1) / length, torch.nan).clamp(-1, 1)
+
+
+def that_count(*attributions: Tensor) -> Tensor:
+    """Units that any of several attributions (…, units) gives anything, a mask (units,).
+
+    Features that do nothing for all of them share the lowest rank, and would make all rankings alike.
+    """
+    largest = torch.stack([one.detach().abs().double().flatten(0, -2).amax(0) for one in attributions])
+    return (largest > _NOTHING * largest.amax(1, keepdim=True)).any(0)
 
 
 def kendall(a: Tensor, b: Tensor) -> Tensor:

@@ -55,7 +55,11 @@ def test_a_linear_model_is_explained_perfectly() -> None:
     assert found.quality.infidelity.fvu == pytest.approx(0, abs=1e-6)
     assert found.quality.completeness.value == pytest.approx(0, abs=1e-5)
     assert found.methods["deep_lift"].status == "ok"
-    assert found.consensus.voters[0] == ["integrated_gradients", "gradient_shap", "deep_lift", "feature_ablation"]
+    assert found.consensus.voters[0] == ["integrated_gradients", "gradient_shap", "deep_lift"]
+    with_and_without = next(
+        pair for pair in found.consensus.pairs if pair.methods == ("integrated_gradients", "feature_ablation")
+    )
+    assert with_and_without.spearman == pytest.approx(1)  # the same baselines for both
 
 
 def test_a_product_is_shared_by_halves_and_a_square_goes_to_its_only_feature() -> None:

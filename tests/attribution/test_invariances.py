@@ -93,3 +93,30 @@ def test_a_state_alone_is_attributed_as_in_a_batch() -> None:
     together = explain(SmallTransformer().eval(), states.take(np.array([0] * 40)), settings, GradientLimits())[0]
     assert shares(together) == pytest.approx(shares(alone), rel=1e-3)
     assert shares(many) != pytest.approx(shares(alone), rel=1e-3)
+
+
+def test_features_that_do_nothing_change_no_rank_correlation() -> None:
+    """A branch that is never read makes no method agree more with another, nor rankings more stable."""
+    states = random_states({"hf": (6, 5), "portfolio": (2, 3)})
+    more = States(
+        {**states.branches, "unread": np.random.default_rng(1).normal(size=(32, 4, 12)).astype(np.float32)},
+        {**states.features, "unread": [f"unread_{place}" for place in range(12)]},
+    )
+    torch.manual_seed(5)
+    policy = SmallTransformer()
+    without, beside = explained(policy, states), explained(Deaf(policy), more)
+    assert beside.consensus.mean_correlation == pytest.approx(without.consensus.mean_correlation, abs=0.02)
+    assert beside.stability.null_low == pytest.approx(without.stability.null_low, abs=1e-3)
+    for test in ("parameter_randomisation", "random_logit"):
+        assert getattr(beside.trust, test).value == pytest.approx(getattr(without.trust, test).value, abs=0.02)
+
+
+class Deaf(nn.Module):
+    """Leaves out its last branch."""
+
+    def __init__(self, policy: nn.Module) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, *branches: Tensor) -> dict[str, Tensor]:
+        return cast("dict[str, Tensor]", self.policy(*branches[:-1]))

@@ -130,3 +130,18 @@ def test_actions_that_are_explained_alike_are_found_out() -> None:
         assert found.value == pytest.approx(expected, abs=0.3)
     one = subject(Formula(lambda x: x[:, 0]), states)
     assert random_logit(one, torch.zeros(32, 1)).reason == "the target has a single component"
+
+
+@pytest.mark.parametrize("kind", ["even", "half"])
+def test_even_functions_are_explained_rightly_and_trusted(kind: str) -> None:
+    """The mean of the states is no state of them: for an even function it is the least output, and not a mean one."""
+    policy = Formula(
+        (lambda x: x[:, 0] ** 2) if kind == "even" else (lambda x: torch.relu(x[:, 0]) + 0.5 * x[:, 1] ** 2)
+    )
+    passed = []
+    for seed in range(10):
+        asked = subject(policy, random_states({"x": (8,)}, seed=seed))
+        for found in deletion_and_insertion(asked, attributions(asked)):
+            assert found.value is not None
+            passed.append(found.value > 2 * (found.standard_error or 0.0))
+    assert sum(passed) >= 17  # of twenty; the mean state as the only baseline passes half of them
