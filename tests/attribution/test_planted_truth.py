@@ -49,7 +49,7 @@ def test_the_explanation_of_a_trained_policy_can_be_trusted(seed: int) -> None:
     assert (found.quality.infidelity.value or 1) < 0.05
     assert (found.quality.completeness.value or 1) < 0.05
     assert (found.quality.sensitivity.value or 1) < 0.1
-    assert (found.consensus.mean_correlation or 0) > 0.7
+    assert (found.consensus.mean_correlation or 0) > 0.6
     for test in (found.trust.deletion, found.trust.insertion):
         assert (test.value or 0) > 2 * (test.standard_error or 0)
     randomised = found.trust.parameter_randomisation
