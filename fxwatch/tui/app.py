@@ -253,6 +253,8 @@ class Monitor(App[None]):
     def _turn(self, how: Callable[[Way, Listing], Way]) -> None:
         if isinstance(self.screen, Listing):
             self.screen.grid.turn(how(self.screen.grid.way, self.screen))
+        else:
+            self.page.notice("that is for tables: features, attention, runs, log, compare")
 
     def do_copy(self) -> None:
         """Copy the chosen row, or the path of the report."""

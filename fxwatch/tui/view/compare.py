@@ -46,11 +46,8 @@ def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:
     rows += _branches(found, width)
     rows += _findings(found, width)
     for note in found.notes:
-        parts = wrapped(name(note), max(10, width - 4))
-        rows += [
-            line(quiet("  ") if index else mark("warn"), f" {part}" if not index else part)
-            for index, part in enumerate(parts)
-        ]
+        first, *rest = wrapped(name(note), max(10, width - 4)) or [""]
+        rows += [line(mark("warn"), f" {first}"), *(line(f"  {part}") for part in rest)]
     return rows[: max(2, height // 2)]
 
 
