@@ -86,7 +86,7 @@ def tui(
     config: ConfigFile = None,
     once: Annotated[bool, typer.Option("--once", help="Print what the screens show as plain text, and exit.")] = False,
     only_ascii: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII alone.")] = False,
-    low_bandwidth: Annotated[bool, typer.Option("--low-bandwidth", help="Look, and draw, every 4 s only.")] = False,
+    low_bandwidth: Annotated[bool, typer.Option("--low-bandwidth", help="Look, and draw, every 5 s only.")] = False,
     mouse: Annotated[bool, typer.Option(help="Take the mouse; without it the terminal's own selection works.")] = False,
 ) -> None:
     """Watch the results live in the terminal."""

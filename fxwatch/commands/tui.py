@@ -12,10 +12,8 @@ from fxwatch.config import Config, load_config
 from fxwatch.store.layout import Store
 from fxwatch.terminal import say, tell
 
-_SPARING = 4.0
+_SPARING = 5.0
 """Seconds between two looks where each byte counts."""
-_ESCAPE = "25"
-"""Milliseconds after which Esc is the key and not the beginning of another; htop waits as long, too."""
 
 
 class Manners(NamedTuple):
@@ -34,7 +32,6 @@ def tui(folder: Path | None, config_file: Path | None, manners: Manners = _AS_US
     if once or not _has_terminal():
         return _tell_once(folder, config_file, only_ascii=manners.only_ascii)
     config, watched = _configured(folder, config_file, quiet=False)
-    os.environ.setdefault("ESCDELAY", _ESCAPE)
     from fxwatch.tui.app import Monitor
     from fxwatch.tui.remembered import recall, remember, state_folder
 

@@ -55,13 +55,11 @@ class StoreReader:
         if not snapshot.runs:
             self._place, self._history = Place(self._place.run), None
             return replace(snapshot, lack=lack_of(self._store, self._watched), empty=is_empty(self._watched))
-        history, reading = self._move(wishes, [run.name for run in snapshot.runs])
+        history, reading = self._move(wishes, snapshot.runs)
         news = next(run for run in snapshot.runs if run.name == self._place.run)
         past, analysis_id = _where(self._place, history, news, reading=reading)
         run = self._store.run(news.name)
         found = self._analyses.get(run, analysis_id)
-        if Intent.PIN in wishes:
-            self._pinned = None if self._pinned == (run.name, analysis_id) else (run.name, analysis_id)
         shown = Shown(run, analysis_id, found if isinstance(found, Analysis) else None, history, past.number - 1)
         return replace(
             snapshot,
@@ -74,8 +72,9 @@ class StoreReader:
             closer=self._closer(self._look, shown, self._pinned, [run.name for run in snapshot.runs]),
         )
 
-    def _move(self, wishes: Sequence[Wish], names: Sequence[str]) -> tuple[History, bool]:
+    def _move(self, wishes: Sequence[Wish], runs: Sequence[RunNews]) -> tuple[History, bool]:
         """Move to where the user wishes to look. The history there, and whether it is still being read."""
+        names = [run.name for run in runs]
         if self._place.run not in names:
             self._place = Place(names[0])
         history, reading = self._follow(self._place.run or "")
@@ -87,8 +86,14 @@ class StoreReader:
                 history, reading = self._follow(turned.run or "")
             beginning = self._beginning(history) if wish is Intent.BEGINNING else None
             self._place = turned.moved(wish, history.first, history.count, beginning)
+            if wish is Intent.PIN:
+                self._pin(history, runs[names.index(self._place.run or "")], reading=reading)
         self._place = self._place.within(history.first, history.count, self._place.index)
         return history, reading
+
+    def _pin(self, history: History, news: RunNews, *, reading: bool) -> None:
+        kept = news.name, _where(self._place, history, news, reading=reading)[1]
+        self._pinned = None if self._pinned == kept else kept
 
     def _beginning(self, history: History) -> int | None:
         return history.beginning(history.count - 1 if self._place.index is None else self._place.index)

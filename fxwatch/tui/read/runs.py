@@ -63,18 +63,18 @@ class Folders:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._known: dict[str, tuple[int, list[str]]] = {}
+        self._known: dict[Path, tuple[int, list[Path]]] = {}
 
-    def within(self, folder: str) -> list[str]:
+    def within(self, folder: Path) -> list[Path]:
         """The folders right inside one; none where it cannot be read."""
         try:
-            changed = os.stat(folder).st_mtime_ns
+            changed = folder.stat().st_mtime_ns
             known = self._known.get(folder)
             if known is not None and known[0] == changed:
                 return known[1]
             with os.scandir(folder) as entries:
                 inner = [
-                    entry.path
+                    Path(entry.path)
                     for entry in entries
                     if not _ANALYSIS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
                 ]
@@ -88,12 +88,12 @@ class Folders:
 def run_names(store: Store, folders: Folders) -> Iterator[str]:
     """The runs that have a history."""
     top = store.root / "runs"
-    for folder in _below(str(top), _DEEPEST, folders):
-        if os.path.isfile(os.path.join(folder, "history.jsonl")):
-            yield Path(folder).relative_to(top).as_posix()
+    for folder in _below(top, _DEEPEST, folders):
+        if (folder / "history.jsonl").is_file():
+            yield folder.relative_to(top).as_posix()
 
 
-def _below(top: str, deepest: int, folders: Folders) -> Iterator[str]:
+def _below(top: Path, deepest: int, folders: Folders) -> Iterator[Path]:
     for path in folders.within(top):
         yield path
         if deepest:

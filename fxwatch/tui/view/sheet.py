@@ -4,7 +4,7 @@ from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view import nothing_to_show
 from fxwatch.tui.view.subjects import KEYS, OF_AN_ANALYSIS, TABLES
 from fxwatch.tui.view.table import Table, Way, Window, arranged, new_below, table_lines
-from fxwatch.tui.view.text import Line, Span, line, name, quiet, title
+from fxwatch.tui.view.text import Line, Span, crop, line, name, quiet, title
 from fxwatch.tui.view.words import count
 
 _LEAST = 3
@@ -15,7 +15,7 @@ def sheet(subject: str, snapshot: Snapshot, way: Way, width: int, height: int, t
     """All lines, and which rows of the table are among them."""
     view = TABLES[subject]
     if subject in OF_AN_ANALYSIS and snapshot.analysis is None:
-        return Window(nothing_to_show.lines(snapshot, width, height), 0, 0)
+        return Window(nothing_to_show.lines(snapshot, width, height)[:height], 0, 0)
     table = view.table(snapshot)
     rows = arranged(table, way)
     words = [_filter(way)] if way.filter or way.typing else []
@@ -23,7 +23,8 @@ def sheet(subject: str, snapshot: Snapshot, way: Way, width: int, height: int, t
     room = max(1, height - 1 - len(words) - len(over))
     window = table_lines(table, way, width, room, top)
     head = title(view.NAME, width, KEYS[subject], _note(table, way, window, len(rows)))
-    return Window([head, *words, *over, *window.lines], window.first, window.end)
+    lines = [head, *words, *over, *window.lines][:height]
+    return Window([crop(row, width) for row in lines], window.first, window.end)
 
 
 def _filter(way: Way) -> Line:
