@@ -86,11 +86,20 @@ def daemon(
 
 
 @app.command()
-def tui(folder: Folder = None, config: ConfigFile = None) -> None:
+def tui(
+    folder: Folder = None,
+    *,
+    config: ConfigFile = None,
+    once: Annotated[bool, typer.Option("--once", help="Print what the screens show as plain text, and exit.")] = False,
+    only_ascii: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII alone.")] = False,
+    low_bandwidth: Annotated[bool, typer.Option("--low-bandwidth", help="Look, and draw, every 5 s only.")] = False,
+    mouse: Annotated[bool, typer.Option(help="Take the mouse; without it the terminal's own selection works.")] = False,
+) -> None:
     """Watch the results live in the terminal."""
+    from fxwatch.commands.tui import Manners
     from fxwatch.commands.tui import tui as run
 
-    raise typer.Exit(run(folder, config))
+    raise typer.Exit(run(folder, config, Manners(only_ascii, low_bandwidth, mouse), once=once))
 
 
 @app.command()

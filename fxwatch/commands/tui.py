@@ -2,29 +2,82 @@
 
 import os
 import sys
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 from fxwatch import exit_codes
 from fxwatch.commands.status import status
-from fxwatch.config import load_config
+from fxwatch.config import Config, load_config
 from fxwatch.store.layout import Store
-from fxwatch.terminal import say
+from fxwatch.terminal import say, tell
+
+_SPARING = 5.0
+"""Seconds between two looks where each byte counts."""
 
 
-def tui(folder: Path | None, config_file: Path | None) -> int:
-    """Watch until the user quits. Without a terminal it prints what `fxwatch status` prints. Returns the exit code."""
-    if not _has_terminal():
-        return status(folder, config_file, as_json=False, fail_on=None)
-    loaded = load_config(config_file, folder)
-    for warning in loaded.warnings:
-        say(f"fxwatch: {warning}")
-    config = loaded.config
-    watched = folder if folder is not None else Path(config.watch.dir)
+class Manners(NamedTuple):
+    """How the monitor behaves towards the terminal."""
+
+    only_ascii: bool = False
+    low_bandwidth: bool = False
+    mouse: bool = False
+
+
+_AS_USUAL = Manners()
+
+
+def tui(folder: Path | None, config_file: Path | None, manners: Manners = _AS_USUAL, *, once: bool = False) -> int:
+    """Watch until the user quits; `once`, or without a terminal, print the same as text. Returns the exit code."""
+    if once or not _has_terminal():
+        return _tell_once(folder, config_file, only_ascii=manners.only_ascii)
+    config, watched = _configured(folder, config_file, quiet=False)
     from fxwatch.tui.app import Monitor
+    from fxwatch.tui.remembered import recall, remember, state_folder
 
-    monitor = Monitor(Store.of(watched, config.store.dir), watched=watched, thresholds=config.thresholds)
-    monitor.run()
+    kept = state_folder()
+    monitor = Monitor(
+        Store.of(watched, config.store.dir),
+        watched=watched,
+        thresholds=config.thresholds,
+        interval=_SPARING if manners.low_bandwidth else 1.0,
+        remembered=recall(kept),
+        copies=kept,
+        only_ascii=manners.only_ascii or not _speaks_unicode(),
+    )
+    monitor.run(mouse=manners.mouse)
+    try:
+        remember(kept, monitor.remembered)
+    except OSError as error:
+        say(f"fxwatch: how the monitor was left cannot be remembered in {kept} ({error.strerror})")
     return monitor.return_code or exit_codes.OK
+
+
+def _configured(folder: Path | None, config_file: Path | None, *, quiet: bool) -> tuple[Config, Path]:
+    loaded = load_config(config_file, folder)
+    for warning in [] if quiet else loaded.warnings:
+        say(f"fxwatch: {warning}")
+    return loaded.config, folder if folder is not None else Path(loaded.config.watch.dir)
+
+
+def _tell_once(folder: Path | None, config_file: Path | None, *, only_ascii: bool) -> int:
+    """What `fxwatch status` prints, and then what the other screens show of the worst run."""
+    code = status(folder, config_file, as_json=False, fail_on=None)
+    if code != exit_codes.OK:
+        return code
+    config, watched = _configured(folder, config_file, quiet=True)
+    from fxwatch.tui.place import Look
+    from fxwatch.tui.read.reader import StoreReader
+    from fxwatch.tui.view.everything_in_words import everything_in_words
+    from fxwatch.tui.view.only_ascii import only_ascii as in_ascii
+
+    read = StoreReader(Store.of(watched, config.store.dir), watched, config.thresholds, time.time)
+    snapshot = read([Look("compare")])
+    while snapshot.past is not None and snapshot.past.reading:
+        snapshot = read()
+    for sentence in everything_in_words(snapshot):
+        tell(in_ascii(sentence) if only_ascii else sentence)
+    return code
 
 
 def _has_terminal() -> bool:
@@ -33,3 +86,8 @@ def _has_terminal() -> bool:
     return os.environ.get("TERM", "dumb") != "dumb" and all(
         stream is not None and stream.isatty() for stream in streams
     )
+
+
+def _speaks_unicode() -> bool:
+    """Whether what is printed arrives as it is."""
+    return sys.__stdout__ is None or "utf" in (sys.__stdout__.encoding or "").casefold()

@@ -13,16 +13,24 @@ from textual.message import Message
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.tui.hangup import Hangup, end_by_signals
-from fxwatch.tui.place import Intent
+from fxwatch.tui.picture import can_show
+from fxwatch.tui.picture import show as show_picture
+from fxwatch.tui.place import Intent, Look, Visit
 from fxwatch.tui.poller import Poller, Read
+from fxwatch.tui.read.history import METRICS
 from fxwatch.tui.read.reader import StoreReader
+from fxwatch.tui.remembered import Remembered, Sorting, keep_copy
 from fxwatch.tui.screens.in_full import InFull
+from fxwatch.tui.screens.listing import Listing
 from fxwatch.tui.screens.overview import Overview
 from fxwatch.tui.screens.page import Page
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.commands import report_command
+from fxwatch.tui.view.subjects import TABLES, TEXTS, WITHIN
+from fxwatch.tui.view.table import Way, sorted_next, words_of
 from fxwatch.tui.view.text import name
 from fxwatch.tui.view.words import age
+from fxwatch.tui.widgets.panel import Panel
 
 _SILENCE = 15.0
 
@@ -30,7 +38,8 @@ _SILENCE = 15.0
 class Monitor(App[None]):
     """Watches a store until the user quits, or the terminal goes away.
 
-    `read` and `clock` can be put in its place by tests; `interval` is in seconds.
+    `read` and `clock` can be put in its place by tests; `interval` is in seconds. `remembered` is how it was left the
+    last time, and after its end how it is left now. `copies` is the folder to which whatever is copied is written, too.
     """
 
     CSS_PATH = "monitor.tcss"
@@ -64,12 +73,25 @@ class Monitor(App[None]):
         clock: Callable[[], float] = time.time,
         read: Read | None = None,
         interval: float = 1.0,
+        remembered: Remembered | None = None,
+        copies: Path | None = None,
+        only_ascii: bool = False,
     ) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
+        self.only_ascii = only_ascii
         self.snapshot: Snapshot | None = None
+        self.remembered = self._before = remembered or Remembered()
+        self._metric = self._before.metric
+        self._ways = {
+            subject: Way(sorting.sort, sorting.falling, wrap=sorting.wrap)
+            for subject, sorting in self._before.tables.items()
+        }
+        self._item: tuple[str, ...] = ()
+        self._watched, self._copies = watched, copies
+        run = self._before.run_of(watched)
         self._poller = Poller(
-            read or StoreReader(store, watched, thresholds or Thresholds(), clock),
+            read or StoreReader(store, watched, thresholds or Thresholds(), clock, run=run),
             deliver=lambda snapshot: self.post_message(self.Arrived(snapshot)),
             fail=lambda error: self.post_message(self.Failed(error)),
             interval=interval,
@@ -85,8 +107,10 @@ class Monitor(App[None]):
         """The overview."""
         return Overview()
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Begin to read, and to look after the terminal."""
+        if self._before.subject in (TEXTS.keys() | TABLES.keys()) - WITHIN.keys() - {"every_action"}:
+            await self._open(self._before.subject)
         self._poller.start()
         self.set_interval(_SILENCE / 3, self._tell_silence)
         if not self.is_headless and sys.__stdin__ is not None:
@@ -137,18 +161,67 @@ class Monitor(App[None]):
         """Show all keys."""
         await self._open("help")
 
-    async def do_panel(self, subject: str) -> None:
-        """Show a panel alone."""
-        await self._open(subject)
+    async def do_commands(self) -> None:
+        """Show all commands, and let the user type."""
+        self._ways["every_action"] = Way(typing=True)
+        await self._open("every_action")
 
-    def do_back(self) -> None:
-        """Show the overview again."""
-        self._leave()
-        self._refresh_page()
+    async def do_show(self, subject: str) -> None:
+        """Show a subject alone; a second time: the overview again."""
+        if self._subject == subject:
+            self._leave()
+        else:
+            await self._open(subject)
+
+    async def on_panel_clicked(self, message: Panel.Clicked) -> None:
+        """Show the panel in full."""
+        await self._open(message.subject)
+
+    async def do_back(self) -> None:
+        """Drop the filter, else go back to where one came from."""
+        page = self.page
+        if isinstance(page, Listing) and page.grid.way.filter:
+            page.grid.turn(page.grid.way._replace(filter=""))
+        elif self._subject in WITHIN:
+            await self._open(WITHIN[self._subject])
+        else:
+            self._leave()
+
+    async def do_open(self) -> None:
+        """Show what is chosen."""
+        page = self.page
+        if isinstance(page, Overview):
+            await self._open("warnings")
+        elif isinstance(page, Listing) and page.grid.row is not None:
+            await self._open_row(page.subject, page.grid.row.key)
+
+    async def _open_row(self, subject: str, key: tuple[str, ...]) -> None:
+        if subject in {"features", "compare"}:
+            await self._open("feature", key)
+        elif subject == "attention":
+            await self._open("head", key)
+        elif subject == "runs":
+            self._poller.ask(Visit(key[0]))
+            self._leave()
+        elif subject == "every_action":
+            self._leave()
+            await self.action_perform(key[0])
+        else:
+            self.do_wrap()
+
+    async def on_listing_entered(self) -> None:
+        """Words were typed: in the list of commands that does the chosen one."""
+        if self._subject == "every_action":
+            await self.do_open()
+
+    def on_listing_dropped(self) -> None:
+        """Nothing was typed after all."""
+        if self._subject == "every_action":
+            self._leave()
 
     def do_scroll(self, stride: str) -> None:
-        """Scroll what is shown alone."""
-        if isinstance(self.screen, InFull):
+        """Scroll what is shown alone, or choose another row of it."""
+        if isinstance(self.screen, InFull | Listing):
             self.screen.scroll_by(stride)
 
     def do_look(self, intent: str) -> None:
@@ -156,27 +229,124 @@ class Monitor(App[None]):
         if intent in {Intent.NEXT_RUN, Intent.PREVIOUS_RUN} and self.snapshot and len(self.snapshot.runs) < 2:
             self.page.notice("there is no other run")
             return
+        if intent == Intent.PIN:
+            self.page.notice("kept to compare with, or let go of; c compares")
         self._poller.ask(Intent(intent))
 
-    def do_copy(self) -> None:
-        """Copy the path of the report."""
-        if self.snapshot is None or self.snapshot.png is None:
-            command = report_command(self.snapshot) if self.snapshot else "fxwatch report"
-            self.page.notice(f"no PNG has been drawn yet: {command}")
-            return
-        self.copy_to_clipboard(self.snapshot.png)
-        self.page.notice(f"copied {name(self.snapshot.png, 1000)}")
+    def do_filter(self) -> None:
+        """Type words to filter by."""
+        self._turn(lambda way, _: way._replace(typing=True))
 
-    async def _open(self, subject: str) -> None:
-        if isinstance(self.screen, InFull):
-            if self.screen.subject == subject:
-                self.do_back()
-                return
-            self._leave()
-        await self.push_screen(InFull(subject))
+    def do_sort(self) -> None:
+        """By the next column."""
+        self._turn(lambda way, listing: sorted_next(TABLES[listing.subject].table(self._known), way))
+
+    def do_reverse(self) -> None:
+        """The other way round."""
+        self._turn(lambda way, _: way._replace(falling=not way.falling) if way.sort is not None else way)
+
+    def do_wrap(self) -> None:
+        """Wrap long words, or cut them."""
+        self._turn(lambda way, _: way._replace(wrap=not way.wrap))
+
+    def do_metric(self, stride: str) -> None:
+        """Another metric of all runs."""
+        at = METRICS.index(self._metric) if self._metric in METRICS else 0
+        self._metric = METRICS[(at + int(stride)) % len(METRICS)]
+        self._ask_for_subject()
+
+    def _turn(self, how: Callable[[Way, Listing], Way]) -> None:
+        if isinstance(self.screen, Listing):
+            self.screen.grid.turn(how(self.screen.grid.way, self.screen))
+        else:
+            self.page.notice("that is for tables: features, attention, runs, log, compare")
+
+    def do_copy(self) -> None:
+        """Copy the chosen row, or the path of the report."""
+        if isinstance(self.screen, Listing) and self.screen.grid.row is not None:
+            self._copy(words_of(self.screen.grid.row, "\t"))
+        elif self.snapshot is not None and self.snapshot.png is not None:
+            self._copy(self.snapshot.png)
+        else:
+            self._tell_no_png()
+
+    def _copy(self, text: str, why: str = "") -> None:
+        self.copy_to_clipboard(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        self.page.notice(f"{why}copied {name(text, 1000)}")
+        if self._copies is not None:
+            self.run_worker(lambda: self._keep_copy(text), thread=True)
+
+    def _keep_copy(self, text: str) -> None:
+        """Not every terminal takes what it is sent: a file has it, too."""
+        if self._copies is None:
+            return
+        try:
+            words = f"also in {name(str(keep_copy(self._copies, text)), 300)}"
+        except OSError as error:
+            words = f"no file has it: {error.strerror}"
+        self.call_from_thread(lambda: self.page.notice(f"copied, {words}: {name(text, 1000)}"))
+
+    def do_picture(self) -> None:
+        """Show the report here, where the terminal can."""
+        png = self.snapshot.png if self.snapshot is not None else None
+        if png is None:
+            self._tell_no_png()
+        elif not can_show() or self.is_headless:
+            self._copy(png, "this terminal shows no pictures; ")
+        else:
+            try:
+                with self.suspend():
+                    show_picture(Path(png))
+            except OSError as error:
+                self.page.notice(f"{name(png, 300)} cannot be shown: {error.strerror or error}")
+
+    def _tell_no_png(self) -> None:
+        command = report_command(self.snapshot) if self.snapshot else "fxwatch report"
+        self.page.notice(f"no PNG has been drawn yet: {command}")
+
+    def exit(self, *arguments: Any, **options: Any) -> None:
+        """End, whoever asks for it, and keep how it is left while there still is a screen."""
+        self.remembered = self._as_it_is()
+        super().exit(*arguments, **options)
+
+    def _as_it_is(self) -> Remembered:
+        self._keep_way()
+        subject = WITHIN.get(self._subject, self._subject)
+        tables = {name: Sorting(sort=way.sort, falling=way.falling, wrap=way.wrap) for name, way in self._ways.items()}
+        update = {"subject": subject, "tables": tables, "metric": self._metric}
+        run = self.snapshot.run if self.snapshot is not None else None
+        return self._before.model_copy(update=update).at(self._watched, run)
+
+    @property
+    def _subject(self) -> str:
+        return self.screen.subject if isinstance(self.screen, InFull | Listing) else "overview"
+
+    @property
+    def _known(self) -> Snapshot:
+        return self.snapshot or Snapshot(0.0, "", "")
+
+    async def _open(self, subject: str, item: tuple[str, ...] = ()) -> None:
+        if isinstance(self.screen, InFull | Listing):
+            self._keep_way()
+            _ = self.pop_screen()
+        self._item = item
+        page = Listing(subject, self._ways.get(subject, Way())) if subject in TABLES else InFull(subject)
+        await self.push_screen(page)
+        self._ask_for_subject()
 
     def _leave(self) -> None:
-        _ = self.pop_screen()  # to wait for it here would be to wait for oneself
+        if isinstance(self.screen, InFull | Listing):
+            self._keep_way()
+            _ = self.pop_screen()  # to wait for it here would be to wait for oneself
+        self._ask_for_subject()
+        self._refresh_page()
+
+    def _keep_way(self) -> None:
+        if isinstance(self.screen, Listing):
+            self._ways[self.screen.subject] = self.screen.grid.way._replace(typing=False)
+
+    def _ask_for_subject(self) -> None:
+        self._poller.ask(Look(self._subject, (self._metric,) if self._subject == "runs" else self._item))
 
     def _tell_silence(self) -> None:
         """A file system that hangs must not look like a run that stands still."""

@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from fxwatch.tui.place import Intent
+from fxwatch.tui.place import Wish
 from fxwatch.tui.snapshot import Snapshot
 
-Read = Callable[[Sequence[Intent]], Snapshot]
+Read = Callable[[Sequence[Wish]], Snapshot]
 
 _CALM_AFTER = 60
 _CALM = 3.0
@@ -26,7 +26,7 @@ class Poller:
         interval: float = 1.0,
     ) -> None:
         self._read, self._deliver, self._fail, self._interval = read, deliver, fail, interval
-        self._intents: list[Intent] = []
+        self._wishes: list[Wish] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopped = False
@@ -36,10 +36,10 @@ class Poller:
         """Begin to read."""
         self._thread.start()
 
-    def ask(self, intent: Intent) -> None:
+    def ask(self, wish: Wish) -> None:
         """Move, and read at once."""
         with self._lock:
-            self._intents.append(intent)
+            self._wishes.append(wish)
         self._wake.set()
 
     def stop(self) -> None:
@@ -51,10 +51,10 @@ class Poller:
         quiet, before = 0, None
         while not self._stopped:
             with self._lock:
-                intents, self._intents = self._intents, []
+                wishes, self._wishes = self._wishes, []
                 self._wake.clear()
             try:
-                snapshot = self._read(intents)
+                snapshot = self._read(wishes)
             except Exception as error:  # noqa: BLE001 - the screen shows it, instead of standing still for ever
                 self._fail(error)
                 return
@@ -64,5 +64,5 @@ class Poller:
             mark = (snapshot.daemon, snapshot.past, snapshot.files.at)
             quiet = quiet + 1 if mark == before else 0
             before = mark
-            if not (snapshot.past and snapshot.past.reading):
+            if not ((snapshot.past and snapshot.past.reading) or snapshot.closer.reading):
                 self._wake.wait(self._interval if quiet < _CALM_AFTER else max(_CALM, self._interval))

@@ -35,13 +35,16 @@ class Past:
     """Where the shown analysis stands in the history of its run, and what came before it.
 
     `number` counts from 1. `before` holds the branch shares of the analysis before it; `trends` its metrics up to and
-    with itself, oldest first. `gap` is the typical time between analyses in seconds.
+    with itself, oldest first. `verdicts` is the whole history, the worst of each `stride` analyses. `gap` is the
+    typical time between analyses in seconds.
     """
 
     number: int
     count: int
     before: Mapping[str, float | None] = field(default_factory=dict)
     trends: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
+    stride: int = 1
     gap: float | None = None
     restarted: str | None = None
     reading: bool = False
@@ -54,6 +57,63 @@ class FileNews:
     at: float | None = None
     steps: Mapping[str, int] = field(default_factory=dict)
     troubles: tuple[LedgerLine, ...] = ()
+    lines: tuple[LedgerLine, ...] = ()
+
+
+Map = tuple[tuple[float | None, ...], ...]
+"""Rows of numbers; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureNews:
+    """One feature: its shares in all analyses up to the shown one, and its branch over time steps.
+
+    `steps` and `shares` go together, oldest first. `heat` has a row a feature of `names`, and a column a time step.
+    """
+
+    branch: str
+    feature: str
+    steps: tuple[int | None, ...] = ()
+    shares: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
+    heat: Map = ()
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadNews:
+    """One attention head: how much each query looks at each key, averaged over the probe states."""
+
+    layer: str
+    head: int
+    weights: Map = ()
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A metric of a run over its whole history, thinned out: steps and means."""
+
+    steps: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Closer:
+    """What only one subject shows, read while it is in front.
+
+    `trends`: the last shares of each feature by branch. `curves`: `metric` by run.
+    """
+
+    trends: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    feature: FeatureNews | None = None
+    head: HeadNews | None = None
+    metric: str = ""
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    against: Analysis | None = None
+    pinned: bool = False
+    trouble: str | None = None
+    reading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +134,7 @@ class Snapshot:
     trouble: str | None = None
     png: str | None = None
     files: FileNews = FileNews()
+    closer: Closer = Closer()
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     @property

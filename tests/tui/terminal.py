@@ -9,7 +9,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -19,13 +19,18 @@ class Terminal:
     """Starts a Python program in a pseudo-terminal, and counts what it sends there."""
 
     def __init__(
-        self, program: str, *arguments: str, size: tuple[int, int] = (120, 40), ignoring: Sequence[signal.Signals] = ()
+        self,
+        program: str,
+        *arguments: str,
+        size: tuple[int, int] = (120, 40),
+        ignoring: Sequence[signal.Signals] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             for number in ignoring:
                 signal.signal(number, signal.SIG_IGN)
-            os.environ.update({"TERM": "xterm-256color", "PYTHONPATH": str(ROOT)})
+            os.environ.update({"TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **(environment or {})})
             os.execv(sys.executable, [sys.executable, "-c", program, *arguments])
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.attributes = termios.tcgetattr(self.master)

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from fxwatch.store.layout import Store
 from fxwatch.tui.actions import ACTIONS
 from fxwatch.tui.app import Monitor
-from fxwatch.tui.place import Intent
+from fxwatch.tui.place import Wish
 from fxwatch.tui.screens.in_full import InFull
 from fxwatch.tui.screens.overview import Overview
 from fxwatch.tui.snapshot import Snapshot
@@ -49,7 +49,7 @@ async def until(pilot: Pilot[Any], condition: Condition) -> None:
 async def monitor(
     watched: Path,
     size: tuple[int, int] = (120, 40),
-    read: Callable[[Sequence[Intent]], Snapshot] | None = None,
+    read: Callable[[Sequence[Wish]], Snapshot] | None = None,
 ) -> AsyncIterator[tuple[Monitor, Pilot[None]]]:
     app = Monitor(Store.of(watched, None), watched=watched, clock=lambda: START + 10, read=read, interval=0.2)
     async with app.run_test(size=size) as pilot:
@@ -221,8 +221,8 @@ async def test_any_keys_in_any_order(watched: Path) -> None:
     chosen = random.Random(4).choices(keys, k=60)
     async with monitor(watched) as (app, pilot):
         await pilot.press(*chosen)
-        await pilot.press("L", "w")
-        await until(pilot, lambda: "since step" in screen_text(app))
+        await pilot.press("escape", "escape", "escape", "L", "w")
+        await until(pilot, showing(app, "5 Warnings ─"))
         assert len(app.screen_stack) <= 2
 
 
@@ -348,7 +348,7 @@ async def test_without_colours(watched: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_a_mistake_of_the_reader_is_not_swallowed(tmp_path: Path) -> None:
-    def read(intents: Sequence[Intent]) -> Snapshot:
+    def read(intents: Sequence[Wish]) -> Snapshot:
         raise ZeroDivisionError
 
     app = Monitor(Store.of(tmp_path, None), watched=tmp_path, read=read)
@@ -361,7 +361,7 @@ async def test_a_file_system_that_hangs_is_told(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("fxwatch.tui.app._SILENCE", 0.3)
     hanging, answering = threading.Event(), threading.Event()
 
-    def read(intents: Sequence[Intent]) -> Snapshot:
+    def read(intents: Sequence[Wish]) -> Snapshot:
         if hanging.is_set():
             answering.wait(10)
         hanging.set()

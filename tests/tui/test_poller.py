@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from fxwatch.tui.place import Intent
+from fxwatch.tui.place import Intent, Wish
 from fxwatch.tui.poller import Poller
 from fxwatch.tui.snapshot import Snapshot
 from tests.tui.examples import snapshot
@@ -18,10 +18,10 @@ def until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 
 def test_it_reads_again_and_again_and_at_once_when_asked() -> None:
-    asked: list[Sequence[Intent]] = []
+    asked: list[Sequence[Wish]] = []
     delivered: list[Snapshot] = []
 
-    def read(intents: Sequence[Intent]) -> Snapshot:
+    def read(intents: Sequence[Wish]) -> Snapshot:
         asked.append(tuple(intents))
         return snapshot()
 
@@ -35,10 +35,10 @@ def test_it_reads_again_and_again_and_at_once_when_asked() -> None:
 
 
 def test_wishes_that_come_while_it_reads_are_taken_together() -> None:
-    asked: list[Sequence[Intent]] = []
+    asked: list[Sequence[Wish]] = []
     begun, go = threading.Event(), threading.Event()
 
-    def read(intents: Sequence[Intent]) -> Snapshot:
+    def read(intents: Sequence[Wish]) -> Snapshot:
         asked.append(tuple(intents))
         begun.set()
         go.wait(5)
@@ -58,7 +58,7 @@ def test_wishes_that_come_while_it_reads_are_taken_together() -> None:
 def test_a_failure_is_handed_over_and_ends_it() -> None:
     errors: list[Exception] = []
 
-    def read(intents: Sequence[Intent]) -> Snapshot:
+    def read(intents: Sequence[Wish]) -> Snapshot:
         raise ValueError("mistake")
 
     poller = Poller(read, lambda shown: None, errors.append, interval=0.01)

@@ -16,7 +16,7 @@ from fxwatch.tui.place import Intent
 from fxwatch.tui.read.glance import glance
 from fxwatch.tui.read.history import History
 from fxwatch.tui.read.reader import StoreReader
-from fxwatch.tui.read.runs import run_names
+from fxwatch.tui.read.runs import Folders, run_names
 from fxwatch.tui.snapshot import Lack, Snapshot
 from tests.tui.examples import START, beat, fill, iso, note
 
@@ -113,7 +113,7 @@ def test_folders_of_analyses_are_not_searched_for_runs(tmp_path: Path) -> None:
     store = fill(tmp_path, range(100, 200, 100), "step-7/sub")
     inner = next(store.run("step-7/sub").analyses()).folder / "history.jsonl"
     inner.write_text("{}\n")
-    assert list(run_names(store)) == ["step-7/sub"]
+    assert list(run_names(store, Folders())) == ["step-7/sub"]
 
 
 def test_a_newer_schema_is_told(tmp_path: Path) -> None:

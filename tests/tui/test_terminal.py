@@ -19,6 +19,14 @@ from pathlib import Path
 from fxwatch.commands.tui import tui
 sys.exit(tui(Path(sys.argv[1]), None))
 """
+COMMAND = "import sys; from fxwatch.cli import main; sys.argv[0] = 'fxwatch'; main()"
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is remembered stays in the test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "fxwatch"
 
 
 @pytest.fixture
@@ -131,3 +139,59 @@ def test_a_terminal_without_features_gets_text(watched: Path, opened: list[Termi
     sent = terminal.read(5)
     assert sent.startswith(b"Health: OK")
     assert b"\x1b" not in sent
+
+
+def test_what_was_copied_is_in_a_file_too(watched: Path, opened: list[Terminal], state: Path) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    settled(terminal)
+    terminal.write(b"f")
+    terminal.read(1.0)
+    terminal.write(b"y")
+    terminal.read(2.0, lambda sent: b"also in" in sent)
+    assert (state / "copied.txt").read_text().startswith("price_velocity\thf\t")
+
+
+def test_it_opens_as_it_was_left(watched: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    settled(terminal)
+    for key in (b"f", b"s", b"q"):
+        terminal.write(key)
+        terminal.read(0.5)
+    assert terminal.ended(2.0)
+    opened.append(again := Terminal(MONITOR, str(watched)))
+    assert b"by feature" in again.read(15, lambda sent: b"by feature" in sent)
+
+
+def test_the_mouse_is_taken_only_where_that_is_asked_for(watched: Path, opened: list[Terminal]) -> None:
+    for option, taken in (("--no-mouse", False), ("--mouse", True)):
+        opened.append(terminal := Terminal(COMMAND, "tui", str(watched), option))
+        assert (b"\x1b[?1000h" in settled(terminal)) is taken
+
+
+def test_ascii_sends_ascii(watched: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(COMMAND, "tui", str(watched), "--ascii"))
+    sent = settled(terminal)
+    for key in (b"f", b"\r", b"u", b"?"):
+        terminal.write(key)
+        sent += terminal.read(0.7)
+    assert sent.isascii()
+    assert b"+ OK" in sent
+
+
+PICTURE = """
+import sys
+from pathlib import Path
+from PIL import Image
+from fxwatch.tui.picture import show
+Image.new("RGB", (40, 20)).save(sys.argv[1])
+show(Path(sys.argv[1]))
+"""
+
+
+def test_a_picture_is_drawn_until_enter(tmp_path: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(PICTURE, str(tmp_path / "a.png")))
+    sent = terminal.read(15, lambda sent: b"Enter goes back" in sent)
+    assert b"\x1b_G" in sent
+    assert not terminal.ended(0.1)
+    terminal.write(b"\n")
+    assert terminal.ended(5)

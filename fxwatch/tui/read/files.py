@@ -11,6 +11,7 @@ from fxwatch.tui.times import seconds
 
 _BACKLOG = 1 << 20
 _MOST_TROUBLES = 20
+_MOST_LINES = 2000
 _MOST_RUNS = 1000
 _TROUBLES: frozenset[FileState] = frozenset({"failed", "incomplete", "refused", "unsupported", "quarantined"})
 
@@ -26,6 +27,7 @@ class Files:
         self._news = FileNews()
         self._steps: dict[str, int] = {}
         self._troubles: deque[LedgerLine] = deque(maxlen=_MOST_TROUBLES)
+        self._lines: deque[LedgerLine] = deque(maxlen=_MOST_LINES)
 
     def news(self) -> FileNews:
         """What is known now; the same object while nothing is new."""
@@ -41,11 +43,15 @@ class Files:
             if lines:
                 at = seconds(lines[-1].at)
                 self._news = FileNews(
-                    self._news.at if at is None else at, dict(self._steps), tuple(reversed(self._troubles))
+                    self._news.at if at is None else at,
+                    dict(self._steps),
+                    tuple(reversed(self._troubles)),
+                    tuple(self._lines),
                 )
         return self._news
 
     def _take(self, line: LedgerLine) -> None:
+        self._lines.append(line)
         known = self._steps.get(line.run)
         if line.step is not None and (known is not None or len(self._steps) < _MOST_RUNS):
             self._steps[line.run] = line.step if known is None else max(known, line.step)

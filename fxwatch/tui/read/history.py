@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 
+from fxwatch.records.base import Verdict
 from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Run
 from fxwatch.store.lines import parse_line
@@ -28,6 +29,9 @@ METRICS = (
     "attention_stability",
 )
 _TREND = 120
+_STRIP = 64
+_NO_STEP = -1
+_VERDICTS: tuple[Verdict, ...] = ("ok", "unknown", "warn", "bad")
 _MOST_BRANCHES = 64
 
 
@@ -46,6 +50,10 @@ class History:
     def _clear(self) -> None:
         self.first = 0
         self._ids: list[str] = []
+        self._steps = array("q")
+        self._verdicts = bytearray()
+        self._findings: list[frozenset[str]] = []
+        self._kinds: dict[frozenset[str], frozenset[str]] = {}
         self._times = array("d")
         self._metrics = {name: array("f") for name in METRICS}
         self._branches: dict[str, array[float]] = {}
@@ -72,22 +80,70 @@ class History:
         """The analysis at a place in the history."""
         return self._ids[index - self.first] if self.first <= index < self.count else None
 
+    def step_of(self, index: int) -> int | None:
+        """The step of an analysis; None where it has none or is not remembered."""
+        step = self._steps[index - self.first] if self.first <= index < self.count else _NO_STEP
+        return None if step == _NO_STEP else step
+
+    def beginning(self, index: int) -> int | None:
+        """The latest place before an analysis at which one of its findings began, as far as is remembered."""
+        here = index - self.first
+        if not 0 <= here < len(self._ids):
+            return None
+        standing = self._findings[here]
+        for at in range(here, -1, -1):
+            earlier = self._findings[at - 1] if at else frozenset()
+            if at < here and standing - earlier:
+                return at + self.first
+            standing &= earlier
+            if not standing:
+                break
+        return None
+
+    def points(self, metric: str, most: int) -> list[tuple[float, float]]:
+        """A metric over steps (over places where there is no step), each point the mean of a bucket of analyses."""
+        values = self._metrics.get(metric) or self._branches.get(metric) or array("f")
+        stride = max(1, -(-len(values) // most))
+        found = []
+        for begin in range(0, len(values), stride):
+            known = [value for value in values[begin : begin + stride] if not math.isnan(value)]
+            if known:
+                step = self._steps[min(begin + stride, len(values)) - 1]
+                found.append((float(begin + self.first if step == _NO_STEP else step), sum(known) / len(known)))
+        return found
+
     def past(self, index: int, *, reading: bool = False) -> Past:
         """What there is to say of the place of an analysis in the history."""
         at = index - self.first
         window = slice(max(0, at + 1 - _TREND), at + 1)
+        verdicts, stride = self._strip()
         return Past(
             number=index + 1,
             count=self.count,
             before={name: _known(shares[at - 1]) for name, shares in self._branches.items()} if at > 0 else {},
             trends={name: tuple(map(_known, values[window])) for name, values in self._metrics.items()},
+            verdicts=verdicts,
+            stride=stride,
             gap=_typical_gap(self._times[max(0, at - 20) : at + 1]),
             restarted=self.restarted,
             reading=reading,
         )
 
+    def _strip(self) -> tuple[tuple[Verdict, ...], int]:
+        """The worst verdict of each bucket; buckets double in size as they fill, so that old ones do not change."""
+        stride = 1
+        while self.count > stride * _STRIP:
+            stride *= 2
+        edges = range(self.first // stride * stride, self.count, stride)
+        buckets = (self._verdicts[max(0, edge - self.first) : edge - self.first + stride] for edge in edges)
+        return tuple(_VERDICTS[max(bucket)] for bucket in buckets if bucket), stride
+
     def _add(self, line: HistoryLine) -> None:
         self._ids.append(line.id)
+        self._steps.append(_NO_STEP if line.step is None or not 0 <= line.step < 1 << 62 else line.step)
+        self._verdicts.append(_VERDICTS.index(line.verdict))
+        found = frozenset(line.findings)
+        self._findings.append(self._kinds.setdefault(found, found))
         self._times.append(_number(seconds(line.created_at)))
         for name, values in self._metrics.items():
             values.append(_number(getattr(line, name)))
@@ -100,7 +156,8 @@ class History:
             self._forget(self._most // 5 + 1)
 
     def _forget(self, number: int) -> None:
-        del self._ids[:number], self._times[:number]
+        for entries in (self._ids, self._times, self._steps, self._verdicts, self._findings):
+            del entries[:number]
         for values in (*self._metrics.values(), *self._branches.values()):
             del values[:number]
         self.first += number

@@ -9,8 +9,9 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.read import read_status
-from fxwatch.tui.place import Intent, Place
+from fxwatch.tui.place import Intent, Look, Place, Wish
 from fxwatch.tui.read.analyses import Analyses, png_of
+from fxwatch.tui.read.closer import CloserReader, Shown
 from fxwatch.tui.read.files import Files
 from fxwatch.tui.read.history import History
 from fxwatch.tui.read.lack import is_empty, lack_of
@@ -23,16 +24,23 @@ _AT_ONCE = 0.25
 
 
 class StoreReader:
-    """Called with the user's wishes since the last call, it gives what to show now. No file makes it raise."""
+    """Called with the user's wishes since the last call, it gives what to show now. No file makes it raise.
 
-    def __init__(self, store: Store, watched: Path, thresholds: Thresholds, clock: Callable[[], float]) -> None:
+    It begins with `run`, where there is such a run, else with the worst.
+    """
+
+    def __init__(
+        self, store: Store, watched: Path, thresholds: Thresholds, clock: Callable[[], float], *, run: str | None = None
+    ) -> None:
         self._store, self._watched, self._thresholds, self._clock = store, watched, thresholds, clock
         self._status = Once(store.status, lambda _: read_status(store), missing=None)
         self._runs, self._files, self._analyses = Runs(store), Files(store), Analyses()
-        self._place = Place()
+        self._closer = CloserReader(store, self._analyses)
+        self._place, self._look = Place(run), Look()
+        self._pinned: tuple[str, str] | None = None
         self._history: tuple[str, History] | None = None
 
-    def __call__(self, intents: Sequence[Intent] = ()) -> Snapshot:
+    def __call__(self, wishes: Sequence[Wish] = ()) -> Snapshot:
         """The snapshot after some wishes."""
         now = self._clock()
         snapshot = Snapshot(
@@ -45,13 +53,14 @@ class StoreReader:
             thresholds=self._thresholds,
         )
         if not snapshot.runs:
-            self._place, self._history = Place(), None
+            self._place, self._history = Place(self._place.run), None
             return replace(snapshot, lack=lack_of(self._store, self._watched), empty=is_empty(self._watched))
-        history, reading = self._look(intents, [run.name for run in snapshot.runs])
+        history, reading = self._move(wishes, snapshot.runs)
         news = next(run for run in snapshot.runs if run.name == self._place.run)
         past, analysis_id = _where(self._place, history, news, reading=reading)
         run = self._store.run(news.name)
         found = self._analyses.get(run, analysis_id)
+        shown = Shown(run, analysis_id, found if isinstance(found, Analysis) else None, history, past.number - 1)
         return replace(
             snapshot,
             run=news.name,
@@ -60,20 +69,34 @@ class StoreReader:
             analysis=found if isinstance(found, Analysis) else None,
             trouble=found if isinstance(found, str) else None,
             png=png_of(run, analysis_id),
+            closer=self._closer(self._look, shown, self._pinned, [run.name for run in snapshot.runs]),
         )
 
-    def _look(self, intents: Sequence[Intent], names: Sequence[str]) -> tuple[History, bool]:
+    def _move(self, wishes: Sequence[Wish], runs: Sequence[RunNews]) -> tuple[History, bool]:
         """Move to where the user wishes to look. The history there, and whether it is still being read."""
+        names = [run.name for run in runs]
         if self._place.run not in names:
             self._place = Place(names[0])
         history, reading = self._follow(self._place.run or "")
-        for intent in intents:
-            turned = self._place.turned(intent, names)
+        for wish in wishes:
+            if isinstance(wish, Look):
+                self._look = wish
+            turned = self._place.turned(wish, names)
             if turned.run != self._place.run:
                 history, reading = self._follow(turned.run or "")
-            self._place = turned.moved(intent, history.first, history.count)
+            beginning = self._beginning(history) if wish is Intent.BEGINNING else None
+            self._place = turned.moved(wish, history.first, history.count, beginning)
+            if wish is Intent.PIN:
+                self._pin(history, runs[names.index(self._place.run or "")], reading=reading)
         self._place = self._place.within(history.first, history.count, self._place.index)
         return history, reading
+
+    def _pin(self, history: History, news: RunNews, *, reading: bool) -> None:
+        kept = news.name, _where(self._place, history, news, reading=reading)[1]
+        self._pinned = None if self._pinned == kept else kept
+
+    def _beginning(self, history: History) -> int | None:
+        return history.beginning(history.count - 1 if self._place.index is None else self._place.index)
 
     def _follow(self, name: str) -> tuple[History, bool]:
         if self._history is None or self._history[0] != name:

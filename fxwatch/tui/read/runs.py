@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fxwatch.records.base import Verdict
@@ -16,7 +16,9 @@ from fxwatch.tui.snapshot import RunNews
 _DEEPEST = 12
 _ANALYSIS = re.compile(r"step-(\d{9,}|none)-[0-9a-f]{8}")
 _LOOK_EVERY = 10.0
-_REST = 50.0
+_REST = 200.0
+_SETTLED = 2.0
+"""Seconds after which a folder's time of change is trusted to change with the next entry, whatever the file system."""
 _ORDER: dict[Verdict, int] = {"bad": 0, "warn": 1, "unknown": 2, "ok": 3}
 
 
@@ -31,6 +33,7 @@ class Runs:
         self._newest: dict[str, Once[HistoryLine | None]] = {}
         self._searched: float | None = None
         self._pause = _LOOK_EVERY
+        self._folders = Folders()
 
     def news(self, now: float) -> tuple[RunNews, ...]:
         """The newest analysis of every run that has one."""
@@ -44,7 +47,7 @@ class Runs:
 
     def _search(self, now: float) -> None:
         self._searched, begun = now, time.monotonic()
-        names = set(run_names(self._store))
+        names = set(run_names(self._store, self._folders))
         self._pause = max(_LOOK_EVERY, _REST * (time.monotonic() - begun))
         self._newest = {name: self._newest.get(name) or self._newest_line(name) for name in sorted(names)}
 
@@ -52,25 +55,46 @@ class Runs:
         return Once(self._store.run(name).history, lambda path: last_line(path, HistoryLine), missing=None)
 
 
-def run_names(store: Store) -> Iterator[str]:
-    """The runs that have a history. Folders of analyses, of which there may be 100,000, are not entered."""
+class Folders:
+    """Which folders are inside which; those of analyses, of which there may be 100,000, are passed over.
+
+    A folder is listed again only when its time of change says that entries came or went.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._known: dict[Path, tuple[int, list[Path]]] = {}
+
+    def within(self, folder: Path) -> list[Path]:
+        """The folders right inside one; none where it cannot be read."""
+        try:
+            changed = folder.stat().st_mtime_ns
+            known = self._known.get(folder)
+            if known is not None and known[0] == changed:
+                return known[1]
+            with os.scandir(folder) as entries:
+                inner = [
+                    Path(entry.path)
+                    for entry in entries
+                    if not _ANALYSIS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+                ]
+        except OSError:
+            return []
+        if self._clock() - changed / 1e9 > _SETTLED:
+            self._known[folder] = (changed, inner)
+        return inner
+
+
+def run_names(store: Store, folders: Folders) -> Iterator[str]:
+    """The runs that have a history."""
     top = store.root / "runs"
-    for folder in _folders(top, _DEEPEST):
+    for folder in _below(top, _DEEPEST, folders):
         if (folder / "history.jsonl").is_file():
             yield folder.relative_to(top).as_posix()
 
 
-def _folders(top: Path, deepest: int) -> Iterator[Path]:
-    try:
-        with os.scandir(top) as entries:
-            inner = [
-                entry.path
-                for entry in entries
-                if not _ANALYSIS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-            ]
-    except OSError:
-        return
-    for path in inner:
-        yield Path(path)
+def _below(top: Path, deepest: int, folders: Folders) -> Iterator[Path]:
+    for path in folders.within(top):
+        yield path
         if deepest:
-            yield from _folders(Path(path), deepest - 1)
+            yield from _below(path, deepest - 1, folders)

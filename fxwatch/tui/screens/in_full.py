@@ -7,12 +7,12 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from fxwatch.tui.actions import ACTIONS, Action, of_scope
+from fxwatch.tui.actions import Action, of_scope
 from fxwatch.tui.screens.page import Page, bindings
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view import help as help_view
 from fxwatch.tui.view import nothing_to_show
-from fxwatch.tui.view.panels import PANELS
+from fxwatch.tui.view.subjects import TEXTS
 from fxwatch.tui.view.text import Line
 from fxwatch.tui.widgets.scroll import Scroll
 
@@ -21,7 +21,7 @@ class InFull(Page):
     """A panel in full, or the help; it can be scrolled, and follows the cursor like the overview."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(of_scope("in full"))
-    ACTIONS: ClassVar[list[Action]] = sorted(ACTIONS, key=lambda action: action.scope != "in full")
+    ACTIONS: ClassVar[list[Action]] = of_scope("in full", "everywhere")
 
     def __init__(self, subject: str) -> None:
         super().__init__()
@@ -37,9 +37,9 @@ class InFull(Page):
         self.query_one(Scroll).show(self._lines(snapshot))
 
     def _lines(self, snapshot: Snapshot) -> Callable[[int], list[Line]]:
-        if self.subject not in PANELS:
+        if self.subject not in TEXTS:
             return help_view.lines
-        view = nothing_to_show.lines if snapshot.analysis is None else PANELS[self.subject].lines
+        view = nothing_to_show.lines if snapshot.analysis is None else TEXTS[self.subject].lines
         return partial(view, snapshot)
 
     def scroll_by(self, stride: str) -> None:

@@ -1,9 +1,10 @@
 """The lines above everything: healthy or not, why not, since when; where one looks; who is alive."""
 
 from fxwatch.records.analysis import Finding
-from fxwatch.tui.snapshot import Lack, RunNews, Snapshot
+from fxwatch.records.base import Verdict, worst
+from fxwatch.tui.snapshot import Lack, Past, RunNews, Snapshot
 from fxwatch.tui.view.heartbeat import heartbeat, heartbeat_and_work, work
-from fxwatch.tui.view.text import MARK, Line, Span, crop, joined, line, name, quiet, spread
+from fxwatch.tui.view.text import MARK, Line, Span, crop, joined, line, name, quiet, spread, width_of
 from fxwatch.tui.view.words import at_step
 
 
@@ -66,7 +67,33 @@ def where_line(snapshot: Snapshot, width: int) -> Line:
     parts: list[str | Span] = [f"run {name(snapshot.run, 60)}", place(snapshot)]
     if snapshot.past is not None and snapshot.past.reading:
         parts.append(quiet("reading the history"))
-    return spread(joined(parts, width), (_others(snapshot),), width)
+    begin, end = joined(parts, width), (_others(snapshot),)
+    room = width - width_of(begin) - width_of(end) - 6
+    return spread((*begin, Span("  "), *scrubber(snapshot.past, room)), end, width)
+
+
+_STROKE: dict[Verdict, str] = {"ok": "─", "unknown": "?", "warn": "!", "bad": "✗"}
+
+
+def scrubber(past: Past | None, width: int) -> Line:
+    """The whole history in verdicts, with a mark where one looks; two buckets share a cell where there is less room."""
+    if past is None or len(past.verdicts) < 2:
+        return ()
+    group = 1
+    while -(-len(past.verdicts) // group) > width > 0:
+        group *= 2
+    if width < 8 or group > 8:
+        return ()
+    at = (past.number - 1) // (past.stride * group)
+    pieces: list[Span] = []
+    for cell in range(-(-len(past.verdicts) // group)):
+        verdict = worst(*past.verdicts[cell * group : (cell + 1) * group])
+        piece = Span("●", verdict) if cell == at else Span(_STROKE[verdict], verdict)
+        if pieces and pieces[-1].role == piece.role:
+            pieces[-1] = Span(pieces[-1].text + piece.text, piece.role)
+        else:
+            pieces.append(piece)
+    return (quiet("├"), *pieces, quiet("┤"))
 
 
 def place(snapshot: Snapshot) -> Span:

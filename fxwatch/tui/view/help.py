@@ -1,18 +1,18 @@
 """Help: every key, and how to read the signs."""
 
-from fxwatch.tui.actions import of_scope
+from fxwatch.tui.actions import Scope, of_scope
 from fxwatch.tui.view.arrangement import LEAVING
 from fxwatch.tui.view.text import BLANK, MARK, Line, Span, crop, left, line, quiet, title, wrapped
+
+_SCOPES: dict[Scope, str] = {"everywhere": "", "in full": "where something stands alone", "table": "in tables"}
 
 
 def lines(width: int) -> list[Line]:
     """All of it."""
     text = [title("Keys", width)]
-    for scope in ("everywhere", "in full"):
-        if scope == "in full":
-            text += [BLANK, line(quiet("where a panel stands alone"))]
-        for action in of_scope("everywhere" if scope == "everywhere" else "in full"):
-            text.append(line("  ", Span(left(action.shown, 12), "key"), action.help))
+    for scope, heading in _SCOPES.items():
+        text += [BLANK, line(quiet(heading))] if heading else []
+        text += [line("  ", Span(left(action.shown, 12), "key"), action.help) for action in of_scope(scope)]
     text += [BLANK, title("Signs", width)]
     text.append(line("  ", *(Span(f"{sign} {verdict}   ", verdict) for verdict, sign in MARK.items())))
     leaving = ", then ".join(name.replace("_", " ") for name in LEAVING[:-1])
@@ -30,6 +30,7 @@ A gauge shows where a number is well (━), where it is a warning (─) and wher
 A branch's bar is █, and ▓ where it lies in the share that is expected of it; ░ is what is left of that. \
 Its change is in percentage points since the analysis before.
 A score is a feature's importance within its branch (the scores of a branch have length 1), a share is of everything.
+In the line of the run, ─ are analyses that were well, ? unknown, ! with warnings and ✗ bad; ● is the shown one.
 Live follows the newest analysis. Held stays at an older one, for all panels alike; what the daemon does is \
 always told as it is now.
 Times are UTC. `fxwatch status` prints the same as plain text.""".splitlines()

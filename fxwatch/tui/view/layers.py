@@ -1,7 +1,7 @@
 """The gradient norms of all layers, as a chart and as a table."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fxwatch.records.analysis import LayerGradient
 from fxwatch.records.thresholds import GradientLimits
@@ -74,7 +74,7 @@ def _power(limit: float) -> str:
     return f"{limit:.0e}".replace("e+0", "e+").replace("e-0", "e-")
 
 
-def common_start(layers: Layers) -> str:
+def common_start(layers: Iterable[str]) -> str:
     """The dotted beginning that all names share, which need not be shown."""
     parts = [layer.split(".") for layer in layers]
     shared = 0

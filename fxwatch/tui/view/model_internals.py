@@ -100,7 +100,7 @@ def _branch(label: str, snapshot: Snapshot, width: int, *, leader: bool) -> Line
     end: Line = ()
     if beside:
         feature, score = ranking[0]
-        end = line(" " * (room - width_of(bar) + 2), left(name(feature), _LEADER - 6), number(score))
+        end = line(" " * (room - width_of(bar) + 2), left(name(feature), _LEADER - 7), " ", number(score))
     return crop((*head, *bar, *end), width)
 
 

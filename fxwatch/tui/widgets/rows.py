@@ -7,6 +7,7 @@ from textual.widget import Widget
 
 from fxwatch.terminal import clean
 from fxwatch.tui.palette import palette
+from fxwatch.tui.view.only_ascii import only_ascii
 from fxwatch.tui.view.text import BLANK, Line, cells, crop, width_of
 
 
@@ -46,7 +47,8 @@ class Rows(Widget):
         """A row as Textual wants it."""
         row = _row(self.lines, y)
         styles = palette(colours=not self.app.no_color)
-        pieces = [Segment(clean(piece.text), styles[piece.role]) for piece in row if piece.text]
+        drawn = only_ascii if getattr(self.app, "only_ascii", False) else str
+        pieces = [Segment(drawn(clean(piece.text)), styles[piece.role]) for piece in row if piece.text]
         return Strip(pieces).adjust_cell_length(self.size.width)
 
     def _made(self) -> list[Line]:

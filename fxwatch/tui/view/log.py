@@ -1,0 +1,50 @@
+"""Log: what the daemon has seen, and what became of it, newest last."""
+
+from fxwatch.records.ledger import LedgerLine
+from fxwatch.tui.snapshot import Snapshot
+from fxwatch.tui.times import seconds
+from fxwatch.tui.view.table import Column, Row, Table
+from fxwatch.tui.view.text import Line, Role, Span, name, quiet
+from fxwatch.tui.view.words import moment
+
+NAME = "Log"
+_COLUMNS = (
+    Column("time", 9, 1, most=20, text=True),
+    Column("state", 11, text=True),
+    Column("file", 20, most=44, text=True),
+    Column("what became of it", 14, most=400, text=True),
+)
+_ROLES: dict[str, Role] = {
+    "done": "ok",
+    "failed": "bad",
+    "refused": "bad",
+    "quarantined": "bad",
+    "incomplete": "warn",
+    "unsupported": "warn",
+    "vanished": "warn",
+}
+
+
+def table(snapshot: Snapshot) -> Table:
+    """The newest lines of the ledger."""
+    rows = [_row(entry, snapshot.now) for entry in snapshot.files.lines]
+    return Table(_COLUMNS, rows, "nobody has noted anything yet", tail=True, noun="line")
+
+
+def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:  # noqa: ARG001
+    """Nothing: all room is for the log."""
+    return []
+
+
+def _row(entry: LedgerLine, now: float) -> Row:
+    at = seconds(entry.at)
+    notes = [name(entry.reason)] if entry.reason else []
+    notes += [name(entry.analysis)] if entry.analysis else []
+    notes += [f"step {entry.step:,}"] if entry.step is not None and not entry.analysis else []
+    cells = (
+        quiet("" if at is None else moment(at, now)),
+        Span(entry.state, _ROLES.get(entry.state, "")),
+        Span(name(entry.path)),
+        Span(", ".join(notes)),
+    )
+    return Row((str(entry.seq), entry.at), cells, (at, entry.state, entry.path, entry.reason or None))

@@ -1,0 +1,87 @@
+"""Methods: how far each agrees with each other, which disagree, what could not run and why, and what they cost."""
+
+from typing import TYPE_CHECKING
+
+from fxwatch.records.analysis import Analysis, MethodReport
+from fxwatch.tui.snapshot import Snapshot
+from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped
+from fxwatch.tui.view.words import count, duration, number, percent
+
+if TYPE_CHECKING:
+    from fxwatch.records.base import Verdict
+
+NAME = "Methods"
+_LABEL, _CELL = 24, 9
+
+
+def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:  # noqa: ARG001 - it is scrolled
+    """Agreement, votes, and a report on each method."""
+    head = [title(NAME, width, "8")]
+    analysis = snapshot.analysis
+    if analysis is None:
+        return head
+    return [*head, *_matrix(snapshot, analysis, width), *_votes(analysis, width), *_reports(analysis, width)]
+
+
+def _matrix(snapshot: Snapshot, analysis: Analysis, width: int) -> list[Line]:
+    """Rank correlation of every two methods; those below the limit of consensus are marked."""
+    consensus = analysis.consensus
+    if not consensus.pairs:
+        return [line(quiet(f"  no agreement: {name(consensus.reason or 'fewer than two methods could run')}"))]
+    methods = list(dict.fromkeys(method for pair in consensus.pairs for method in pair.methods))
+    known = {frozenset(pair.methods): pair.spearman for pair in consensus.pairs}
+    limit = snapshot.thresholds.consensus
+    rows = [line(quiet(f"  rank correlation of importances; ! below {limit.ok:g}, ✗ below {limit.bad:g}"))]
+    rows.append(line(" " * (_LABEL + 2), *(quiet(right(f"[{place}]", _CELL)) for place in range(1, len(methods) + 1))))
+    for place, method in enumerate(methods, 1):
+        cells = [_agreement(known.get(frozenset((method, other))), snapshot) for other in methods]
+        label = left(f"[{place}] {_spoken(method)}", _LABEL)
+        rows.append(line("  ", label, *cells))
+    ranked = sorted(consensus.pairs, key=lambda pair: pair.spearman)
+    worst = ranked[0]
+    words = (
+        f"  least alike: {' and '.join(map(_spoken, worst.methods))} with {number(worst.spearman)}, "
+        f"{percent(worst.jaccard10)} of their top ten in common"
+        + ("" if worst.sign_agreement is None else f", {percent(worst.sign_agreement)} of signs alike")
+    )
+    return [crop(row, width) for row in rows] + [line(quiet(part)) for part in wrapped(words, width)]
+
+
+def _agreement(value: float | None, snapshot: Snapshot) -> Span:
+    if value is None:
+        return quiet(right("·", _CELL))
+    verdict = snapshot.thresholds.consensus.judge(value)[0]
+    sign = {"warn": "! ", "bad": "✗ "}.get(verdict, "")
+    return Span(right(sign + number(value), _CELL), verdict if sign else "")
+
+
+def _votes(analysis: Analysis, width: int) -> list[Line]:
+    merged = [" = ".join(map(_spoken, voter)) for voter in analysis.consensus.voters if len(voter) > 1]
+    words = count(len(analysis.consensus.voters), "vote")
+    words += f"; these say the same and share one: {'; '.join(merged)}" if merged else ", each method its own"
+    return [BLANK, *(line("  ", part) for part in wrapped(words, max(10, width - 2)))] if analysis.methods else []
+
+
+def _reports(analysis: Analysis, width: int) -> list[Line]:
+    found: list[Line] = [BLANK] if analysis.methods else []
+    for place, (method, report) in enumerate(analysis.methods.items()):
+        verdict: Verdict = "ok" if report.status == "ok" else "warn"
+        role = "ranks" if place == 0 else "votes" if report.status == "ok" else report.status
+        label = Span(left(_spoken(method), _LABEL), "strong")
+        found.append(crop(line(mark(verdict), " ", label, left(name(role, 20), 12), quiet(_cost(report))), width))
+        reason = wrapped(name(report.reason), max(10, width - 4)) if report.reason else []
+        found += [line("    ", Span(part, "warn")) for part in reason]
+    return found
+
+
+def _cost(report: MethodReport) -> str:
+    parts = [duration(report.seconds), count(report.forwards, "forward"), count(report.backwards, "backward")]
+    if report.steps is not None:
+        parts.append(f"{number(report.steps)} steps")
+    if report.convergence_delta is not None:
+        parts.append(f"convergence delta {number(report.convergence_delta)}")
+    return ", ".join(parts)
+
+
+def _spoken(method: str) -> str:
+    return name(method, 60).replace("_", " ")

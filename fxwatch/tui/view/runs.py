@@ -1,0 +1,66 @@
+"""Runs: all runs below the folder, worst first, with a metric of each over training on one pair of axes."""
+
+from fxwatch.records.base import Verdict
+from fxwatch.tui.snapshot import RunNews, Snapshot
+from fxwatch.tui.view.chart import overlay
+from fxwatch.tui.view.table import Column, Row, Table, Trend
+from fxwatch.tui.view.text import MARK, Line, Span, crop, line, name, quiet
+from fxwatch.tui.view.words import number, whole
+
+NAME = "Runs"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_SEVERITY: dict[Verdict, float] = {"bad": 3, "warn": 2, "unknown": 1, "ok": 0}
+
+
+def table(snapshot: Snapshot) -> Table:
+    """A row a run."""
+    metric = snapshot.closer.metric.replace("_", " ")
+    columns = (
+        Column("run", 16, most=44, text=True),
+        Column("", 1, 2, text=True),
+        Column("verdict", 9, text=True),
+        Column("step", 11),
+        Column("analyses", 8, 1),
+        Column(metric or "metric", max(9, len(metric))),
+        Column("trend", 12, 3, most=40, text=True),
+    )
+    rows = [_row(snapshot, place, run) for place, run in enumerate(snapshot.runs)]
+    return Table(columns, rows, "no run has an analysis yet", noun="run")
+
+
+def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:
+    """The overlay, where it leaves room enough for the table."""
+    tall = min(12, height - 8)
+    if tall < 4:
+        return []
+    letters = {run.name: letter(place) for place, run in enumerate(snapshot.runs) if letter(place)}
+    curves = {
+        letters[run]: list(zip(curve.steps, curve.values, strict=True))
+        for run, curve in snapshot.closer.curves.items()
+        if run in letters
+    }
+    metric = snapshot.closer.metric.replace("_", " ")
+    reading = ", still reading" if snapshot.closer.reading else ""
+    words = f"  {metric} of all runs over steps, by letter; v and V choose another metric{reading}"
+    return [crop(line(quiet(words)), width), *overlay(curves, width, tall)]
+
+
+def letter(place: int) -> str:
+    """By which letter a run is drawn; runs beyond the 26th are not."""
+    return _LETTERS[place] if place < len(_LETTERS) else ""
+
+
+def _row(snapshot: Snapshot, place: int, run: RunNews) -> Row:
+    curve = snapshot.closer.curves.get(run.name)
+    newest = curve.values[-1] if curve and curve.values else None
+    here = " ← here" if run.name == snapshot.run else ""
+    cells = (
+        Span(name(run.name, 60) + here),
+        Span(letter(place), "accent"),
+        Span(f"{MARK[run.verdict]} {run.verdict.upper()}", run.verdict),
+        Span(whole(run.step)),
+        quiet(f"{run.analyses:,}"),
+        Span(number(newest), "strong"),
+        Trend(curve.values if curve else (), 0.02),
+    )
+    return Row((run.name,), cells, (run.name, None, _SEVERITY[run.verdict], run.step, run.analyses, newest, None))
