@@ -107,7 +107,7 @@ class Recorder:
         inner = getattr(optimizer, "optimizer", optimizer)
         self._hooks = [
             *(entry.register_forward_pre_hook(_Hook(self, "_on_forward"), with_kwargs=True) for entry in entries),
-            inner.register_step_pre_hook(_Hook(self, "_on_step")),
+            inner.register_step_post_hook(_Hook(self, "_on_step")),  # before it a closure has not made gradients yet
         ]
         start = {"kind": "start", "layers": list(self._layers), "every": every, **_wandb_run()}
         self.writer.put(lambda: self.writer.line(start))
@@ -286,16 +286,22 @@ class _Measured:
 
         A layer that no step gave a gradient is left out; null is what is not finite.
         """
-        norms, means, ratios = (np.full((self.steps, len(names)), np.nan) for _ in range(3))
-        had = np.zeros((self.steps, len(names)), dtype=bool)
-        for place, (there, squares, sums, weights) in enumerate(self._rows):
-            owner, sizes = (self._owner, self._sizes) if there is None else (self._owner[there], self._sizes[there])
-            had[place] = np.bincount(owner, minlength=len(names)) > 0
-            with np.errstate(invalid="ignore", divide="ignore"):
-                norms[place] = np.sqrt(_per_layer(owner, squares, len(names)))
-                means[place] = _per_layer(owner, sums, len(names)) / _per_layer(owner, sizes, len(names))
-                weight = np.sqrt(_per_layer(self._owner, weights, len(names)))
-                ratios[place] = norms[place] / weight
+        if not self._rows:
+            return {}
+        shape = (self.steps, len(self._owner))
+        had, squares, absolute, weights = np.zeros(shape, bool), np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        for place, (there, *sums) in enumerate(self._rows):
+            chosen = slice(None) if there is None else there
+            had[place, chosen] = True
+            squares[place, chosen], absolute[place, chosen] = map(_array, sums[:2])
+            weights[place] = _array(sums[2])
+        starts = np.flatnonzero(np.diff(self._owner, prepend=-1))
+        squares, absolute, weights, sizes = (
+            np.add.reduceat(each, starts, axis=1) for each in (squares, absolute, weights, had * self._sizes)
+        )
+        had = sizes > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            norms, means, ratios = np.sqrt(squares), absolute / sizes, np.sqrt(squares / weights)
         found = {}
         for column, name in enumerate(names):
             rows = had[:, column]
@@ -372,6 +378,8 @@ def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     fitting = {name: value for name, value in tensors.items() if value.dim() in (2, 3) and name not in _NOT_INPUTS}
     floating = {name: value for name, value in fitting.items() if value.is_floating_point()}
     found = floating or fitting
+    if len(found) == 1 and len(args) > 1:
+        found = {"observation": next(iter(found.values()))}
     return found if len({len(value) for value in found.values()}) == 1 else {}
 
 
@@ -597,10 +605,6 @@ def _norms(tensors: Sequence[Tensor], order: int) -> Tensor:
 
 def _array(values: Any) -> Any:
     return values.float().cpu().numpy() if isinstance(values, Tensor) else values
-
-
-def _per_layer(owner: Any, values: Any, layers: int) -> Any:
-    return np.bincount(owner, weights=_array(values), minlength=layers)
 
 
 def _entropy(weights: Any) -> Any:

@@ -7,6 +7,17 @@ from typing import Literal
 CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".zip", ".safetensors"})
 STATES_SUFFIXES = frozenset({".safetensors", ".npz"})
 
+_OTHER_SUFFIXES = re.compile(r"^pytorch_model.*\.bin$|\.safetensors\.index\.json$|\.pt2$", re.IGNORECASE)
+"""Checkpoints, too, though others end like them."""
+_BESIDE = re.compile(
+    r"^(optimizer|scheduler|sampler|dl_state_dict|scaler|rng_state|random_states|training_args|trainer_state)[-_.\d]"
+    r"|^custom_checkpoint_\d|-\d{5}-of-\d{5}\.\w+$|replay_buffer",
+    re.IGNORECASE,
+)
+"""What trainers leave beside their weights: the rest of their own state, and shards, which are read by their index."""
+_ONE_OF_MANY = frozenset({"__0_0.distcp", "module_state.pkl", "algorithm_state.pkl"})
+"""One file of a folder that is refused as a whole, so that the reason is said once."""
+
 _TEMPORARY = re.compile(r"^[.~]|^tmp|(\.tmp|\.part|\.partial|\.incomplete|~)$|\.tmp\.", re.IGNORECASE)
 
 _DATE = re.compile(r"(?<!\d)(?:19|20)\d{2}([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)")
@@ -32,7 +43,10 @@ def kind_of(name: str) -> Literal["checkpoint", "states"] | None:
     suffix = PurePath(name).suffix.lower()
     if name.lower().startswith("states"):
         return "states" if suffix in STATES_SUFFIXES else None
-    return "checkpoint" if suffix in CHECKPOINT_SUFFIXES else None
+    if _BESIDE.search(name):
+        return None
+    known = suffix in CHECKPOINT_SUFFIXES or _OTHER_SUFFIXES.search(name) or name in _ONE_OF_MANY
+    return "checkpoint" if known else None
 
 
 def step_in_name(path: str) -> int | None:

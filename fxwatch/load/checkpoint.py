@@ -35,6 +35,8 @@ def read_weights(content: Content, state_dict_key: str = "auto") -> Weights:
         raise LoadError("an .npz file holds states, not weights", "unsupported")
     if content.format == "safetensors":
         weights = Weights(*safetensors_file.read(content.data))
+    elif content.format == "safetensors-shards":
+        weights = Weights(safetensors_file.read_shards(content.parts))
     elif content.format == "sb3":
         state, plain, found = sb3_file.read(io.BytesIO(content.data))
         weights = Weights(state, *counters(plain), plain, found)

@@ -168,3 +168,14 @@ def test_the_step_of_a_dump_is_in_its_metadata(tmp_path: Path, step: np.ndarray)
     assert dump_step(tmp_path / "states-9.safetensors") == 77
     np.savez(tmp_path / "states-10.npz", hf=np.zeros(3))
     assert dump_step(tmp_path / "states-10.npz") == 10
+
+
+def test_a_safetensors_file_whose_header_begins_like_a_pickle_is_none(tmp_path: Path) -> None:
+    for name in range(300):
+        data = save_safetensors({"x" * name: np.zeros(3, np.float32)})
+        if data.startswith(b"\x80"):
+            (tmp_path / "a.safetensors").write_bytes(data)
+            assert recognise(tmp_path / "a.safetensors").format == "safetensors"
+            break
+    else:
+        pytest.fail("no header was 128 bytes long, less multiples of 256")

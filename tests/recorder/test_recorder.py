@@ -91,7 +91,7 @@ def test_every_layers_gradient_at_every_step_is_measured(tmp_path: Path) -> None
                 row[name] = [float(flat.norm()), float(flat.abs().mean()), float(flat.norm() / weights.norm())]
         expected.append(row)
 
-    optimizer.register_step_pre_hook(independent)
+    optimizer.register_step_post_hook(independent)
     with Recorder(model, optimizer, tmp_path, every=3) as recorder:
         ppo(model, optimizer, 4)
     assert recorder.updates == 4
@@ -124,6 +124,22 @@ def test_the_smallest_model_is_left_as_it_is(tmp_path: Path, *, bias: bool) -> N
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert model.weight.grad is not None
     assert model.weight.grad.tolist() == [[1, 1]]
+
+
+def test_gradients_that_a_closure_makes_are_those_of_their_own_step(tmp_path: Path) -> None:
+    model = nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    with Recorder(model, optimizer, tmp_path, every=1):
+        for scale in (1.0, 3.0):
+
+            def closure(scale: float = scale) -> float:
+                optimizer.zero_grad()
+                loss = scale * model(torch.ones(1, 1)).sum()
+                loss.backward()
+                return float(loss)
+
+            optimizer.step(closure)
+    assert [span["layers"]["model"]["norm"][1] for span in lines(tmp_path)] == pytest.approx([1, 3])
 
 
 def test_large_and_half_precise_models_are_measured_the_same_way(tmp_path: Path) -> None:
