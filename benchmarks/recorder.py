@@ -96,7 +96,7 @@ def pairs(loop: Loop, count: int, folder: Path) -> list[tuple[float, float]]:
         model = copy.deepcopy(loop.model)
         optimizer = torch.optim.Adam(model.parameters(), 1e-5)
         if recorded:
-            Recorder(model, optimizer, folder, every=UPDATES, weights=True)
+            Recorder(model, optimizer, folder, every=UPDATES)
         loop.update(model, optimizer)
         sides.append((model, optimizer))
     found = []

@@ -7,7 +7,8 @@
 It needs Python 3.9, torch 2.0 and numpy. By hooks on the model and the optimizer it writes into run_dir:
 
     training.jsonl          each layer's gradient at every step, as the optimizer gets it (after clipping), attention by
-                            head every fourth update, and what was logged: a line an update, or every 32 steps
+                            head every fourth update, and what was logged: a line an update, but at most one a
+                            second, and at least one every 256 steps
     states.safetensors      real observations, drawn evenly over those since the last dump, every `every` updates
     recorded-step-N.safetensors   with weights=True, the model's weights as often
 
@@ -43,7 +44,8 @@ SCHEMA_VERSION = 1
 STEP_NAMES = ("global_step", "num_timesteps", "time/total_timesteps", "env_step", "step")
 """Names under which `log` learns the trainer's own step."""
 
-_SPAN = 32
+_SPAN = 256
+_SECONDS_BETWEEN_LINES = 1.0
 _WEIGHTS_EVERY = 16
 """Steps after which the norm of the weights, to which gradients are compared, is measured anew."""
 _STATES = 64
@@ -95,6 +97,7 @@ class Recorder:
         self._step: int | None = None
         self._acts: bool | None = None
         self._stepped = self._closed = False
+        self._next_line = 0.0
         self._scalars: dict[str, Any] = {}
         self._layers = _layers(model)
         sparse = any(getattr(module, "sparse", False) for module in model.modules())
@@ -173,7 +176,7 @@ class Recorder:
         self.updates += 1
         if self._every is not None and self.updates % self._every == 0:
             self._dump(patience=0.0)
-        elif self._acts or self._gradients.count >= _SPAN:
+        elif (self._acts and time.monotonic() >= self._next_line) or self._gradients.count >= _SPAN:
             self._end_span()
 
     def _dump(self, patience: float) -> None:
@@ -197,6 +200,7 @@ class Recorder:
     def _end_span(self) -> None:
         if not self._gradients.count and not self._scalars:
             return
+        self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
         measured, scalars, attention = self._gradients.take(), self._scalars, self._attention.take()
         self._scalars = {}
         head = {"kind": "span", "update": self.updates, "optimizer_step": self.steps, "step": self._step}
@@ -340,12 +344,16 @@ class _Reservoir:
             if not isinstance(first, Tensor):
                 return
         shape = first.shape
-        end = self._seen + (shape[0] if len(shape) > 1 else 1)
+        count = shape[0] if len(shape) > 1 else 1
+        end = self._seen + count
         if self._next < end:
             branches = _branches(module, args, kwargs)
-            while self._next < end and branches:
+            if {len(value) for value in branches.values()} != {count}:
+                return
+            readable = {name: _readable(value) for name, value in branches.items()}
+            while self._next < end:
                 row = self._next - self._seen
-                self._put({name: _row(value, row) for name, value in branches.items()})
+                self._put({name: _row(value, row) for name, value in readable.items()})
         self._seen = end
 
     def _put(self, row: dict[str, Any]) -> None:
@@ -359,10 +367,13 @@ class _Reservoir:
             self._next += int(math.log(1 - self._random.random()) / math.log1p(-self._chance))
 
 
-def _row(value: Tensor, row: int) -> Any:
-    """A copy of a row: by numpy where it can be, as that takes a fifth of the time."""
-    plain = value.device.type == "cpu" and value.dtype != torch.bfloat16
-    return value.numpy()[row].copy() if plain else value[row].float().cpu().numpy()
+def _readable(value: Tensor) -> Any:
+    """A tensor as numpy sees it, where that is quicker than torch."""
+    return value.numpy() if value.device.type == "cpu" and value.dtype != torch.bfloat16 else value
+
+
+def _row(value: Any, row: int) -> Any:
+    return value[row].float().cpu().numpy() if isinstance(value, Tensor) else value[row].copy()
 
 
 def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
@@ -380,7 +391,7 @@ def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     found = floating or fitting
     if len(found) == 1 and len(args) > 1:
         found = {"observation": next(iter(found.values()))}
-    return found if len({len(value) for value in found.values()}) == 1 else {}
+    return found
 
 
 class _Attention:

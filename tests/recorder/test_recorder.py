@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import fxwatch.recorder
 from fxwatch.attribution.attention import attention, attention_maps
 from fxwatch.load import load_policy, read_content, read_dump, read_weights
 from fxwatch.recorder import Recorder
@@ -26,6 +27,11 @@ from tests.project import ROOT, environ
 
 SOURCE = ROOT / "fxwatch" / "recorder.py"
 FEATURES = {"hf": ["velocity", "volume", "spread", "delta"], "portfolio": ["pnl", "cash", "held"]}
+
+
+@pytest.fixture(autouse=True)
+def _a_line_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fxwatch.recorder, "_SECONDS_BETWEEN_LINES", 0.0)
 
 
 def ppo(model: Any, optimizer: torch.optim.Optimizer, updates: int, seen: list[Any] | None = None) -> None:
@@ -177,6 +183,16 @@ def test_dumps_hold_real_observations_and_snapshots_the_weights(tmp_path: Path) 
     span = lines(tmp_path / "run")[-1]
     assert span["scalars"] == {"global_step": 45.0, "policy_loss": 0.5, "kl": None}
     assert span["step"] == 45
+
+
+def test_a_quick_loop_writes_few_lines_and_misses_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fxwatch.recorder, "_SECONDS_BETWEEN_LINES", 1000.0)
+    model, optimizer = fresh()
+    with Recorder(model, optimizer, tmp_path, every=20):
+        ppo(model, optimizer, 100)
+    spans = lines(tmp_path)
+    assert len(spans) <= 8
+    assert sum(span["steps"] for span in spans) == 400
 
 
 def test_the_reservoir_is_even_over_what_was_seen(tmp_path: Path) -> None:
