@@ -319,22 +319,32 @@ class _Measured:
 
 
 class _Reservoir:
-    """An even sample of all rows offered since it was last emptied (Li 1994, algorithm L), with a generator of its own.
-
-    A row is a dictionary of branches, each (features,) or (time, features).
+    """Rows drawn evenly from all that are offered: one at random of every so many, which are as many more as there were
+    rows the last time. A row is a dictionary of branches, each (features,) or (time, features).
     """
 
     def __init__(self, size: int) -> None:
         self._size, self._random = size, random.Random(0)  # noqa: S311 - a sample, not a secret
-        self.take()
-
-    def take(self) -> list[dict[str, Any]]:
-        """The sample; it begins anew."""
-        rows: list[dict[str, Any]] = getattr(self, "_rows", [])
+        self._stride = 1
+        self._names: list[str] = []
+        self._older: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
         self._seen = self._next = 0
-        self._chance = 1.0
-        return rows
+
+    def take(self) -> list[dict[str, Any]]:
+        """The sample of what was offered since the last time, with older rows where it is small; empty: of nothing."""
+        count = len(self._rows)
+        rows = (
+            [self._rows[place * count // self._size] for place in range(self._size)]
+            if count > self._size
+            else self._rows
+        )
+        self._stride = max(1, self._seen // self._size)
+        self._rows = []
+        self._seen, self._next = 0, self._random.randrange(self._stride)
+        if rows:
+            self._older = rows + self._older[: self._size - len(rows)]
+        return self._older if rows else []
 
     def offer(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Take of the inputs of a forward what the draw says, which mostly is nothing."""
@@ -347,28 +357,35 @@ class _Reservoir:
         count = shape[0] if len(shape) > 1 else 1
         end = self._seen + count
         if self._next < end:
-            branches = _branches(module, args, kwargs)
+            branches = self._again(args, kwargs) or _branches(module, args, kwargs)
             if {len(value) for value in branches.values()} != {count}:
                 return
-            readable = {name: _readable(value) for name, value in branches.items()}
+            if args and isinstance(args[0], Mapping):
+                self._names = list(branches)
             while self._next < end:
                 row = self._next - self._seen
-                self._put({name: _row(value, row) for name, value in readable.items()})
+                self._put({name: _row(value, row) for name, value in branches.items()})
         self._seen = end
 
+    def _again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The branches of a dictionary that were found in it before; empty where it is another one."""
+        if not self._names or kwargs or len(args) != 1:
+            return {}
+        found = {name: args[0].get(name) for name in self._names}
+        same = all(isinstance(value, Tensor) and value.dim() > 1 for value in found.values())
+        return {name: _readable(value) for name, value in found.items()} if same else {}
+
     def _put(self, row: dict[str, Any]) -> None:
-        if len(self._rows) < self._size:
-            self._rows.append(row)
-        else:
-            self._rows[self._random.randrange(self._size)] = row
-        self._next += 1
-        if len(self._rows) == self._size:
-            self._chance *= math.exp(math.log(1 - self._random.random()) / self._size)
-            self._next += int(math.log(1 - self._random.random()) / math.log1p(-self._chance))
+        self._rows.append(row)
+        if len(self._rows) == 2 * self._size:
+            self._rows = self._rows[::2]
+            self._stride *= 2
+        self._next = (self._next // self._stride + 1) * self._stride + self._random.randrange(self._stride)
 
 
 def _readable(value: Tensor) -> Any:
-    """A tensor as numpy sees it, where that is quicker than torch."""
+    """A tensor as numpy sees it, where it does: that is quicker than torch."""
+    value = value.detach()
     return value.numpy() if value.device.type == "cpu" and value.dtype != torch.bfloat16 else value
 
 
@@ -376,7 +393,7 @@ def _row(value: Any, row: int) -> Any:
     return value[row].float().cpu().numpy() if isinstance(value, Tensor) else value[row].copy()
 
 
-def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
+def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The observations of a forward by branch, (N, features) or (N, time, features); empty where there are none."""
     if args and isinstance(args[0], Mapping):
         given = {str(name): value for name, value in args[0].items()}
@@ -391,7 +408,7 @@ def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     found = floating or fitting
     if len(found) == 1 and len(args) > 1:
         found = {"observation": next(iter(found.values()))}
-    return found
+    return {name: _readable(value) for name, value in found.items()}
 
 
 class _Attention:
