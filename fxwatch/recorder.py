@@ -147,6 +147,8 @@ class Recorder:
         self.updates += self._stepped
         self._stepped = False
         self._dump(patience=_PATIENCE_AT_THE_END)
+        if self._acts is None:
+            self.writer.warn(ValueError("the model was never called; give Recorder the module whose forward is called"))
         self._attention.stop()
         self.writer.close()
 
@@ -167,6 +169,8 @@ class Recorder:
                 self._attention.listen(_Hook(self, "_on_attention"))
         self.steps += 1
         self._gradients.measure()
+        if self._gradients.count >= _SPAN:
+            self._end_span()
 
     def _on_attention(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._attention.read(name, module, args, kwargs)
@@ -176,7 +180,7 @@ class Recorder:
         self.updates += 1
         if self._every is not None and self.updates % self._every == 0:
             self._dump(patience=0.0)
-        elif (self._acts and time.monotonic() >= self._next_line) or self._gradients.count >= _SPAN:
+        elif self._acts and time.monotonic() >= self._next_line:
             self._end_span()
 
     def _dump(self, patience: float) -> None:
@@ -188,11 +192,20 @@ class Recorder:
             statistics = dict(self.normalisation)
             self.writer.put(lambda: self.writer.states(rows, self._features, statistics, texts), patience=patience)
         if self._weights and self._saving.acquire(blocking=patience > 0, timeout=patience or None):
-            state = {name: value for name, value in self._model.state_dict().items() if isinstance(value, Tensor)}
-            copied = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
-            name, dated = f"recorded-step-{step:09}.safetensors", {**texts, "global_step": str(step)}
-            if not self.writer.put(lambda: self.writer.whole(name, copied, dated), self._free, patience):
+            try:
+                write = self._snapshot(step, texts)
+            except BaseException:
                 self._free()
+                raise
+            if not self.writer.put(write, self._free, patience):
+                self._free()
+
+    def _snapshot(self, step: int, texts: dict[str, str]) -> Callable[[], None]:
+        """The weights as they are now, yet to be written."""
+        state = {name: value for name, value in self._model.state_dict().items() if isinstance(value, Tensor)}
+        copied = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+        name, dated = f"recorded-step-{step:09}.safetensors", {**texts, "global_step": str(step)}
+        return lambda: self.writer.whole(name, copied, dated)
 
     def _free(self) -> None:
         self._saving.release()

@@ -22,6 +22,7 @@ _WORDS = {
     "safetensors": "a checkpoint in safetensors",
     "safetensors-shards": "a checkpoint in several safetensors files",
     "npz": "arrays of numpy",
+    "adapted": "a checkpoint for another package's adapter",
 }
 _CALLS = ("dict", "kwargs", "args", "concat")
 _SHOWN = 20

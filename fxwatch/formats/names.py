@@ -4,6 +4,8 @@ import re
 from pathlib import PurePath
 from typing import Literal
 
+from fxwatch.formats.adapters import adapter_for
+
 CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".zip", ".safetensors"})
 STATES_SUFFIXES = frozenset({".safetensors", ".npz"})
 
@@ -45,7 +47,7 @@ def kind_of(name: str) -> Literal["checkpoint", "states"] | None:
         return "states" if suffix in STATES_SUFFIXES else None
     if _BESIDE.search(name):
         return None
-    known = suffix in CHECKPOINT_SUFFIXES or _OTHER_SUFFIXES.search(name) or name in _ONE_OF_MANY
+    known = suffix in CHECKPOINT_SUFFIXES or _OTHER_SUFFIXES.search(name) or name in _ONE_OF_MANY or adapter_for(suffix)
     return "checkpoint" if known else None
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from fxwatch.formats.adapters import adapter_for
 from fxwatch.formats.shards import INDEX_SUFFIX, shards_of
 
-Format = Literal["torch", "torch-legacy", "sb3", "safetensors", "safetensors-shards", "npz"]
+Format = Literal["torch", "torch-legacy", "sb3", "safetensors", "safetensors-shards", "npz", "adapted"]
 
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _TORCH_LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -67,6 +68,8 @@ def recognise(path: str | os.PathLike[str]) -> Recognition:
         plain = re.sub(r"_\d+_steps", "", name)
         if reason := next((reason for end, reason in _REFUSED_BY_NAME.items() if plain.endswith(end)), None):
             return Recognition(None, "refused", reason)
+        if adapter_for(Path(path).suffix) is not None:
+            return Recognition("adapted")
         if name.endswith(INDEX_SUFFIX):
             return _recognise_shards(path, head + file.read())
         if head.startswith(_ZIP[: len(head)]):

@@ -9,6 +9,8 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -216,6 +218,45 @@ def test_the_reservoir_is_even_over_what_was_seen(tmp_path: Path) -> None:
     assert sorted(kept) == sorted(rows)
 
 
+def test_observations_are_copied_from_a_buffer_that_the_loop_uses_again(tmp_path: Path) -> None:
+    model = nn.Linear(2, 1)
+    buffer, states = torch.zeros(1, 2), {"hf": torch.zeros(1, 2)}
+    with Recorder(model, torch.optim.SGD(model.parameters(), 0.1), tmp_path), torch.no_grad():
+        for number in range(20):
+            model(buffer.fill_(number))
+    rows = read_dump(read_content(tmp_path / "states.safetensors"), {}).states.branches["observation"]
+    assert sorted(rows[:, 0]) == list(range(20))
+    guide = nn.Sequential(Branch())
+    with Recorder(guide, torch.optim.SGD(model.parameters(), 0.1), tmp_path), torch.no_grad():
+        for number in range(20):
+            states["hf"].fill_(number)
+            guide(states)
+    rows = read_dump(read_content(tmp_path / "states.safetensors"), {}).states.branches["hf"]
+    assert sorted(rows[:, 0]) == list(range(20))
+
+
+class Branch(nn.Module):
+    """Takes a dictionary."""
+
+    def forward(self, states: dict[str, Tensor]) -> Tensor:
+        return states["hf"]
+
+
+def test_a_disk_that_hangs_never_holds_training_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(fxwatch.recorder._Writer, "line", lambda *_: hangs.wait(60))
+    monkeypatch.setattr(fxwatch.recorder, "_PATIENCE_AT_THE_END", 0.2)
+    model, optimizer = fresh()
+    recorder = Recorder(model, optimizer, tmp_path, every=1, weights=True)
+    began = time.monotonic()
+    ppo(model, optimizer, 60)
+    recorder.close()
+    assert time.monotonic() - began < 30
+    assert recorder.updates == 60
+    assert recorder.writer._jobs.qsize() <= 17
+    hangs.set()
+
+
 def test_a_loop_that_never_acts_counts_its_steps(tmp_path: Path) -> None:
     model = nn.Linear(3, 1)
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
@@ -251,6 +292,32 @@ def test_a_model_without_a_forward_is_seen_by_its_parts(tmp_path: Path) -> None:
             agent.act(torch.full((1, 4), float(number)))
     rows = read_dump(read_content(tmp_path / "states.safetensors"), {}).states.branches["observation"]
     assert sorted(rows[:, 0].tolist()) == list(range(10))
+
+
+class Inner(nn.Module):
+    """A model that is never called itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def forward(self) -> None:
+        raise NotImplementedError
+
+
+def test_a_model_that_is_never_called_is_said_once_and_keeps_no_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Inner()
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    with Recorder(model, optimizer, tmp_path) as recorder:
+        for _ in range(600):
+            model.layer(torch.ones(1, 1)).sum().backward()
+            optimizer.step()
+            assert recorder._gradients.count < 256
+    assert sum(span["steps"] for span in lines(tmp_path)) == 600
+    (record,) = caplog.records
+    assert "give Recorder the module whose forward is called" in record.getMessage()
 
 
 @pytest.mark.parametrize("call", ["args", "kwargs"])
