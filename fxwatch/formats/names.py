@@ -12,8 +12,8 @@ STATES_SUFFIXES = frozenset({".safetensors", ".npz"})
 _OTHER_SUFFIXES = re.compile(r"^pytorch_model.*\.bin$|\.safetensors\.index\.json$|\.pt2$", re.IGNORECASE)
 """Checkpoints, too, though others end like them."""
 _BESIDE = re.compile(
-    r"^(optimizer|scheduler|sampler|dl_state_dict|scaler|rng_state|random_states|training_args|trainer_state)[-_.\d]"
-    r"|^custom_checkpoint_\d|-\d{5}-of-\d{5}\.\w+$|replay_buffer",
+    r"^(optimizer|scheduler|scaler|sampler|rng_state|random_states|training_args|custom_checkpoint|dl_state_dict)"
+    r"(_\d+)*\.(pt|pth|bin|pkl|safetensors)$|-\d{5}-of-\d{5}\.\w+$",
     re.IGNORECASE,
 )
 """What trainers leave beside their weights: the rest of their own state, and shards, which are read by their index."""
