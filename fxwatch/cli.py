@@ -170,6 +170,21 @@ def compare(
     raise typer.Exit(run(a, b, states, checkpoint, config, as_json=as_json))
 
 
+@app.command()
+def doctor(
+    path: Annotated[Path, typer.Argument(help="Any file, or a folder that training writes to.")],
+    *,
+    states: Annotated[
+        Path | None, typer.Option(help="A dump of states.", show_default="the newest dump beside or above it")
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Say what a file is, whether it can be read, what is missing, and the configuration that makes it work."""
+    from fxwatch.commands.doctor import doctor as run
+
+    raise typer.Exit(run(path, states, config))
+
+
 @config_app.command("init")
 def config_init(
     path: Annotated[Path | None, typer.Argument(help="File to write.", show_default="./config.toml")] = None,

@@ -4,8 +4,21 @@ import re
 from pathlib import PurePath
 from typing import Literal
 
+from fxwatch.formats.adapters import adapter_for
+
 CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".zip", ".safetensors"})
 STATES_SUFFIXES = frozenset({".safetensors", ".npz"})
+
+_OTHER_SUFFIXES = re.compile(r"^pytorch_model.*\.bin$|\.safetensors\.index\.json$|\.pt2$", re.IGNORECASE)
+"""Checkpoints, too, though others end like them."""
+_BESIDE = re.compile(
+    r"^(optimizer|scheduler|scaler|sampler|rng_state|random_states|training_args|custom_checkpoint|dl_state_dict)"
+    r"(_\d+)*\.(pt|pth|bin|pkl|safetensors)$|-\d{5}-of-\d{5}\.\w+$",
+    re.IGNORECASE,
+)
+"""What trainers leave beside their weights: the rest of their own state, and shards, which are read by their index."""
+_ONE_OF_MANY = frozenset({"__0_0.distcp", "module_state.pkl", "algorithm_state.pkl"})
+"""One file of a folder that is refused as a whole, so that the reason is said once."""
 
 _TEMPORARY = re.compile(r"^[.~]|^tmp|(\.tmp|\.part|\.partial|\.incomplete|~)$|\.tmp\.", re.IGNORECASE)
 
@@ -32,7 +45,10 @@ def kind_of(name: str) -> Literal["checkpoint", "states"] | None:
     suffix = PurePath(name).suffix.lower()
     if name.lower().startswith("states"):
         return "states" if suffix in STATES_SUFFIXES else None
-    return "checkpoint" if suffix in CHECKPOINT_SUFFIXES else None
+    if _BESIDE.search(name):
+        return None
+    known = suffix in CHECKPOINT_SUFFIXES or _OTHER_SUFFIXES.search(name) or name in _ONE_OF_MANY or adapter_for(suffix)
+    return "checkpoint" if known else None
 
 
 def step_in_name(path: str) -> int | None:

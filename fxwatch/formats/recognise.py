@@ -6,18 +6,34 @@ apart. A structure that has no end mark (an old-style torch file) counts as whol
 
 import json
 import os
+import re
 import stat
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Literal
 
-Format = Literal["torch", "torch-legacy", "sb3", "safetensors", "npz"]
+from fxwatch.formats.adapters import adapter_for
+from fxwatch.formats.shards import INDEX_SUFFIX, shards_of
+
+Format = Literal["torch", "torch-legacy", "sb3", "safetensors", "safetensors-shards", "npz", "adapted"]
 
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _TORCH_LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _PICKLE = b"\x80"
 _ZIP = b"PK\x03\x04"
 _SAVE_STATE_DICT = "save torch.save(model.state_dict(), path) instead"
+_WHERE_TRAINED = "which could run code; convert it where it was trained:"
+_REFUSED_BY_NAME = {
+    ".distcp": f"a torch.distributed.checkpoint, whose .metadata is a pickle, {_WHERE_TRAINED} "
+    "from torch.distributed.checkpoint.format_utils import dcp_to_torch_save; "
+    'dcp_to_torch_save(folder, "model.pt")',
+    "_state.pkl": f"an RLlib checkpoint of pickles, {_WHERE_TRAINED} "
+    'module = algorithm.get_module(); torch.save(module.state_dict(), "model.pt")',
+    "vecnormalize.pkl": "a pickle of VecNormalize, which could run code; its statistics are not needed where the "
+    "observations are dumped as the policy sees them, as fxwatch.recorder does",
+}
+"""What is refused, with the reason and the way out, by the end of its name, less digits and `steps`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +64,34 @@ def recognise(path: str | os.PathLike[str]) -> Recognition:
         head = file.read(32)
         if size == 0:
             return Recognition(None, "incomplete", "the file is empty")
+        name = Path(path).name.lower()
+        plain = re.sub(r"_\d+_steps", "", name)
+        if reason := next((reason for end, reason in _REFUSED_BY_NAME.items() if plain.endswith(end)), None):
+            return Recognition(None, "refused", reason)
+        if adapter_for(Path(path).suffix) is not None:
+            return Recognition("adapted")
+        if name.endswith(INDEX_SUFFIX):
+            return _recognise_shards(path, head + file.read())
         if head.startswith(_ZIP[: len(head)]):
             return _recognise_zip(file)
-        if head.startswith(_PICKLE):
+        if head.startswith(_PICKLE) and not _may_be_safetensors(head):
             return _recognise_pickle(head)
         return _recognise_safetensors(file, head, size)
+
+
+def _recognise_shards(path: str | os.PathLike[str], raw: bytes) -> Recognition:
+    try:
+        shards = shards_of(path, raw)
+    except ValueError as error:
+        return Recognition(None, "unsupported", str(error))
+    for shard in shards:
+        try:
+            found = recognise(shard)
+        except FileNotFoundError:
+            found = Recognition(None, "incomplete", "not there yet")
+        if found.format != "safetensors":
+            return Recognition(None, found.trouble or "unsupported", f"{shard.name}: {found.reason or found.format}")
+    return Recognition("safetensors-shards")
 
 
 def _recognise_zip(file: IO[bytes]) -> Recognition:
@@ -77,7 +116,7 @@ def _by_members(members: list[str]) -> Recognition:
     if "constants.pkl" in tails and any(tail.startswith("code/") for tail in tails):
         return Recognition(None, "unsupported", f"a TorchScript archive; {_SAVE_STATE_DICT}")
     if "archive_format" in tails or any(tail.startswith("models/") for tail in tails):
-        return Recognition(None, "unsupported", f"a torch.export program; {_SAVE_STATE_DICT}")
+        return Recognition(None, "unsupported", f"a torch.export program, which carries its code; {_SAVE_STATE_DICT}")
     if "data.pkl" in tails:
         return Recognition("torch")
     if members and all(name.endswith(".npy") for name in members):
@@ -93,9 +132,14 @@ def _recognise_pickle(head: bytes) -> Recognition:
     return Recognition(None, "refused", f"a bare pickle could run code and is never loaded; {_SAVE_STATE_DICT}")
 
 
+def _may_be_safetensors(head: bytes) -> bool:
+    """A header of 128 more than a multiple of 256 bytes begins as a pickle does; its length is not that of a pickle."""
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_SAFETENSORS_HEADER
+
+
 def _recognise_safetensors(file: IO[bytes], head: bytes, size: int) -> Recognition:
     length = int.from_bytes(head[:8], "little")
-    if len(head) < 9 or head[8:9] != b"{" or length > _MAX_SAFETENSORS_HEADER:
+    if len(head) < 9 or not _may_be_safetensors(head):
         return Recognition(None, "unsupported", "not a checkpoint or dump that fxwatch knows")
     file.seek(8)
     raw = file.read(length)

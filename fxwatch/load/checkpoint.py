@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from fxwatch.formats import step_in_name
-from fxwatch.load import safetensors_file, sb3_file, torch_file
+from fxwatch.load import adapted_file, safetensors_file, sb3_file, torch_file
 from fxwatch.load.content import Content
 from fxwatch.load.counters import counters
 from fxwatch.load.errors import LoadError
@@ -35,6 +35,10 @@ def read_weights(content: Content, state_dict_key: str = "auto") -> Weights:
         raise LoadError("an .npz file holds states, not weights", "unsupported")
     if content.format == "safetensors":
         weights = Weights(*safetensors_file.read(content.data))
+    elif content.format == "safetensors-shards":
+        weights = Weights(safetensors_file.read_shards(content.parts))
+    elif content.format == "adapted":
+        weights = Weights(*adapted_file.read(content.path, content.data))
     elif content.format == "sb3":
         state, plain, found = sb3_file.read(io.BytesIO(content.data))
         weights = Weights(state, *counters(plain), plain, found)

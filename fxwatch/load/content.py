@@ -7,17 +7,19 @@ from pathlib import Path
 
 from fxwatch.formats import Format, recognise
 from fxwatch.formats.recognise import open_regular
+from fxwatch.formats.shards import shards_of
 from fxwatch.load.errors import LoadError
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's bytes and what they are."""
+    """A file's bytes and what they are; `parts` are those of the files that it names, where it is but an index."""
 
     path: str
     data: bytes
     format: Format
     sha256: str
+    parts: tuple[bytes, ...] = ()
 
 
 def read_content(path: str | os.PathLike[str]) -> Content:
@@ -27,20 +29,33 @@ def read_content(path: str | os.PathLike[str]) -> Content:
         recognition = recognise(name)
         if recognition.format is None:
             raise LoadError(recognition.reason, recognition.trouble or "unsupported")
-        with open_regular(name) as file:
-            before = os.fstat(file.fileno())
-            data = file.read()
-            after = os.fstat(file.fileno())
-        now = Path(name).lstat()
+        data = _read_whole(name)
+        shards = shards_of(name, data) if recognition.format == "safetensors-shards" else []
+        parts = tuple(_read_whole(shard) for shard in shards)
     except FileNotFoundError:
         raise LoadError("the file is gone", "vanished") from None
     except PermissionError:
         raise LoadError("permission denied; make the file readable for the user that runs fxwatch", "refused") from None
     except OSError as error:
         raise LoadError(f"cannot be read: {error.strerror or error}", "unsupported") from None
-    if len({_generation(before), _generation(after), _generation(now)}) > 1 or len(data) != after.st_size:
+    digest = hashlib.sha256(data)
+    for part in parts:
+        digest.update(part)
+    return Content(name, data, recognition.format, digest.hexdigest(), parts)
+
+
+def _read_whole(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file that nobody wrote to meanwhile. Raises OSError or LoadError."""
+    with open_regular(path) as file:
+        before = os.fstat(file.fileno())
+        data = file.read()
+        after = os.fstat(file.fileno())
+    if (
+        len({_generation(before), _generation(after), _generation(Path(path).lstat())}) > 1
+        or len(data) != after.st_size
+    ):
         raise LoadError("it was written to while it was read", "incomplete")
-    return Content(name, data, recognition.format, hashlib.sha256(data).hexdigest())
+    return data
 
 
 def _generation(stat: os.stat_result) -> tuple[int, int, int, int]:

@@ -51,7 +51,7 @@ def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
             "sizes in [model] factory",
             config=True,
         )
-    fitted = _fit(own, state)
+    fitted = _with_tied(own, _fit(own, state))
     missing, unexpected = sorted(own.keys() - fitted.keys()), sorted(fitted.keys() - own.keys())
     shapes = [
         f"{name} is {tuple(fitted[name].shape)} in the file and {tuple(own[name].shape)} in the model"
@@ -105,6 +105,17 @@ def _fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Mapping[str,
             if all(f"{prefix}{wanted}" in state for wanted in own):
                 return {wanted: state[f"{prefix}{wanted}"] for wanted in own}
     return state
+
+
+def _with_tied(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """With the other names of tensors that have several in the model, of which safetensors files keep but one."""
+    places = {(own[name].data_ptr(), own[name].shape): name for name in own if name in state and own[name].numel()}
+    tied = {
+        name: state[places[place]]
+        for name, tensor in own.items()
+        if name not in state and (place := (tensor.data_ptr(), tensor.shape)) in places
+    }
+    return {**state, **tied}
 
 
 def _some(names: list[str], shown: int = 3) -> str:

@@ -13,7 +13,7 @@ from fxwatch.load.errors import LoadError
 from fxwatch.load.factory import build, private, put_weights
 from fxwatch.load.optimizer import moments
 from fxwatch.load.outputs import named_outputs
-from fxwatch.load.sb3_default import ActionSpace, named_actions, rebuild
+from fxwatch.load.sb3_default import ActionSpace, named_actions, rebuild, remembered
 from fxwatch.load.torch_file import first_sentence
 from fxwatch.records.moments import Moments
 from fxwatch.records.settings import ModelSettings
@@ -173,9 +173,8 @@ class Sb3Policy(nn.Module):
             given = zip(self.branches, branches, strict=True)
             observation = {name: branch.view(-1, *shapes[name]) for name, branch in given}
         features = policy.extract_features(observation)
-        if isinstance(features, tuple):
-            latent_policy = policy.mlp_extractor.forward_actor(features[0])
-            latent_value = policy.mlp_extractor.forward_critic(features[1])
-        else:
-            latent_policy, latent_value = policy.mlp_extractor(features)
+        pair = features if isinstance(features, tuple) else (features, features)
+        for_policy, for_value = remembered(policy, *pair)
+        latent_policy = policy.mlp_extractor.forward_actor(for_policy)
+        latent_value = policy.mlp_extractor.forward_critic(for_value)
         return {**named_actions(policy.action_net(latent_policy), self.space), "value": policy.value_net(latent_value)}

@@ -1,7 +1,7 @@
 """safetensors files: tensors and string metadata, read from memory, never through a memory map."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import safetensors.torch
@@ -17,6 +17,11 @@ def read(data: bytes) -> tuple[Mapping[str, Tensor], int | None, int | None]:
     """State dict, step and update. Raises LoadError."""
     step, update = counters(metadata(data))
     return strip_wrappers(tensors(data)), step, update
+
+
+def read_shards(parts: Sequence[bytes]) -> Mapping[str, Tensor]:
+    """The state dict that several files hold together. Raises LoadError."""
+    return strip_wrappers({name: tensor for part in parts for name, tensor in tensors(part).items()})
 
 
 def tensors(data: bytes) -> dict[str, Tensor]:

@@ -1,4 +1,5 @@
-"""Default policies of Stable-Baselines3's PPO and A2C, rebuilt from shapes and plain text, without Stable-Baselines3.
+"""Default policies of Stable-Baselines3's PPO and A2C and of sb3-contrib's MaskablePPO and RecurrentPPO, rebuilt from
+shapes and plain text, without either.
 
 MlpPolicy and MultiInputPolicy with Box observations flatten their inputs, so weights and field text say all: the layers
 by their shapes, the activation by its name, the branches by the order in the text of the observation space.
@@ -14,7 +15,11 @@ from torch import Tensor, nn
 
 from fxwatch.load.errors import LoadError
 
-_OWN_POLICIES = "stable_baselines3.common.policies"
+_OWN_POLICIES = {
+    "stable_baselines3.common.policies",
+    "sb3_contrib.common.maskable.policies",
+    "sb3_contrib.common.recurrent.policies",
+}
 _TORCH_CLASS = re.compile(r"<class 'torch\.nn\.modules\.activation\.(\w+)'>")
 _CLASS_NAME = re.compile(r"<class '[\w.]*?(\w+)'>")
 _SPACE = re.compile(r"""(['"])(?P<name>.+?)\1\s*[:,]\s*(?P<kind>\w+)\(""")
@@ -50,14 +55,38 @@ class DefaultPolicy(nn.Module):
         self.mlp_extractor = MlpExtractor(state, activation)
         self.action_net = _linear(state, "action_net")
         self.value_net = _linear(state, "value_net")
+        for name in ("lstm_actor", "lstm_critic"):
+            if f"{name}.weight_ih_l0" in state:
+                self.add_module(name, _lstm(state, name))
+        if "critic.weight" in state:
+            self.critic = _linear(state, "critic")
         if "log_std" in state:
             self.register_buffer("log_std", torch.zeros_like(state["log_std"]))  # no layer of what is explained
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Outputs by name."""
-        action = self.action_net(self.mlp_extractor.policy_net(x))
-        value = self.value_net(self.mlp_extractor.value_net(x))
+        latent_policy, latent_value = remembered(self, x, x)
+        action = self.action_net(self.mlp_extractor.policy_net(latent_policy))
+        value = self.value_net(self.mlp_extractor.value_net(latent_value))
         return {**named_actions(action, self.space), "value": value}
+
+
+def remembered(policy: Any, features: Tensor, value_features: Tensor) -> tuple[Tensor, Tensor]:
+    """What policy and value see of features (N, width): these themselves, or what a recurrent policy's LSTMs make of
+    them in the first step of an episode, when their state is nought.
+    """
+    if getattr(policy, "lstm_actor", None) is None:
+        return features, value_features
+    latent = _first_step(policy.lstm_actor, features)
+    if getattr(policy, "lstm_critic", None) is not None:
+        return latent, _first_step(policy.lstm_critic, value_features)
+    critic = getattr(policy, "critic", None)
+    return latent, critic(value_features) if critic is not None else latent
+
+
+def _first_step(lstm: Any, features: Tensor) -> Tensor:
+    hidden: Tensor = lstm(features[None])[0][0]
+    return hidden
 
 
 def named_actions(action: Tensor, space: ActionSpace) -> dict[str, Tensor]:
@@ -82,9 +111,7 @@ def rebuild(state: Mapping[str, Tensor], fields: Mapping[str, Any]) -> tuple[Def
         raise LoadError(f"a custom Stable-Baselines3 policy ({odd}): {_NEEDS_FACTORY}", "unsupported", config=True)
     policy.load_state_dict(dict(state))
     width = sum(math.prod(shape) for shape in branches.values())
-    for name, net in (("policy", policy.mlp_extractor.policy_net), ("value", policy.mlp_extractor.value_net)):
-        first = next((layer for layer in net if isinstance(layer, nn.Linear)), None)
-        reads = first.in_features if first is not None else width
+    for name, reads in _widths(policy, width).items():
         if reads != width:
             raise LoadError(
                 f"its {name} network reads {reads} numbers, but the observation space has {width}: it has a features "
@@ -95,13 +122,22 @@ def rebuild(state: Mapping[str, Tensor], fields: Mapping[str, Any]) -> tuple[Def
     return policy, branches
 
 
+def _widths(policy: DefaultPolicy, width: int) -> dict[str, int]:
+    """How many numbers the first layers of policy and value read, of `width`."""
+    if isinstance(lstm := getattr(policy, "lstm_actor", None), nn.LSTM):
+        return {"recurrent": lstm.input_size}
+    nets = {"policy": policy.mlp_extractor.policy_net, "value": policy.mlp_extractor.value_net}
+    firsts = {name: next((one for one in net if isinstance(one, nn.Linear)), None) for name, net in nets.items()}
+    return {name: first.in_features if first is not None else width for name, first in firsts.items()}
+
+
 def _check_kind(state: Mapping[str, Tensor], fields: Mapping[str, Any]) -> None:
     module = _text(fields.get("policy_class"), "__module__")
-    if not {"action_net.weight", "value_net.weight"} <= state.keys() or module != _OWN_POLICIES:
+    if not {"action_net.weight", "value_net.weight"} <= state.keys() or module not in _OWN_POLICIES:
         kind = module or "another algorithm than PPO and A2C"
         raise LoadError(
-            f"a Stable-Baselines3 model of {kind}; without a factory only PPO and A2C with MlpPolicy or "
-            f"MultiInputPolicy are known: {_NEEDS_FACTORY}",
+            f"a Stable-Baselines3 model of {kind}; without a factory only PPO, A2C, MaskablePPO and RecurrentPPO with "
+            f"their own policies for Boxes are known: {_NEEDS_FACTORY}",
             "unsupported",
             config=True,
         )
@@ -171,6 +207,12 @@ def _layers(state: Mapping[str, Tensor], prefix: str, activation: type[nn.Module
 def _linear(state: Mapping[str, Tensor], name: str) -> nn.Linear:
     weight = state[f"{name}.weight"]
     return nn.Linear(weight.shape[1], weight.shape[0], bias=f"{name}.bias" in state)
+
+
+def _lstm(state: Mapping[str, Tensor], name: str) -> nn.LSTM:
+    weight = state[f"{name}.weight_ih_l0"]
+    layers = sum(key.startswith(f"{name}.weight_ih_l") for key in state)
+    return nn.LSTM(weight.shape[1], weight.shape[0] // 4, layers, bias=f"{name}.bias_ih_l0" in state)
 
 
 def _kind(space: Any) -> str:

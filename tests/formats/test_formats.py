@@ -69,6 +69,25 @@ def test_the_step_in_a_name_is_never_a_date(name: str, step: int | None) -> None
         ("a.pt.part", None),
         ("a.pt~", None),
         ("notes.txt", None),
+        ("optimizer.pt", None),
+        ("optimizer.bin", None),
+        ("scheduler.pt", None),
+        ("scaler.pt", None),
+        ("rng_state.pth", None),
+        ("rng_state_0.pth", None),
+        ("training_args.bin", None),
+        ("random_states_0.pkl", None),
+        ("custom_checkpoint_0.pkl", None),
+        ("optimizer_free_policy.pt", "checkpoint"),
+        ("optimal.pt", "checkpoint"),
+        ("sampler_3.pt", None),
+        ("pytorch_model.bin", "checkpoint"),
+        ("model-00001-of-00002.safetensors", None),
+        ("model.safetensors.index.json", "checkpoint"),
+        ("config.json", None),
+        ("policy.pt2", "checkpoint"),
+        ("__0_0.distcp", "checkpoint"),
+        ("__1_0.distcp", None),
     ],
 )
 def test_what_a_name_says(name: str, kind: str | None) -> None:
@@ -178,3 +197,14 @@ def test_the_step_of_a_dump_is_in_its_metadata(tmp_path: Path, step: np.ndarray)
     assert dump_step(tmp_path / "states-9.safetensors") == 77
     np.savez(tmp_path / "states-10.npz", hf=np.zeros(3))
     assert dump_step(tmp_path / "states-10.npz") == 10
+
+
+def test_a_safetensors_file_whose_header_begins_like_a_pickle_is_none(tmp_path: Path) -> None:
+    for name in range(300):
+        data = save_safetensors({"x" * name: np.zeros(3, np.float32)})
+        if data.startswith(b"\x80"):
+            (tmp_path / "a.safetensors").write_bytes(data)
+            assert recognise(tmp_path / "a.safetensors").format == "safetensors"
+            break
+    else:
+        pytest.fail("no header was 128 bytes long, less multiples of 256")

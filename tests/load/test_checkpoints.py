@@ -1,6 +1,7 @@
 """Checkpoints of every format that is read, and what is never loaded."""
 
 import argparse
+import json
 import os
 import pickle
 import zipfile
@@ -235,3 +236,42 @@ def test_lazy_layers_are_told(tmp_path: Path) -> None:
     torch.save({"model": {"weight": torch.zeros(2, 2), "bias": torch.zeros(2)}}, tmp_path / "a.pt")
     with pytest.raises(LoadError, match=r"the model has lazy layers, .*: 2 \(weight, bias\)"):
         put_weights(nn.LazyLinear(2), weights(tmp_path / "a.pt").state)
+
+
+class Tied(nn.Module):
+    """Two names for one tensor, of which safetensors files keep but one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
+        self.last.weight = self.first.weight
+
+
+def test_tied_weights_come_back_under_both_names() -> None:
+    saved, model = Tied(), Tied()
+    put_weights(model, {"first.weight": saved.first.weight.detach()})
+    assert torch.equal(model.last.weight, saved.first.weight)
+    with pytest.raises(LoadError, match="missing 1"):
+        put_weights(nn.Sequential(nn.Linear(3, 3)), {"0.weight": torch.zeros(3, 3)})
+
+
+def test_shards_are_read_together_and_none_may_lack(tmp_path: Path) -> None:
+    state = GuideLike().state_dict()
+    names = sorted(state)
+    parts = {"a-00001-of-00002.safetensors": names[:5], "a-00002-of-00002.safetensors": names[5:]}
+    for file, held in parts.items():
+        save_file({name: state[name] for name in held}, tmp_path / file)
+    index = tmp_path / "a.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {name: file for file, held in parts.items() for name in held}}))
+    content = read_content(index)
+    assert all(torch.equal(read_weights(content).state[name], state[name]) for name in names)
+    save_file({name: state[name] + 1 for name in names[5:]}, tmp_path / "a-00002-of-00002.safetensors")
+    assert read_content(index).sha256 != content.sha256
+    (tmp_path / "a-00002-of-00002.safetensors").write_bytes(b"")
+    with pytest.raises(LoadError, match=r"a-00002-of-00002\.safetensors: the file is empty") as caught:
+        read_content(index)
+    assert caught.value.outcome == "incomplete"
+    (tmp_path / "a-00002-of-00002.safetensors").unlink()
+    (tmp_path / "a-00002-of-00002.safetensors").symlink_to("/dev/zero")
+    with pytest.raises(LoadError):
+        read_content(index)

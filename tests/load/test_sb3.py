@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import A2C, DQN, PPO
 from torch import nn
 
 from fxwatch.load import LoadError, check_answers, load_policy, read_content, read_weights
+from fxwatch.load.policy import policy_of
 from fxwatch.records.settings import ModelSettings
 from fxwatch.records.states import States
 from tests.policies import random_states
@@ -84,6 +86,43 @@ def test_a_default_policy_is_rebuilt_as_it_is(
     else:
         assert loaded.continuous == {"action"}
         assert torch.allclose(outputs["action"], distribution.mean, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [{}, {"n_lstm_layers": 2}, {"enable_critic_lstm": False}, {"enable_critic_lstm": False, "shared_lstm": True}],
+    ids=["two", "deep", "linear critic", "shared"],
+)
+@pytest.mark.parametrize("built", [False, True], ids=["rebuilt", "from a factory"])
+def test_a_recurrent_policy_is_explained_at_the_first_step_of_an_episode(
+    tmp_path: Path, memory: dict[str, Any], *, built: bool
+) -> None:
+    model: Any = RecurrentPPO(
+        "MlpLstmPolicy", Still(FLAT, spaces.Discrete(3)), n_steps=8, batch_size=8,
+        policy_kwargs={"lstm_hidden_size": 5, **memory},
+    )  # fmt: skip
+    model.save(tmp_path / "m.zip")
+    loaded = load_policy(read_weights(read_content(tmp_path / "m.zip")), ModelSettings())
+    states = states_for(FLAT)
+    ready = policy_of(model.policy) if built else loaded
+    outputs = ready.over(["observation"], ModelSettings())(torch.as_tensor(states.branches["observation"]))
+    seen = torch.as_tensor(states.branches["observation"])
+    nought = tuple(torch.zeros(memory.get("n_lstm_layers", 1), len(seen), 5) for _ in range(2))
+    starts = torch.ones(len(seen))
+    distribution, _ = model.policy.get_distribution(seen, nought, starts)
+    assert torch.allclose(outputs["action_type"].log_softmax(1), distribution.distribution.logits, atol=1e-5)
+    value = model.policy.predict_values(seen, nought, starts)
+    assert torch.allclose(outputs["value"], value, atol=1e-5)
+
+
+def test_a_maskable_policy_is_rebuilt_as_it_is_before_the_mask(tmp_path: Path) -> None:
+    model = MaskablePPO("MlpPolicy", Still(FLAT, spaces.Discrete(3)), n_steps=8, batch_size=8)
+    model.save(tmp_path / "m.zip")
+    loaded = load_policy(read_weights(read_content(tmp_path / "m.zip")), ModelSettings())
+    seen = torch.as_tensor(states_for(FLAT).branches["observation"])
+    outputs = loaded.over(["observation"], ModelSettings())(seen)
+    distribution: Any = model.policy.get_distribution(seen).distribution
+    assert torch.allclose(outputs["action_type"].log_softmax(1), distribution.logits, atol=1e-5)
 
 
 def test_a_dict_policy_has_its_branches_in_its_own_order(tmp_path: Path) -> None:

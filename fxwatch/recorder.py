@@ -1,0 +1,661 @@
+"""One line in a training loop, for what checkpoints cannot tell. This file stands alone: copy it where you train.
+
+    recorder = Recorder(model, optimizer, "outputs/run-1")   # that is all; or: with Recorder(...) as recorder:
+    recorder.log({"policy_loss": loss, "global_step": step})  # if you like: numbers of your own
+    recorder.close()                                          # or the end of the program
+
+It needs Python 3.9, torch 2.0 and numpy. By hooks on the model and the optimizer it writes into run_dir:
+
+    training.jsonl          each layer's gradient at every step, as the optimizer gets it (after clipping), attention by
+                            head every fourth update, and what was logged: a line an update, but at most one a
+                            second, and at least one every 256 steps
+    states.safetensors      real observations, drawn evenly over those since the last dump, every `every` updates
+    recorded-step-N.safetensors   with weights=True, the model's weights as often
+
+An update ends with the first forward after steps of the optimizer. A loop whose first forward is without gradients acts
+before it learns, as PPO does: there only such forwards count, and only theirs are observations. Hooks change no number
+and draw no random one; files are whole or not there; and nothing here raises into training or waits for a disk.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import inspect
+import json
+import logging
+import math
+import os
+import queue
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch._utils import _flatten_dense_tensors
+
+SCHEMA_VERSION = 1
+STEP_NAMES = ("global_step", "num_timesteps", "time/total_timesteps", "env_step", "step")
+"""Names under which `log` learns the trainer's own step."""
+
+_SPAN = 256
+_SECONDS_BETWEEN_LINES = 1.0
+_WEIGHTS_EVERY = 16
+"""Steps after which the norm of the weights, to which gradients are compared, is measured anew."""
+_STATES = 64
+_ATTENTION_EVERY = 4
+_ATTENTION_ROWS = 4
+_ATTENDS = inspect.signature(nn.MultiheadAttention.forward)
+_LARGEST_ATTENTION = 16_000_000
+_SMALL = 2_000_000
+_PATIENCE_AT_THE_END = 20.0
+_NOT_INPUTS = {"labels", "label", "targets", "target", "attention_mask", "mask", "action_masks"}
+
+log = logging.getLogger("fxwatch.recorder")
+
+
+def _never_raises(method: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(method)
+    def guarded(self: Recorder, *args: Any, **kwargs: Any) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - training goes on, whatever is wrong here
+            self.writer.warn(error)
+
+    return guarded
+
+
+class Recorder:
+    """Records a training loop.
+
+    `every`: updates between dumps; None: only at `dump()` and `close()`. `features`: names of the columns by branch; a
+    model that takes one tensor has the branch `observation`. `weights`: save the model with each dump, too.
+    `normalisation`: for each branch (mean, variance) by which the trainer normalises it, kept with the dumps.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Any,
+        run_dir: str | os.PathLike[str],
+        every: int | None = 10,
+        features: Mapping[str, Sequence[str]] | None = None,
+        *,
+        weights: bool = False,
+    ) -> None:
+        self.folder = Path(run_dir)
+        self.writer = _Writer(self.folder)
+        self.normalisation: dict[str, tuple[Any, Any]] = {}
+        self.steps = self.updates = 0
+        self._model, self._every, self._features, self._weights = model, every, features, weights
+        self._step: int | None = None
+        self._acts: bool | None = None
+        self._stepped = self._closed = False
+        self._next_line = 0.0
+        self._scalars: dict[str, Any] = {}
+        self._layers = _layers(model)
+        sparse = any(getattr(module, "sparse", False) for module in model.modules())
+        self._gradients = _Gradients(list(self._layers.values()), sparse=sparse)
+        self._attention = _Attention(model)
+        self._seen = _Reservoir(_STATES)
+        self._entry: nn.Module | None = None
+        self._saving = threading.Semaphore(1)  # one copy of the weights at most waits for the disk
+        entries = [model] if type(model).forward is not nn.Module.forward else list(model.children())
+        inner = getattr(optimizer, "optimizer", optimizer)
+        self._hooks = [
+            *(entry.register_forward_pre_hook(_Hook(self, "_on_forward"), with_kwargs=True) for entry in entries),
+            inner.register_step_post_hook(_Hook(self, "_on_step")),  # before it a closure has not made gradients yet
+        ]
+        start = {"kind": "start", "layers": list(self._layers), "every": every, **_wandb_run()}
+        self.writer.put(lambda: self.writer.line(start))
+        atexit.register(self.close)
+
+    def __enter__(self) -> Recorder:  # noqa: PYI034 - Self is not in Python 3.9
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @_never_raises
+    def log(self, values: Mapping[str, Any]) -> None:
+        """The trainer's own numbers; the last of each name goes into the next line. One of STEP_NAMES dates it."""
+        for name, value in values.items():
+            self._scalars[str(name)] = value.detach() if isinstance(value, Tensor) else value
+        step = next((values[name] for name in STEP_NAMES if name in values), None)
+        self._step = self._step if step is None else int(step)
+
+    @_never_raises
+    def dump(self) -> None:
+        """Write what has been seen, now; left out where the disk has not kept up."""
+        self._dump(patience=0.0)
+
+    @_never_raises
+    def close(self) -> None:
+        """Dump, take the hooks off, and wait a while for the files."""
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        for hook in self._hooks:
+            hook.remove()
+        self.updates += self._stepped
+        self._stepped = False
+        self._dump(patience=_PATIENCE_AT_THE_END)
+        if self._acts is None:
+            self.writer.warn(ValueError("the model was never called; give Recorder the module whose forward is called"))
+        self._attention.stop()
+        self.writer.close()
+
+    def _on_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        learning = torch.is_grad_enabled()
+        if self._acts is None:
+            self._acts, self._entry = not learning, module
+        if learning is self._acts or module is not self._entry:
+            return
+        if self._stepped:
+            self._end_update()
+        self._seen.offer(module, args, kwargs)
+
+    def _on_step(self, *_: object) -> None:
+        if not self._stepped:
+            self._stepped = True
+            if self.updates % _ATTENTION_EVERY == 0:
+                self._attention.listen(_Hook(self, "_on_attention"))
+        self.steps += 1
+        self._gradients.measure()
+        if self._gradients.count >= _SPAN:
+            self._end_span()
+
+    def _on_attention(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._attention.read(name, module, args, kwargs)
+
+    def _end_update(self) -> None:
+        self._stepped = False
+        self.updates += 1
+        if self._every is not None and self.updates % self._every == 0:
+            self._dump(patience=0.0)
+        elif self._acts and time.monotonic() >= self._next_line:
+            self._end_span()
+
+    def _dump(self, patience: float) -> None:
+        self._end_span()
+        step = self.steps if self._step is None else self._step
+        texts = {"step": str(step), "update": str(self.updates), **_wandb_run()}
+        rows = self._seen.take()
+        if rows:
+            statistics = dict(self.normalisation)
+            self.writer.put(lambda: self.writer.states(rows, self._features, statistics, texts), patience=patience)
+        if self._weights and self._saving.acquire(blocking=patience > 0, timeout=patience or None):
+            try:
+                write = self._snapshot(step, texts)
+            except BaseException:
+                self._free()
+                raise
+            if not self.writer.put(write, self._free, patience):
+                self._free()
+
+    def _snapshot(self, step: int, texts: dict[str, str]) -> Callable[[], None]:
+        """The weights as they are now, yet to be written."""
+        state = {name: value for name, value in self._model.state_dict().items() if isinstance(value, Tensor)}
+        copied = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+        name, dated = f"recorded-step-{step:09}.safetensors", {**texts, "global_step": str(step)}
+        return lambda: self.writer.whole(name, copied, dated)
+
+    def _free(self) -> None:
+        self._saving.release()
+
+    def _end_span(self) -> None:
+        if not self._gradients.count and not self._scalars:
+            return
+        self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+        measured, scalars, attention = self._gradients.take(), self._scalars, self._attention.take()
+        self._scalars = {}
+        head = {"kind": "span", "update": self.updates, "optimizer_step": self.steps, "step": self._step}
+
+        def write() -> None:
+            layers = measured.by_layer(list(self._layers))
+            numbers = {name: _number(value) for name, value in scalars.items()}
+            self.writer.line({**head, "steps": measured.steps, "layers": layers, "scalars": numbers, **attention()})
+
+        self.writer.put(write)
+
+
+class _Hook:
+    """A hook that never raises, and that stays behind, and does nothing, where the model is copied or pickled."""
+
+    def __init__(self, recorder: Recorder | None = None, name: str = "") -> None:
+        self._warn = recorder.writer.warn if recorder is not None else None
+        self._call = getattr(recorder, name) if recorder is not None else None
+
+    def __call__(self, *args: Any) -> None:
+        if self._call is not None and self._warn is not None:
+            try:
+                self._call(*args)
+            except Exception as error:  # noqa: BLE001 - training goes on, whatever is wrong here
+                self._warn(error)
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return _Hook, ()
+
+
+class _Gradients:
+    """Norms of gradients by layer: Euclidean, mean of the absolute values, and over the norm of the weights."""
+
+    def __init__(self, layers: list[list[nn.Parameter]], *, sparse: bool) -> None:
+        self._layers = layers
+        self._parameters = [parameter for layer in layers for parameter in layer]
+        self._owner = np.repeat(np.arange(len(layers)), [len(layer) for layer in layers])
+        self._sizes = np.array([parameter.numel() for parameter in self._parameters])
+        kinds = {(parameter.device.type, parameter.dtype) for parameter in self._parameters}
+        self._small = kinds == {("cpu", torch.float32)} and self._sizes.sum() <= _SMALL and not sparse
+        self._rows: list[tuple[Any, ...]] = []
+        self._starts = _starts(self._sizes)
+        self._weights: Any = None
+        self._measured = 0
+
+    @property
+    def count(self) -> int:
+        return len(self._rows)
+
+    def measure(self) -> None:
+        """Of the gradients as they are now. On an accelerator it waits for nothing."""
+        found = [gradient for parameter in self._parameters if (gradient := parameter.grad) is not None]
+        if not found:
+            return
+        there = None
+        if len(found) < len(self._parameters):
+            there = np.array([parameter.grad is not None for parameter in self._parameters])
+        renew = self._measured % _WEIGHTS_EVERY == 0
+        with torch.no_grad():
+            if self._small:
+                starts = self._starts if there is None else _starts(self._sizes[there])
+                absolute, squares = _sums(found, starts)
+                weights = _sums(self._parameters, self._starts)[1] if renew else self._weights
+            else:
+                dense = [gradient.to_dense() if gradient.is_sparse else gradient for gradient in found]
+                absolute, squares = _norms(dense, 1), _norms(dense, 2).square()
+                weights = _norms(self._parameters, 2).square() if renew else self._weights
+        self._weights = weights
+        self._measured += 1
+        self._rows.append((there, squares, absolute, weights))
+
+    def take(self) -> _Measured:
+        """What was measured since the last time."""
+        taken, self._rows = self._rows, []
+        return _Measured(taken, self._owner, self._sizes)
+
+
+class _Measured:
+    """Measurements of some steps, yet to be reduced: that is the writer's work, beside training."""
+
+    def __init__(self, rows: list[Any], owner: Any, sizes: Any) -> None:
+        self._rows, self._owner, self._sizes = rows, owner, sizes
+        self.steps = len(rows)
+
+    def by_layer(self, names: list[str]) -> dict[str, Any]:
+        """Layer -> least, mean and greatest norm over the steps, mean |gradient|, and mean ratio of norm to weights.
+
+        A layer that no step gave a gradient is left out; null is what is not finite.
+        """
+        if not self._rows:
+            return {}
+        shape = (self.steps, len(self._owner))
+        had, squares, absolute, weights = np.zeros(shape, bool), np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        for place, (there, *sums) in enumerate(self._rows):
+            chosen = slice(None) if there is None else there
+            had[place, chosen] = True
+            squares[place, chosen], absolute[place, chosen] = map(_array, sums[:2])
+            weights[place] = _array(sums[2])
+        starts = np.flatnonzero(np.diff(self._owner, prepend=-1))
+        squares, absolute, weights, sizes = (
+            np.add.reduceat(each, starts, axis=1) for each in (squares, absolute, weights, had * self._sizes)
+        )
+        had = sizes > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            norms, means, ratios = np.sqrt(squares), absolute / sizes, np.sqrt(squares / weights)
+        found = {}
+        for column, name in enumerate(names):
+            rows = had[:, column]
+            if rows.any():
+                found[name] = {
+                    "norm": [_number(of(norms[rows, column])) for of in (np.min, np.mean, np.max)],
+                    "mean": _number(np.mean(means[rows, column])),
+                    "weight_ratio": _number(np.mean(ratios[rows, column])),
+                }
+        return found
+
+
+class _Reservoir:
+    """Rows drawn evenly from all that are offered: one at random of every so many, which are as many more as there were
+    rows the last time. A row is a dictionary of branches, each (features,) or (time, features).
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._random = size, random.Random(0)  # noqa: S311 - a sample, not a secret
+        self._stride = 1
+        self._names: list[str] = []
+        self._older: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._seen = self._next = 0
+
+    def take(self) -> list[dict[str, Any]]:
+        """The sample of what was offered since the last time, with older rows where it is small; empty: of nothing."""
+        count = len(self._rows)
+        rows = (
+            [self._rows[place * count // self._size] for place in range(self._size)]
+            if count > self._size
+            else self._rows
+        )
+        self._stride = max(1, self._seen // self._size)
+        self._rows = []
+        self._seen, self._next = 0, self._random.randrange(self._stride)
+        if rows:
+            self._older = rows + self._older[: self._size - len(rows)]
+        return self._older if rows else []
+
+    def offer(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Take of the inputs of a forward what the draw says, which mostly is nothing."""
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        if not isinstance(first, Tensor):
+            first = next(iter(first.values()), None) if isinstance(first, Mapping) else None
+            if not isinstance(first, Tensor):
+                return
+        shape = first.shape
+        count = shape[0] if len(shape) > 1 else 1
+        end = self._seen + count
+        if self._next < end:
+            branches = self._again(args, kwargs) or _branches(module, args, kwargs)
+            if {len(value) for value in branches.values()} != {count}:
+                return
+            if args and isinstance(args[0], Mapping):
+                self._names = list(branches)
+            while self._next < end:
+                row = self._next - self._seen
+                self._put({name: _row(value, row) for name, value in branches.items()})
+        self._seen = end
+
+    def _again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The branches of a dictionary that were found in it before; empty where it is another one."""
+        if not self._names or kwargs or len(args) != 1:
+            return {}
+        found = {name: args[0].get(name) for name in self._names}
+        same = all(isinstance(value, Tensor) and value.dim() > 1 for value in found.values())
+        return {name: _readable(value) for name, value in found.items()} if same else {}
+
+    def _put(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == 2 * self._size:
+            self._rows = self._rows[::2]
+            self._stride *= 2
+        self._next = (self._next // self._stride + 1) * self._stride + self._random.randrange(self._stride)
+
+
+def _readable(value: Tensor) -> Any:
+    """A tensor as numpy sees it, where it does: that is quicker than torch."""
+    value = value.detach()
+    return value.numpy() if value.device.type == "cpu" and value.dtype != torch.bfloat16 else value
+
+
+def _row(value: Any, row: int) -> Any:
+    return value[row].float().cpu().numpy() if isinstance(value, Tensor) else value[row].copy()
+
+
+def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The observations of a forward by branch, (N, features) or (N, time, features); empty where there are none."""
+    if args and isinstance(args[0], Mapping):
+        given = {str(name): value for name, value in args[0].items()}
+    else:
+        names = list(inspect.signature(module.forward).parameters) if len(args) > 1 else ["observation"]
+        given = {**dict(zip(names, args)), **kwargs}
+    tensors = {name: value.detach() for name, value in given.items() if isinstance(value, Tensor) and value.dim() > 0}
+    if tensors and all(value.dim() == 1 for value in tensors.values()):
+        tensors = {name: value[None] for name, value in tensors.items()}
+    fitting = {name: value for name, value in tensors.items() if value.dim() in (2, 3) and name not in _NOT_INPUTS}
+    floating = {name: value for name, value in fitting.items() if value.is_floating_point()}
+    found = floating or fitting
+    if len(found) == 1 and len(args) > 1:
+        found = {"observation": next(iter(found.values()))}
+    return {name: _readable(value) for name, value in found.items()}
+
+
+class _Attention:
+    """Attention of every nn.MultiheadAttention, every few updates, worked out beside its own forward on a few rows."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._modules = {name: one for name, one in model.named_modules() if isinstance(one, nn.MultiheadAttention)}
+        self._handles: dict[str, Any] = {}
+        self._maps: dict[str, Tensor] = {}
+        self._before: dict[str, Any] = {}
+
+    def listen(self, hook: Callable[..., None]) -> None:
+        """To the next forward of each layer: one that learns, where an update has several steps."""
+        for name, module in self._modules.items():
+            if name not in self._handles:
+                self._handles[name] = module.register_forward_pre_hook(functools.partial(hook, name), with_kwargs=True)
+
+    def stop(self) -> None:
+        """Listen no more."""
+        for handle in self._handles.values():
+            handle.remove()
+        self._handles = {}
+
+    def read(self, name: str, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The weights of a forward that is about to be: (rows, heads, query, key). No random number is drawn."""
+        self._handles.pop(name).remove()
+        asked = _ATTENDS.bind(module, *args, **kwargs).arguments
+        padding, mask = asked.get("key_padding_mask"), asked.get("attn_mask")
+        batch = 0 if module.batch_first else 1
+        q, k, v = (asked[one].detach() for one in ("query", "key", "value"))
+        if q.dim() == 3:
+            q, k, v = (one.narrow(batch, 0, min(one.shape[batch], _ATTENTION_ROWS)) for one in (q, k, v))
+            if module.batch_first:
+                q, k, v = (one.transpose(0, 1) for one in (q, k, v))
+            padding = None if padding is None else padding[: q.shape[1]]
+            mask = mask[: q.shape[1] * module.num_heads] if mask is not None and mask.dim() == 3 else mask
+        if q.numel() // module.embed_dim * len(k) * module.num_heads > _LARGEST_ATTENTION:
+            return
+        own = not module._qkv_same_embed_dim
+        with torch.no_grad():
+            _, weights = nn.functional.multi_head_attention_forward(
+                q, k, v, module.embed_dim, module.num_heads, module.in_proj_weight, module.in_proj_bias,
+                module.bias_k, module.bias_v, module.add_zero_attn, 0.0, module.out_proj.weight, module.out_proj.bias,
+                training=False, key_padding_mask=padding, attn_mask=mask, need_weights=True,
+                average_attn_weights=False, use_separate_proj_weight=own,
+                **({f"{one}_proj_weight": getattr(module, f"{one}_proj_weight") for one in "qkv"} if own else {}),
+            )  # fmt: skip
+        if weights is not None:
+            self._maps[name] = weights.detach() if weights.dim() == 4 else weights.detach()[None]
+
+    def take(self) -> Callable[[], dict[str, Any]]:
+        """What was read since the last time, yet to be worked out by the writer."""
+        maps, self._maps = self._maps, {}
+        return lambda: {"attention": {name: self._heads(name, _array(weights)) for name, weights in maps.items()}}
+
+    def _heads(self, name: str, weights: Any) -> dict[str, Any]:
+        """By head, of its weights averaged over the rows, as fxwatch has them: the entropy of a query over its maximum,
+        and as stability 1 - Jensen-Shannon divergence (base 2) against the weights before; both averaged over queries.
+        """
+        keys = weights.shape[-1]
+        now, before = weights.mean(0), self._before.get(name)
+        self._before[name] = now
+        entropy = _entropy(now).mean(1) / math.log(keys) if keys > 1 else np.full(len(now), np.nan)
+        found = {"entropy": [_number(value) for value in entropy]}
+        if before is not None and before.shape == now.shape:
+            divergence = _entropy((now + before) / 2) - (_entropy(now) + _entropy(before)) / 2
+            found["stability"] = [_number(value) for value in 1 - divergence.mean(1) / math.log(2)]
+        return found
+
+
+class _Writer:
+    """Writes in a thread of its own, in order; where it cannot keep up or cannot write, something is left out."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._jobs: queue.Queue[tuple[Callable[[], None], Callable[[], None]] | None] = queue.Queue(16)
+        self._warned = False
+        self._thread = threading.Thread(target=self._work, name="fxwatch-recorder", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Callable[[], None], after: Callable[[], None] = lambda: None, patience: float = 0.0) -> bool:
+        """Have a job done soon, and `after` it, well or not. False, and neither is done, where too many wait."""
+        try:
+            self._jobs.put((job, after), block=patience > 0, timeout=patience)
+        except queue.Full:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Finish, but do not wait for a disk for ever."""
+        until = time.monotonic() + _PATIENCE_AT_THE_END
+        try:
+            self._jobs.put(None, timeout=_PATIENCE_AT_THE_END)
+        except queue.Full:
+            return
+        self._thread.join(max(0.0, until - time.monotonic()))
+
+    def warn(self, error: BaseException) -> None:
+        """Once; training is not to be drowned in the troubles of its recorder."""
+        if not self._warned:
+            self._warned = True
+            log.warning("recording in %s is incomplete: %s: %s", self._folder, type(error).__name__, error)
+
+    def line(self, values: dict[str, Any]) -> None:
+        """A line of training.jsonl, whole or not at all."""
+        dated = {"schema_version": SCHEMA_VERSION, "at": round(time.time(), 3), **values}
+        text = json.dumps(dated, allow_nan=False) + "\n"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "training.jsonl").open("ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                if file.write(text.encode()) != len(text.encode()):
+                    raise OSError("the disk is full")
+            except OSError:
+                file.truncate(size)
+                raise
+
+    def states(self, rows: list[dict[str, Any]], features: Any, statistics: Any, texts: dict[str, str]) -> None:
+        """A dump of the rows that are like the first."""
+        shapes = {name: value.shape for name, value in rows[0].items()}
+        alike = [row for row in rows if {name: value.shape for name, value in row.items()} == shapes]
+        branches = {name: torch.from_numpy(np.stack([row[name] for row in alike])) for name in shapes}
+        names = {name: [f"{name}_{column}" for column in range(shape[-1])] for name, shape in shapes.items()}
+        for branch, given in (features or {}).items():
+            if branch in names and len(given) == len(names[branch]):
+                names[branch] = [str(name) for name in given]
+            else:
+                known = ", ".join(f"{name} has {len(columns)}" for name, columns in names.items())
+                self.warn(ValueError(f"{len(given)} names of features for {branch!r} do not fit: {known}"))
+        for branch, (mean, variance) in statistics.items():
+            branches[f"mean/{branch}"] = torch.as_tensor(mean, dtype=torch.float32)
+            branches[f"var/{branch}"] = torch.as_tensor(variance, dtype=torch.float32)
+        self.whole("states.safetensors", branches, {**texts, "normalised": "true", "feature_names": json.dumps(names)})
+
+    def whole(self, name: str, tensors: Mapping[str, Tensor], texts: dict[str, str]) -> None:
+        """A safetensors file that is there as a whole, or as it was before."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._folder / f".{name}.{os.getpid()}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                for part in _safetensors(tensors, texts):
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._folder / name)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            try:
+                job[0]()
+            except Exception as error:  # noqa: BLE001 - what cannot be written is left out
+                self.warn(error)
+            job[1]()
+
+
+_KINDS = {
+    torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16", torch.bool: "BOOL",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+}  # fmt: skip
+
+
+def _safetensors(tensors: Mapping[str, Tensor], texts: dict[str, str]) -> Iterator[bytes]:
+    """The content of a safetensors file, in parts. A tensor of a kind that it does not know is left out."""
+    header: dict[str, Any] = {"__metadata__": texts}
+    kept, end = [], 0
+    for name, tensor in tensors.items():
+        if tensor.dtype in _KINDS and tensor.layout == torch.strided:
+            size = tensor.numel() * tensor.element_size()
+            shape = list(tensor.shape)
+            header[name] = {"dtype": _KINDS[tensor.dtype], "shape": shape, "data_offsets": [end, end + size]}
+            kept.append(tensor.contiguous())
+            end += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    for tensor in kept:
+        yield tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+
+
+def _layers(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """Modules that own floating parameters, by name; a shared parameter is the first one's. As fxwatch has them."""
+    seen: set[int] = set()
+    found = {}
+    for name, module in model.named_modules():
+        owned = [one for one in module.parameters(recurse=False) if id(one) not in seen and one.numel()]
+        seen.update(map(id, owned))
+        owned = [one for one in owned if one.is_floating_point() and one.requires_grad]
+        if owned:
+            found[name or "model"] = owned
+    return found
+
+
+def _wandb_run() -> dict[str, str]:
+    run = getattr(sys.modules.get("wandb"), "run", None)
+    return {"wandb_run_id": str(run.id)} if run is not None else {}
+
+
+def _starts(sizes: Any) -> Any:
+    return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
+
+
+def _sums(tensors: Sequence[Tensor], starts: Any) -> tuple[Any, Any]:
+    """Sums of absolute values and of squares, from each start to the next in all numbers one after the other."""
+    flat = _flatten_dense_tensors(list(tensors)).numpy()
+    flat = flat if len(tensors) > 1 else flat.copy()  # of a single tensor it is that tensor itself
+    np.abs(flat, out=flat)
+    absolute = np.add.reduceat(flat, starts)
+    with np.errstate(over="ignore"):
+        np.multiply(flat, flat, out=flat)
+        return absolute, np.add.reduceat(flat, starts)
+
+
+def _norms(tensors: Sequence[Tensor], order: int) -> Tensor:
+    return torch.stack([norm.float() for norm in torch._foreach_norm(list(tensors), order)])
+
+
+def _array(values: Any) -> Any:
+    return values.float().cpu().numpy() if isinstance(values, Tensor) else values
+
+
+def _entropy(weights: Any) -> Any:
+    return -np.sum(weights * np.log(np.clip(weights, 1e-38, None)), axis=-1)
+
+
+def _number(value: Any) -> float | None:
+    """As JSON can hold it: None for what is no finite number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return number if math.isfinite(number) else None

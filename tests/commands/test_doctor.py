@@ -1,0 +1,156 @@
+"""`fxwatch doctor`: what it says of a file is true, and the configuration that it prints makes it work."""
+
+import os
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fxwatch import exit_codes
+from fxwatch.commands.doctor import doctor
+from tests.load.test_sb3 import FLAT, saved
+from tests.policies import HF_AND_PORTFOLIO, ByKeyword, GuideLike, random_states
+from tests.project import Project
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def asked(path: Path, capsys: pytest.CaptureFixture[str], config: Path | None = None) -> tuple[int, str]:
+    code = doctor(path, None, config)
+    return code, capsys.readouterr().out
+
+
+def dump(folder: Path) -> None:
+    np.savez(folder / "states.npz", **random_states(HF_AND_PORTFOLIO).branches)  # type: ignore[arg-type]
+
+
+def test_a_whole_project_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = Project(tmp_path)
+    project.states()
+    path = project.checkpoint(global_step=100)
+    done = project.run("doctor", str(path))
+    assert done.returncode == exit_codes.OK, done.stderr
+    assert "model_100.pt: a checkpoint of torch.save" in done.stdout
+    assert "it holds 10 tensors of" in done.stdout
+    assert "branch hf: 32 × 6 × 4, features" in done.stdout
+    assert "it can be explained as it is" in done.stdout
+
+
+def test_the_printed_configuration_makes_it_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"agent": {"brain": ByKeyword().state_dict(), "memory": {"size": 3}}, "lr": 0.1}, tmp_path / "a.pt")
+    dump(tmp_path)
+    said: list[str] = []
+    code, out = -1, ""
+    config = tmp_path / "config.toml"
+    for _ in range(4):
+        code, out = asked(tmp_path / "a.pt", capsys, config if config.exists() else None)
+        if code == exit_codes.OK:
+            break
+        (block,) = re.findall(r"^# config\.toml\n\[model\]\n(.*)", out, re.MULTILINE | re.DOTALL)
+        new = [line.replace("my_project.models:build", "tests.policies:ByKeyword") for line in block.splitlines()]
+        said = [line for line in said if line.split(" = ")[0] not in {one.split(" = ")[0] for one in new}] + new
+        config.write_text("[model]\n" + "\n".join(said) + "\n")
+    assert code == exit_codes.OK, out
+    assert 'state_dict_key = "agent.brain"' in said
+    assert 'call = "kwargs"' in said
+
+
+def test_a_default_policy_of_sb3_needs_nothing_but_states(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from gymnasium import spaces
+
+    saved(tmp_path / "m.zip", FLAT, spaces.Discrete(2))
+    code, out = asked(tmp_path / "m.zip", capsys)
+    assert code == exit_codes.USAGE
+    assert "the policy is built and the weights are in it" in out
+    assert "with observation (N, 10)" in out
+    np.savez(tmp_path / "states.npz", observation=np.zeros((3, 10), np.float32))
+    assert asked(tmp_path / "m.zip", capsys)[0] == exit_codes.OK
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch canary",)
+
+
+def test_what_is_refused_says_why_and_how_to_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    save(GuideLike().state_dict(), checkpoint_id=tmp_path / "dcp", no_dist=True)
+    (tmp_path / "module_state.pkl").write_bytes(pickle.dumps(Evil()))
+    (tmp_path / "rl_model_vecnormalize_64_steps.pkl").write_bytes(pickle.dumps(Evil()))
+    (tmp_path / "agent.pt").write_bytes(pickle.dumps(Evil()))
+    torch.save({"model": GuideLike().state_dict(), "x": Evil()}, tmp_path / "m.pt")
+    for path, words in {
+        next((tmp_path / "dcp").glob("*.distcp")): 'dcp_to_torch_save(folder, "model.pt")',
+        tmp_path / "module_state.pkl": "module = algorithm.get_module()",
+        tmp_path / "rl_model_vecnormalize_64_steps.pkl": "as fxwatch.recorder does",
+        tmp_path / "agent.pt": "torch.save(model.state_dict(), path)",
+        tmp_path / "m.pt": "posix.system",
+    }.items():
+        code, out = asked(path, capsys)
+        assert (code, words in out) == (exit_codes.REFUSED, True), (path, out)
+        assert "\x1b" not in out
+    assert not (tmp_path / "canary").exists()
+
+
+def test_the_conversion_of_a_distributed_checkpoint_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    save(GuideLike().state_dict(), checkpoint_id=tmp_path / "dcp", no_dist=True)
+    dcp_to_torch_save(tmp_path / "dcp", tmp_path / "model.pt")
+    dump(tmp_path)
+    (tmp_path / "c.toml").write_text('[model]\nfactory = "tests.policies:GuideLike"\n')
+    assert asked(tmp_path / "model.pt", capsys, tmp_path / "c.toml")[0] == exit_codes.OK
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "words"),
+    [
+        ("cut.pt", b"PK\x03\x04", exit_codes.FAILURE, "incomplete: "),
+        ("empty.pt", b"", exit_codes.FAILURE, "the file is empty"),
+        ("notes.txt", b"these are notes, and no weights", exit_codes.FAILURE, "not a checkpoint or dump"),
+        (
+            "model.safetensors.index.json",
+            b'{"weight_map": {"a": "../x.safetensors"}}',
+            1,
+            "no safetensors file beside it",
+        ),
+        ("model.safetensors.index.json", b'{"weight_map": {"a": "x.safetensors"}}', 1, "not there yet"),
+        ("model.safetensors.index.json", b'{"weight_map": []}', 1, "its index names no file of weights"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, code: int, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    found, out = asked(tmp_path / name, capsys)
+    assert (found, words in out) == (code, True), out
+
+
+def test_a_folder_is_told_file_by_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "checkpoint-500"
+    folder.mkdir()
+    save_file(GuideLike().state_dict(), folder / "model.safetensors")
+    torch.save({}, folder / "optimizer.pt")
+    dump(tmp_path)
+    (tmp_path / "c.toml").write_text('[model]\nfactory = "tests.policies:GuideLike"\n')
+    code, out = asked(tmp_path, capsys, tmp_path / "c.toml")
+    assert code == exit_codes.OK, out
+    assert "checkpoint-500/model.safetensors: a checkpoint in safetensors" in out
+    assert "states.npz: a dump of states" in out
+    assert "step 500 (by its name)" in out
+    assert "optimizer.pt" not in out
+    code, out = asked(folder / "optimizer.pt", capsys)
+    assert "by its name it is no checkpoint" in out
+    (tmp_path / "empty").mkdir()
+    assert asked(tmp_path / "empty", capsys)[0] == exit_codes.NOTHING
+    assert asked(tmp_path / "nothing", capsys)[0] == exit_codes.NOTHING
