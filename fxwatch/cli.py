@@ -119,6 +119,24 @@ def report(folder: Folder = None, config: ConfigFile = None) -> None:
 
 
 @app.command()
+def export(
+    folder: Folder = None,
+    *,
+    form: Annotated[Literal["csv", "parquet", "json"], typer.Option("--format", help="Kind of file.")] = "csv",
+    table: Annotated[
+        Literal["features", "analyses"],
+        typer.Option(help="A row for every feature of every analysis, or for every analysis."),
+    ] = "features",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.", show_default="stdout")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Write what was found as a table: features with their importance by step, or the headline numbers."""
+    from fxwatch.commands.export import export as run
+
+    raise typer.Exit(run(folder, config, form, table, output))
+
+
+@app.command()
 def analyze(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file.")],
     *,
