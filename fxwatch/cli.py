@@ -137,6 +137,14 @@ def export(
 
 
 @app.command()
+def sync(folder: Folder = None, config: ConfigFile = None) -> None:
+    """Send what waits to Weights & Biases."""
+    from fxwatch.commands.sync import sync as run
+
+    raise typer.Exit(run(folder, config))
+
+
+@app.command()
 def analyze(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file.")],
     *,

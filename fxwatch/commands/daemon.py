@@ -26,6 +26,7 @@ def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on
     watched = watched.absolute()
     store = Store.of(watched, config.store.dir)
     store.create()
+    from fxwatch.daemon.heralds import Heralds
     from fxwatch.daemon.narrator import Narrator
     from fxwatch.daemon.service import Daemon
 
@@ -36,7 +37,8 @@ def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on
                 signal.signal(number, lambda *_: service.stop())
             if not once:
                 narrator.say(f"watching {watched}, results in {store.root}; Ctrl-C ends it")
-            service.run()
+            with Heralds(watched, config, loaded.file, store, narrator.say, once=once):
+                service.run()
     except HeldError as error:
         say(f"fxwatch: {watched} is watched already by {error}")
         return exit_codes.LOCKED
