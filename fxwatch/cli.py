@@ -111,11 +111,16 @@ def demo(
 
 
 @app.command()
-def report(folder: Folder = None, config: ConfigFile = None) -> None:
-    """Draw the newest analysis of each run anew."""
+def report(
+    folder: Folder = None,
+    *,
+    html: Annotated[bool, typer.Option("--html", help="One HTML file of all runs, fit to mail.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Draw the newest analysis of each run anew, or write them as one HTML file."""
     from fxwatch.commands.report import report as run
 
-    raise typer.Exit(run(folder, config))
+    raise typer.Exit(run(folder, config, html=html))
 
 
 @app.command()
