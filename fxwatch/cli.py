@@ -150,6 +150,19 @@ def sync(folder: Folder = None, config: ConfigFile = None) -> None:
 
 
 @app.command()
+def serve(
+    folder: Folder = None,
+    *,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, show_default="[serve] port: 8051")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Show the monitor, reports, JSON and metrics in the browser, on this machine alone."""
+    from fxwatch.commands.serve import serve as run
+
+    raise typer.Exit(run(folder, config, port))
+
+
+@app.command()
 def analyze(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file.")],
     *,

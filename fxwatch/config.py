@@ -63,6 +63,14 @@ class AlertSettings(Strict):
     quiet_minutes: float = Field(30.0, ge=0, description="nothing more in this time, unless a run becomes bad")
 
 
+class ServeSettings(Strict):
+    """The page in the browser, on this machine alone."""
+
+    port: int = Field(8051, ge=0, le=65535, description="0: any that is free")
+    sessions: int = Field(4, ge=1, description="tabs with a monitor at a time")
+    token_file: str | None = Field(None, description="file with the token; a new one at every start where not set")
+
+
 def _with_a_word(expectation: str) -> str:
     if not words(expectation):
         raise ValueError(f"{expectation!r} names no feature")
@@ -86,6 +94,7 @@ class Config(Strict):
     store: StoreSettings = StoreSettings()
     wandb: WandbSettings = WandbSettings()
     alerts: AlertSettings = AlertSettings()
+    serve: ServeSettings = ServeSettings()
 
     @field_validator("expected")
     @classmethod

@@ -13,18 +13,23 @@ from fxwatch.store.read import read_analysis
 NAME = "report.html"
 
 
-def write_page(
-    store: Store, newest: Iterable[tuple[Run, str]], thresholds: Thresholds, made_at: str, version: str
-) -> Path:
-    """Write `report.html` beside the runs, with one analysis of each; the file.
-
-    Raises StoreError where an analysis cannot be read, OSError where the page cannot be written.
-    """
+def stored_page(newest: Iterable[tuple[Run, str]], thresholds: Thresholds, made_at: str, version: str) -> str:
+    """The page, with one analysis of each run. Raises StoreError where one cannot be read."""
     parts = []
     for run, analysis_id in newest:
         folder = run.analysis(analysis_id)
         analysis = read_analysis(folder.json)
         parts.append(Part(analysis, read_heat(folder.arrays), history_until(run.history, analysis)))
+    return page(parts, thresholds, made_at, version)
+
+
+def write_page(
+    store: Store, newest: Iterable[tuple[Run, str]], thresholds: Thresholds, made_at: str, version: str
+) -> Path:
+    """Write `report.html` beside the runs; the file.
+
+    Raises StoreError where an analysis cannot be read, OSError where the page cannot be written.
+    """
     file = store.root / NAME
-    write_atomic(file, page(parts, thresholds, made_at, version).encode())
+    write_atomic(file, stored_page(newest, thresholds, made_at, version).encode())
     return file
