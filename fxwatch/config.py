@@ -39,6 +39,12 @@ class StoreSettings(Strict):
     """Where results go."""
 
     dir: str | None = Field(None, description="folder of the results; DIR/fxwatch where not set")
+    keep: int | None = Field(
+        None,
+        ge=0,
+        description="how many analyses of a run keep heatmaps and pictures, beside the first, the newest, the best, "
+        "and those with a finding; all where not set",
+    )
 
 
 class WandbSettings(Strict):

@@ -1,18 +1,16 @@
 """People are told by a command of theirs when a run's verdict has changed: each change once, also after a restart."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from fxwatch.daemon.following import Following
 from fxwatch.records.alerts import Alert, AlertState, alerts
-from fxwatch.records.history import HistoryLine
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store
-from fxwatch.store.lines import parse_line
-from fxwatch.store.tail import Tail
 from fxwatch.terminal import clean
 
 _PATIENCE = 30.0
@@ -24,7 +22,7 @@ class Alarm:
 
     def __init__(self, store: Store, run: Run, command: list[str], quiet_seconds: float, since: datetime) -> None:
         self._run, self._command, self._quiet_seconds = run, command, quiet_seconds
-        self._tail = Tail(run.history)
+        self._following = Following(run)
         self._note = store.root / "alerts" / f"{run.name}.json"
         self._since = since.isoformat()
         noted = _noted(self._note)
@@ -33,20 +31,13 @@ class Alarm:
 
     def look(self, say: Say) -> None:
         """Tell what is new. Raises OSError where that cannot be noted, and then nothing is told."""
-        for line in self._lines():
+        for line in self._following.news():
             for state, alert in alerts(self._state, [line], self._quiet_seconds):
                 self._state = state
                 if alert is None or (self._fresh and line.created_at < self._since):
                     continue
                 _write(self._note, state)  # before it is told: a command that kills us must not do so at every start
                 self._tell(alert, say)
-
-    def _lines(self) -> Iterator[HistoryLine]:
-        more = True
-        while more:
-            piece = self._tail.read()
-            more = piece.more
-            yield from filter(None, (parse_line(raw, HistoryLine) for raw in piece.lines))
 
     def _tell(self, alert: Alert, say: Say) -> None:
         words = {"{title}": clean(alert.title(self._run.name)), "{text}": clean(alert.text())}

@@ -1,4 +1,4 @@
-"""What tells others of results, beside the daemon and in a thread of its own: alarms, and the courier to W&B."""
+"""What goes on beside the daemon, in a thread of its own: alarms, the courier to W&B, and thinning."""
 
 import threading
 import time
@@ -10,6 +10,7 @@ from typing import Self
 from fxwatch.config import Config
 from fxwatch.daemon.alarm import Alarm, Say
 from fxwatch.daemon.courier import OFFLINE, ONLINE, Courier, sync_arguments
+from fxwatch.daemon.thinning import Thinning
 from fxwatch.store.layout import Store
 
 _TICK = 1.0
@@ -30,12 +31,13 @@ class Heralds:
         pace = OFFLINE if config.wandb.chosen_mode() == "offline" else ONLINE
         enabled = config.wandb.enabled
         self._courier = Courier(store, sync_arguments(watched, config_file), pace, say) if enabled else None
+        self._thinning = Thinning(store, config)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="heralds", daemon=True)
         self._trouble = ""
 
     def __enter__(self) -> Self:
-        if self._courier is not None or self._config.alerts.command:
+        if self._courier is not None or self._config.alerts.command or self._config.store.keep is not None:
             self._thread.start()
         return self
 
@@ -59,6 +61,7 @@ class Heralds:
             self._sound()
             if self._courier is not None:
                 self._courier.look(time.monotonic())
+            self._thinning.look()
             self._trouble = ""
         except OSError as error:
             if str(error) != self._trouble:
