@@ -70,13 +70,14 @@ def daemon(
     folder: Folder = None,
     *,
     once: Annotated[bool, typer.Option("--once", help="Analyse what is complete now, and exit.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Start `fxwatch serve` beside it.")] = False,
     config: ConfigFile = None,
     fail_on: FailOn = None,
 ) -> None:
     """Watch a folder: explain every new checkpoint over the newest dumped states."""
     from fxwatch.commands.daemon import daemon as run
 
-    raise typer.Exit(run(folder, config, once=once, fail_on=fail_on))
+    raise typer.Exit(run(folder, config, once=once, serve=serve, fail_on=fail_on))
 
 
 @app.command()

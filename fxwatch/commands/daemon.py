@@ -1,6 +1,7 @@
 """`fxwatch daemon`: watch a folder, or explain once what is in it."""
 
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 
 from fxwatch import exit_codes
@@ -11,12 +12,15 @@ from fxwatch.store.lock import HeldError, held
 from fxwatch.terminal import say
 
 
-def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on: Verdict | None) -> int:
+def daemon(folder: Path | None, config_file: Path | None, *, once: bool, serve: bool, fail_on: Verdict | None) -> int:
     """Watch the folder. Returns the exit code."""
     loaded = load_config(config_file, folder)
     for warning in loaded.warnings:
         say(f"fxwatch: {warning}")
     config = loaded.config
+    if once and serve:
+        say("fxwatch: --once ends when nothing is left to do; type `fxwatch serve` to look at the results")
+        return exit_codes.USAGE
     watched = folder if folder is not None else Path(config.watch.dir)
     if not watched.is_dir():
         say(
@@ -28,10 +32,11 @@ def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on
     store.create()
     from fxwatch.daemon.heralds import Heralds
     from fxwatch.daemon.narrator import Narrator
+    from fxwatch.daemon.page import page
     from fxwatch.daemon.service import Daemon
 
     try:
-        with held(store.lock), Narrator() as narrator:
+        with held(store.lock), page(watched, loaded.file) if serve else nullcontext(), Narrator() as narrator:
             service = Daemon(watched, config, store, narrator, once=once)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: service.stop())
