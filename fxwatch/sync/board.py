@@ -93,6 +93,7 @@ def board(account: Account, home: Path, run_id: str, group: str, about: dict[str
         run = _open(account, home, run_id, group, about)
         yield Board(run)
         run.finish()
+        wandb.teardown()  # the file may be empty until wandb-core has ended
         file = Path(run.settings.sync_file)
         if account.mode == "offline" and file.stat().st_size <= _HEADER_BYTES:
             raise BoardError(f"{file} was not written")

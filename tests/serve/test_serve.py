@@ -5,6 +5,7 @@ import io
 import json
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from fxwatch import exit_codes
 from fxwatch.store.layout import Store
 from tests.browser import Tab, browser
 from tests.project import command, environ, eventually
+from tests.sync.results import records
 from tests.tui.examples import beat, fill
 
 HOSTILE = "run<script>x"
@@ -242,3 +244,22 @@ def test_what_is_wrong_is_one_sentence(served: Served, tmp_path: Path) -> None:
     code, errors = say(str(served.watched), "--config", str(tmp_path / "c.toml"))
     assert code == exit_codes.USAGE
     assert "must hold one word of at least 16 plain characters" in errors
+
+
+def test_the_trainers_own_wandb_run_can_fetch_the_numbers(served: Served, tmp_path: Path) -> None:
+    code = f"""
+import time, wandb
+run = wandb.init(mode="offline", dir={str(tmp_path)!r}, settings=wandb.Settings(
+    silent=True, x_stats_sampling_interval=0.5,
+    x_stats_open_metrics_endpoints={{"fxwatch": "{served.base}/metrics"}},
+    x_stats_open_metrics_http_headers={{"Authorization": "Bearer {served.token}"}},
+))
+time.sleep(3)
+run.finish()
+"""
+    places = {f"WANDB_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
+    subprocess.run(
+        [sys.executable, "-c", code], env={**environ(), **places}, check=True, capture_output=True, timeout=60
+    )
+    [file] = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
+    assert any("fxwatch_consensus" in json.dumps(record) for record in records(file) if record["type"] == "stats")
