@@ -84,7 +84,7 @@ class Courier:
         self._next = now + self._pause
         trouble = (errors.decode(errors="replace").strip().splitlines() or ["it gave no reason"])[-1] if failed else ""
         if trouble and trouble != self._trouble:
-            self._say(f"W&B: {trouble.removeprefix('fxwatch: ')}")
+            self._say(trouble.removeprefix("fxwatch: "))
         self._trouble = trouble
 
     def _drawn(self) -> bool:

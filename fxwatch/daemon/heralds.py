@@ -47,7 +47,9 @@ class Heralds:
         self._ending.set()
         if self._thread.ident is None:
             return
-        self._thread.join()
+        self._thread.join(_PATIENCE_AT_THE_END)
+        if self._thread.is_alive():  # a command that hangs: what it was told is noted, the rest waits
+            return
         self._look()
         if self._courier is not None:
             self._courier.end(time.monotonic(), self._patience)

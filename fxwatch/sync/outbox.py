@@ -13,6 +13,7 @@ from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store
 from fxwatch.store.lines import last_line, read_lines
 
+_OURS = "fxwatch-"
 _TRAINERS = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(.+)")
 
 
@@ -56,7 +57,7 @@ def new_outbox(watched: Path, run: Run, group: str | None) -> Outbox | None:
     if first is None:
         return None
     digest = hashlib.sha256(f"{run.name}\n{first.id}\n{first.created_at}".encode()).hexdigest()
-    return Outbox(id=f"fxwatch-{digest[:12]}", group=group or trainers_run(watched, run) or run.name)
+    return Outbox(id=f"{_OURS}{digest[:12]}", group=group or trainers_run(watched, run) or run.name)
 
 
 def write_outbox(store: Store, run: Run, outbox: Outbox) -> None:
@@ -78,6 +79,7 @@ def trainers_run(watched: Path, run: Run) -> str | None:
     inside = [watched.joinpath(*Path(run.name).parts[:depth]) for depth in range(len(Path(run.name).parts), 0, -1)]
     for folder in [*inside, watched, watched.absolute().parent]:
         latest = folder / "wandb" / "latest-run"
-        if latest.is_symlink() and (found := _TRAINERS.fullmatch(latest.readlink().name)):
+        found = _TRAINERS.fullmatch(latest.readlink().name) if latest.is_symlink() else None
+        if found is not None and not found[1].startswith(_OURS):
             return found[1]
     return None
