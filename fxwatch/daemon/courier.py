@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Store
-from fxwatch.store.lines import last_line
-from fxwatch.sync.outbox import waiting
+from fxwatch.sync.outbox import unsent, waiting
 
 _LONGEST_PAUSE = 1800.0
-_FOR_A_PICTURE = 60.0
+_FOR_A_PICTURE = 120.0
 
 
 class Pace(NamedTuple):
@@ -79,7 +77,8 @@ class Courier:
             return
         _, errors = self._process.communicate()
         failed = self._process.returncode != 0
-        self._process, self._waiting_since = None, None
+        self._process = None
+        self._waiting_since = self._waiting_since if failed else None
         self._pause = min(2 * self._pause, _LONGEST_PAUSE) if failed else self._pace.seconds
         self._next = now + self._pause
         trouble = (errors.decode(errors="replace").strip().splitlines() or ["it gave no reason"])[-1] if failed else ""
@@ -88,9 +87,10 @@ class Courier:
         self._trouble = trouble
 
     def _drawn(self) -> bool:
-        """Whether the newest reports are there: they go with their analyses."""
-        newest = [(run, last_line(run.history, HistoryLine)) for run in self._store.runs()]
-        return all(run.analysis(line.id).png.exists() for run, line in newest if line is not None)
+        """Whether the reports of all that waits are there: they go with their analyses."""
+        return all(
+            run.analysis(line.id).png.exists() for run in self._store.runs() for line in unsent(self._store, run)
+        )
 
 
 def sync_arguments(watched: Path, config_file: Path | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -72,6 +73,12 @@ def waiting(store: Store, run: Run) -> int:
     newest = last_line(run.history, HistoryLine)
     outbox = read_outbox(store, run)
     return max(0, (newest.seq + 1 if newest else 0) - (outbox.sent if outbox else 0))
+
+
+def unsent(store: Store, run: Run) -> Iterator[HistoryLine]:
+    """The analyses of a run that were not sent yet, oldest first."""
+    outbox = read_outbox(store, run)
+    return (line for line in read_lines(run.history, HistoryLine) if line.seq >= (outbox.sent if outbox else 0))
 
 
 def trainers_run(watched: Path, run: Run) -> str | None:

@@ -97,12 +97,12 @@ def test_a_delivery_waits_for_pictures_and_after_a_failure_longer_and_longer(
         begin()
 
     monkeypatch.setattr(courier, "_begin", count)
-    while now < 400:
+    while now < 500:
         courier.look(now)
         if courier._process is not None:
             courier._process.wait()
         now += 1
-    assert begun[0] == 60  # no picture came
+    assert begun[0] == 120  # no picture came
     assert [later - earlier for earlier, later in itertools.pairwise(begun)] == pytest.approx([62, 122], abs=2)
     assert len(said) == 1  # the same trouble is said once
     png = store.run("exp").analysis("step-000000000-1a2b3c4d").png
