@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fxwatch.attribution.policy import AttributionError
+    from fxwatch.export.read import read
     from fxwatch.notebook.analyzer import AttributionAnalyzer
     from fxwatch.notebook.collector import ModelInternalsCollector
     from fxwatch.notebook.config import AttributionConfig, AttributionMethod
@@ -20,6 +21,7 @@ __all__ = [
     "AttributionMethod",
     "ModelInternalsCollector",
     "__version__",
+    "read",
 ]
 
 _WHERE = {
@@ -28,6 +30,7 @@ _WHERE = {
     "AttributionError": "fxwatch.attribution.policy",
     "AttributionMethod": "fxwatch.notebook.config",
     "ModelInternalsCollector": "fxwatch.notebook.collector",
+    "read": "fxwatch.export.read",
 }
 
 

@@ -76,13 +76,14 @@ def daemon(
     folder: Folder = None,
     *,
     once: Annotated[bool, typer.Option("--once", help="Analyse what is complete now, and exit.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Start `fxwatch serve` beside it.")] = False,
     config: ConfigFile = None,
     fail_on: FailOn = None,
 ) -> None:
     """Watch a folder: explain every new checkpoint over the newest dumped states."""
     from fxwatch.commands.daemon import daemon as run
 
-    raise typer.Exit(run(folder, config, once=once, fail_on=fail_on))
+    raise typer.Exit(run(folder, config, once=once, serve=serve, fail_on=fail_on))
 
 
 @app.command()
@@ -126,11 +127,55 @@ def demo(
 
 
 @app.command()
-def report(folder: Folder = None, config: ConfigFile = None) -> None:
-    """Draw the newest analysis of each run anew."""
+def report(
+    folder: Folder = None,
+    *,
+    html: Annotated[bool, typer.Option("--html", help="One HTML file of all runs, fit to mail.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Draw the newest analysis of each run anew, or write them as one HTML file."""
     from fxwatch.commands.report import report as run
 
+    raise typer.Exit(run(folder, config, html=html))
+
+
+@app.command()
+def export(
+    folder: Folder = None,
+    *,
+    form: Annotated[Literal["csv", "parquet", "json"], typer.Option("--format", help="Kind of file.")] = "csv",
+    table: Annotated[
+        Literal["features", "analyses"],
+        typer.Option(help="A row for every feature of every analysis, or for every analysis."),
+    ] = "features",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.", show_default="stdout")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Write what was found as a table: features with their importance by step, or the headline numbers."""
+    from fxwatch.commands.export import export as run
+
+    raise typer.Exit(run(folder, config, form, table, output))
+
+
+@app.command()
+def sync(folder: Folder = None, config: ConfigFile = None) -> None:
+    """Send what waits to Weights & Biases."""
+    from fxwatch.commands.sync import sync as run
+
     raise typer.Exit(run(folder, config))
+
+
+@app.command()
+def serve(
+    folder: Folder = None,
+    *,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, show_default="[serve] port: 8051")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Show the monitor, reports, JSON and metrics in the browser, on this machine alone."""
+    from fxwatch.commands.serve import serve as run
+
+    raise typer.Exit(run(folder, config, port))
 
 
 @app.command()

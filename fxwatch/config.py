@@ -5,7 +5,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import tomli
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
@@ -39,6 +39,42 @@ class StoreSettings(Strict):
     """Where results go."""
 
     dir: str | None = Field(None, description="folder of the results; DIR/fxwatch where not set")
+    keep: int | None = Field(
+        None,
+        ge=0,
+        description="how many analyses of a run keep heatmaps and pictures, beside the first, the newest, the best, "
+        "and those with a finding; all where not set",
+    )
+
+
+class WandbSettings(Strict):
+    """Runs of our own at wandb.ai, in the trainer's group; the key stays where `wandb login` has put it."""
+
+    enabled: bool = Field(default=False, description="let the daemon send every analysis; `fxwatch sync` does it once")
+    project: str | None = Field(None, description="WANDB_PROJECT, or fxwatch, where not set")
+    entity: str | None = Field(None, description="a team; your own where not set")
+    group: str | None = Field(None, description="the trainer's W&B run, found beside its outputs, where not set")
+    mode: Literal["online", "offline"] | None = Field(None, description="WANDB_MODE, or online, where not set")
+
+    def chosen_mode(self) -> str:
+        """The mode, or what WANDB_MODE says, in the words of today's wandb."""
+        said = self.mode or os.environ.get("WANDB_MODE", "online")
+        return {"dryrun": "offline", "run": "online"}.get(said, said)
+
+
+class AlertSettings(Strict):
+    """Told when a run's verdict changes, once two analyses in a row say so."""
+
+    command: list[str] = Field([], description="program and arguments; {title} and {text} are put in")
+    quiet_minutes: float = Field(30.0, ge=0, description="nothing more in this time, unless a run becomes bad")
+
+
+class ServeSettings(Strict):
+    """The page in the browser, on this machine alone."""
+
+    port: int = Field(8051, ge=0, le=65535, description="0: any that is free")
+    sessions: int = Field(4, ge=1, description="tabs with a monitor at a time")
+    token_file: str | None = Field(None, description="file with the token; a new one at every start where not set")
 
 
 def _with_a_word(expectation: str) -> str:
@@ -62,6 +98,9 @@ class Config(Strict):
     daemon: DaemonSettings = DaemonSettings()
     watch: WatchSettings = WatchSettings()
     store: StoreSettings = StoreSettings()
+    wandb: WandbSettings = WandbSettings()
+    alerts: AlertSettings = AlertSettings()
+    serve: ServeSettings = ServeSettings()
 
     @field_validator("expected")
     @classmethod

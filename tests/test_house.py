@@ -15,7 +15,16 @@ HEAVY = ("torch", "captum", "wandb", "matplotlib")
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["status", "."], ["tui", "--help"], ["config", "show"], ["config", "schema", "--of", "analysis"]],
+    [
+        ["--help"],
+        ["status", "."],
+        ["tui", "--help"],
+        ["export", "--help"],
+        ["sync", "--help"],
+        ["serve", "--help"],
+        ["config", "show"],
+        ["config", "schema", "--of", "analysis"],
+    ],
 )
 def test_light_commands_load_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     code = (

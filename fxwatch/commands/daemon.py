@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,15 @@ RETURNED_EVERY = 2.0
 """Seconds between looks for a watched folder that has gone."""
 
 
-def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on: Verdict | None) -> int:
+def daemon(folder: Path | None, config_file: Path | None, *, once: bool, serve: bool, fail_on: Verdict | None) -> int:
     """Watch the folder. Returns the exit code."""
     loaded = load_config(config_file, folder)
     for warning in loaded.warnings:
         say(f"fxwatch: {warning}")
     config = loaded.config
+    if once and serve:
+        say("fxwatch: --once ends when nothing is left to do; type `fxwatch serve` to look at the results")
+        return exit_codes.USAGE
     watched = folder if folder is not None else Path(config.watch.dir)
     if not watched.is_dir():
         say(
@@ -33,8 +37,9 @@ def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on
         return exit_codes.NOTHING
     watched = watched.absolute()
     store = Store.of(watched, config.store.dir)
+    store.create()
     try:
-        found = _watch(watched, config, store, once=once)
+        found = _watch(watched, config, loaded.file, store, once=once, serve=serve)
     except HeldError as error:
         say(f"fxwatch: {watched} is watched already by {error}")
         return exit_codes.LOCKED
@@ -51,13 +56,17 @@ def daemon(folder: Path | None, config_file: Path | None, *, once: bool, fail_on
     return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
 
 
-def _watch(watched: Path, config: Config, store: Store, *, once: bool) -> "Summary":
+def _watch(
+    watched: Path, config: Config, config_file: Path | None, store: Store, *, once: bool, serve: bool
+) -> "Summary":
     """Run daemons, one after another: a new one where the store was removed under the one before."""
+    from fxwatch.daemon.heralds import Heralds
     from fxwatch.daemon.narrator import Narrator
+    from fxwatch.daemon.page import page
     from fxwatch.daemon.service import Daemon
 
     stopping = threading.Event()
-    with Narrator() as narrator:
+    with page(watched, config_file) if serve else nullcontext(), Narrator() as narrator:
         while True:
             store.create()
             with held(store.lock) as lock:
@@ -71,7 +80,8 @@ def _watch(watched: Path, config: Config, store: Store, *, once: bool) -> "Summa
                     signal.signal(number, stop)
                 if not once:
                     narrator.say(f"watching {watched}, results in {store.root}; Ctrl-C ends it")
-                service.run()
+                with Heralds(watched, config, config_file, store, narrator.say, once=once):
+                    service.run()
             if not service.displaced:
                 return service.summary()
             while not watched.is_dir():

@@ -1,8 +1,9 @@
-"""`fxwatch report`: draw the page of each run's newest analysis again."""
+"""`fxwatch report`: draw the page of each run's newest analysis again, or write all of them as one HTML file."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
-from fxwatch import exit_codes
+from fxwatch import __version__, exit_codes
 from fxwatch.config import load_config
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import Thresholds
@@ -11,7 +12,7 @@ from fxwatch.store.lines import last_line
 from fxwatch.terminal import say, tell
 
 
-def report(folder: Path | None, config_file: Path | None) -> int:
+def report(folder: Path | None, config_file: Path | None, *, html: bool) -> int:
     """Draw the reports and print where they are. Returns the exit code."""
     config, _, warnings = load_config(config_file, folder)
     for warning in warnings:
@@ -25,8 +26,27 @@ def report(folder: Path | None, config_file: Path | None) -> int:
     if not runs:
         say(f"fxwatch: {store.root} holds no analysis yet; type `fxwatch daemon {watched} --once` to make some")
         return exit_codes.NOTHING
+    if html:
+        return _write_html(store, runs, config.thresholds)
     drawn = [_draw_newest(run, config.thresholds) for run in runs]
     return exit_codes.OK if all(drawn) else exit_codes.FAILURE
+
+
+def _write_html(store: Store, runs: list[Run], thresholds: Thresholds) -> int:
+    from fxwatch.report.html.stored import write_page
+
+    newest = [(run, last_line(run.history, HistoryLine)) for run in runs]
+    try:
+        found = [(run, line.id) for run, line in newest if line is not None]
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        tell(str(write_page(store, found, thresholds, now, __version__)))
+    except StoreError as error:
+        say(f"fxwatch: {error}")
+        return exit_codes.FAILURE
+    except OSError as error:
+        say(f"fxwatch: {store.root} cannot be written ({error.strerror})")
+        return exit_codes.FAILURE
+    return exit_codes.OK
 
 
 def _draw_newest(run: Run, thresholds: Thresholds) -> bool:

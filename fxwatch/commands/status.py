@@ -11,6 +11,7 @@ from fxwatch import exit_codes
 from fxwatch.config import load_config
 from fxwatch.records.base import Verdict, at_or_below, worst
 from fxwatch.store.layout import Store
+from fxwatch.sync.outbox import read_outbox, waiting
 from fxwatch.terminal import say, tell
 from fxwatch.tui.read.glance import glance
 from fxwatch.tui.snapshot import Lack, Snapshot
@@ -35,13 +36,33 @@ def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail
         say(f"fxwatch: {lack_in_words(common)}")
         return exit_codes.NOTHING
     verdict = worst(*(run.verdict for run in runs))
+    unsent = _unsent(Store.of(watched, config.store.dir), asked_for=config.wandb.enabled)
     if as_json:
-        sys.stdout.write(json.dumps(_as_json(verdict, common, runs), indent=1, allow_nan=False) + "\n")
+        found = {**_as_json(verdict, common, runs), "wandb": unsent}
+        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
     else:
-        for text in _in_words(verdict, common, runs):
+        for text in [*_in_words(verdict, common, runs), *_unsent_in_words(unsent)]:
             tell(text)
     unhealthy = fail_on is not None and at_or_below(verdict, fail_on)
     return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
+
+
+def _unsent(store: Store, *, asked_for: bool) -> dict[str, Any]:
+    """Of each run that goes to W&B, how many analyses wait, and why where it is known."""
+    found = {}
+    for run in store.runs():
+        outbox = read_outbox(store, run)
+        if asked_for or outbox is not None:
+            found[run.name] = {"waiting": waiting(store, run), "trouble": outbox.trouble if outbox else None}
+    return found
+
+
+def _unsent_in_words(unsent: dict[str, Any]) -> list[str]:
+    return [
+        f"W&B: {one['waiting']} analyses of {run} wait{': ' + one['trouble'] if one['trouble'] else ''}"
+        for run, one in unsent.items()
+        if one["waiting"]
+    ]
 
 
 def _in_words(verdict: Verdict, common: Snapshot, runs: Sequence[Snapshot]) -> list[str]:

@@ -1,6 +1,8 @@
 """`fxwatch tui`: the terminal monitor."""
 
+import ctypes
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -14,6 +16,9 @@ from fxwatch.terminal import say, tell
 
 _SPARING = 5.0
 """Seconds between two looks where each byte counts."""
+
+_IN_A_BROWSER = "TEXTUAL_DRIVER"
+_PR_SET_PDEATHSIG = 1
 
 
 class Manners(NamedTuple):
@@ -32,6 +37,8 @@ def tui(folder: Path | None, config_file: Path | None, manners: Manners = _AS_US
     if once or not _has_terminal():
         return _tell_once(folder, config_file, only_ascii=manners.only_ascii)
     config, watched = _configured(folder, config_file, quiet=False)
+    if _IN_A_BROWSER in os.environ:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # no monitor outlives its server
     from fxwatch.tui.app import Monitor
     from fxwatch.tui.remembered import recall, remember, state_folder
 
@@ -81,7 +88,12 @@ def _tell_once(folder: Path | None, config_file: Path | None, *, only_ascii: boo
 
 
 def _has_terminal() -> bool:
-    """Textual reads from stdin and draws on stderr; whoever has sent stdout elsewhere wants text."""
+    """Textual reads from stdin and draws on stderr; whoever has sent stdout elsewhere wants text.
+
+    `fxwatch serve` brings a driver that draws in a browser.
+    """
+    if _IN_A_BROWSER in os.environ:
+        return True
     streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     return os.environ.get("TERM", "dumb") != "dumb" and all(
         stream is not None and stream.isatty() for stream in streams

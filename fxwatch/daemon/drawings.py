@@ -22,7 +22,7 @@ class Drawings:
             folders = {entry.id: writer.run.analysis(entry.id) for entry in writer.history}
             for analysis, folder in folders.items():
                 self._newest[writer.run.name] = analysis
-                if folder.json.exists() and not folder.png.exists():
+                if folder.json.exists() and folder.arrays.exists() and not folder.png.exists():
                     self._waiting.append((writer.run.name, analysis))
 
     def __len__(self) -> int:

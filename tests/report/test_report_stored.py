@@ -148,7 +148,7 @@ def test_the_command_draws_the_newest_of_each_run(
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b/c"):
         commit(store.run(name), SAMPLES["small"](), 100, 200)
-    assert report(tmp_path, None) == exit_codes.OK
+    assert report(tmp_path, None, html=False) == exit_codes.OK
     paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert paths == [store.run("a").png, store.run("b/c").png]
     assert all(path.is_file() for path in paths)
@@ -164,7 +164,7 @@ def test_the_command_goes_on_after_a_run_that_it_cannot_draw(
         commit(store.run(name), SAMPLES["small"](), 100)
     store.run("a").analysis("step-000000100-1a2b3c4d").json.write_text("{")
     store.run("c").history.write_text("")
-    assert report(tmp_path, None) == exit_codes.FAILURE
+    assert report(tmp_path, None, html=False) == exit_codes.FAILURE
     said = capsys.readouterr()
     assert said.out.splitlines() == [str(store.run("b").png)]
     assert "run a:" in said.err
@@ -192,7 +192,7 @@ def test_the_command_names_what_to_type_where_there_is_nothing(
         watched.mkdir()
     if make == "store":
         Store.of(watched, None).create()
-    assert report(None, None) == exit_codes.NOTHING
+    assert report(None, None, html=False) == exit_codes.NOTHING
     words = capsys.readouterr()
     assert words.out == ""
     assert said in words.err

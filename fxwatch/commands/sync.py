@@ -1,0 +1,81 @@
+"""`fxwatch sync`: send what waits to Weights & Biases."""
+
+import os
+from netrc import NetrcParseError, netrc
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+from fxwatch import exit_codes
+from fxwatch.config import Config, ConfigError, load_config
+from fxwatch.store.layout import Run, Store
+from fxwatch.store.lock import HeldError, held
+from fxwatch.sync.board import Account, BoardError, Mode
+from fxwatch.sync.outbox import waiting
+from fxwatch.sync.send import Sender
+from fxwatch.terminal import say, tell
+
+_LOCK = "sync.lock"
+
+
+def sync(folder: Path | None, config_file: Path | None) -> int:
+    """Send all runs of a folder. Returns the exit code."""
+    config, _, warnings = load_config(config_file, folder)
+    for warning in warnings:
+        say(f"fxwatch: {warning}")
+    watched = folder if folder is not None else Path(config.watch.dir)
+    store = Store.of(watched.absolute(), config.store.dir)
+    runs = list(store.runs()) if store.exists() else []
+    if not runs:
+        say(f"fxwatch: {store.root} holds no analysis yet; type `fxwatch daemon {watched} --once` to make some")
+        return exit_codes.NOTHING
+    account = account_of(config)
+    if account.mode == "online" and not _has_key():
+        say(
+            "fxwatch: W&B needs a key: type `wandb login`, set WANDB_API_KEY, "
+            'or write files for later with [wandb] mode = "offline"'
+        )
+        return exit_codes.FAILURE
+    sender = Sender(watched, store, account, config.wandb.group, config.alerts.quiet_minutes * 60)
+    try:
+        with held(store.root / _LOCK):
+            done = [_send(sender, store, run) for run in runs]
+    except HeldError as error:
+        say(f"fxwatch: {store.root} is sent already by {error}")
+        return exit_codes.LOCKED
+    if account.mode == "offline":
+        tell(f"to upload, type: wandb sync {store.root}/wandb/offline-run-*")
+    return exit_codes.OK if all(done) else exit_codes.FAILURE
+
+
+def account_of(config: Config) -> Account:
+    """Where runs go: the configuration before W&B's own environment. Raises ConfigError."""
+    mode = config.wandb.chosen_mode()
+    if mode not in {"online", "offline"}:
+        raise ConfigError(f"WANDB_MODE is {mode}; fxwatch sends online or offline: set one in [wandb] mode")
+    project = config.wandb.project or os.environ.get("WANDB_PROJECT", "fxwatch")
+    return Account(project, config.wandb.entity, cast("Mode", mode))
+
+
+def _send(sender: Sender, store: Store, run: Run) -> bool:
+    try:
+        count = sender.send(run, lambda text: say(f"fxwatch: {text}"))
+    except BoardError as error:
+        say(f"fxwatch: run {run.name}: {waiting(store, run)} analyses wait for W&B: {error}")
+        return False
+    except OSError as error:
+        say(f"fxwatch: run {run.name}: {store.root} cannot be written ({error.strerror or error}); its analyses wait")
+        return False
+    tell(f"{run.name}: {count} analyses sent")
+    return True
+
+
+def _has_key() -> bool:
+    """As wandb finds it: in the environment, or in the netrc file that `wandb login` writes."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, NetrcParseError):
+        return False

@@ -1,0 +1,68 @@
+"""People are told by a command of theirs when a run's verdict has changed: each change once, also after a restart."""
+
+import subprocess
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fxwatch.daemon.following import Following
+from fxwatch.records.alerts import Alert, AlertState, alerts
+from fxwatch.store.atomic import write_atomic
+from fxwatch.store.layout import Run, Store
+from fxwatch.terminal import clean
+
+_PATIENCE = 30.0
+Say = Callable[[str], None]
+
+
+class Alarm:
+    """Watches the history of one run. What was found before `since`, and before there was an alarm, is not told."""
+
+    def __init__(self, store: Store, run: Run, command: list[str], quiet_seconds: float, since: datetime) -> None:
+        self._run, self._command, self._quiet_seconds = run, command, quiet_seconds
+        self._following = Following(run)
+        self._note = store.root / "alerts" / f"{run.name}.json"
+        self._since = since.isoformat()
+        noted = _noted(self._note)
+        self._fresh = noted is None
+        self._state = noted or AlertState()
+
+    def look(self, say: Say) -> None:
+        """Tell what is new. Raises OSError where that cannot be noted, and then nothing is told."""
+        for line in self._following.news():
+            for state, alert in alerts(self._state, [line], self._quiet_seconds):
+                self._state = state
+                if alert is None or (self._fresh and line.created_at < self._since):
+                    continue
+                _write(self._note, state)  # before it is told: a command that kills us must not do so at every start
+                self._tell(alert, say)
+
+    def _tell(self, alert: Alert, say: Say) -> None:
+        words = {"{title}": clean(alert.title(self._run.name)), "{text}": clean(alert.text())}
+        command = self._command
+        for place, text in words.items():
+            command = [argument.replace(place, text) for argument in command]
+        try:
+            done = subprocess.run(  # noqa: S603 - the user's own command, without a shell
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
+            )
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            say(f"an alert was not told: {self._command[0]}: {error}")
+            return
+        if done.returncode:
+            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+            say(f"an alert was not told: {self._command[0]}: {last[0]}")
+
+
+def _noted(path: Path) -> AlertState | None:
+    try:
+        return AlertState.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _write(path: Path, state: AlertState) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, state.model_dump_json().encode() + b"\n")

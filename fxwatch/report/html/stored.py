@@ -1,0 +1,35 @@
+"""Write the page of the newest analyses that the store holds."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fxwatch.records.thresholds import Thresholds
+from fxwatch.report.html.page import Part, page
+from fxwatch.report.stored import history_until, read_heat
+from fxwatch.store.atomic import write_atomic
+from fxwatch.store.layout import Run, Store
+from fxwatch.store.read import read_analysis
+
+NAME = "report.html"
+
+
+def stored_page(newest: Iterable[tuple[Run, str]], thresholds: Thresholds, made_at: str, version: str) -> str:
+    """The page, with one analysis of each run. Raises StoreError where one cannot be read."""
+    parts = []
+    for run, analysis_id in newest:
+        folder = run.analysis(analysis_id)
+        analysis = read_analysis(folder.json)
+        parts.append(Part(analysis, read_heat(folder.arrays), history_until(run.history, analysis)))
+    return page(parts, thresholds, made_at, version)
+
+
+def write_page(
+    store: Store, newest: Iterable[tuple[Run, str]], thresholds: Thresholds, made_at: str, version: str
+) -> Path:
+    """Write `report.html` beside the runs; the file.
+
+    Raises StoreError where an analysis cannot be read, OSError where the page cannot be written.
+    """
+    file = store.root / NAME
+    write_atomic(file, stored_page(newest, thresholds, made_at, version).encode())
+    return file

@@ -1,0 +1,45 @@
+"""The headline numbers of all runs as Prometheus reads them."""
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from fxwatch.records.base import Verdict
+from fxwatch.records.history import HistoryLine
+from fxwatch.terminal import clean
+
+_LEVEL: dict[Verdict, int] = {"ok": 0, "unknown": 1, "warn": 2, "bad": 3}
+_GAUGES = {
+    "step": "step of the newest analysis",
+    "consensus": "agreement between attribution methods",
+    "sparsity": "fraction of features with very low importance",
+    "concentration": "Herfindahl index of importance",
+    "infidelity": "what attributions do not explain of changes of the output",
+    "sensitivity": "relative change of attributions under small noise",
+    "completeness": "what attributions miss of the change of output",
+    "dead_features": "features that do nothing",
+    "vanishing_gradients": "layers with vanishing gradients",
+    "exploding_gradients": "layers with exploding gradients",
+    "stability": "rank correlation with the previous analysis",
+    "attention_stability": "likeness of attention with the previous analysis",
+}
+
+
+def exposition(newest: Sequence[tuple[str, HistoryLine]]) -> bytes:
+    """A gauge for each number, with the run as label; what is not known is left out."""
+    registry = CollectorRegistry()
+    verdict = Gauge("fxwatch_verdict", "0 ok, 1 unknown, 2 warn, 3 bad", ["run"], registry=registry)
+    analyses = Gauge("fxwatch_analyses", "analyses of the run", ["run"], registry=registry)
+    share = Gauge("fxwatch_branch_share", "share of all importance", ["run", "branch"], registry=registry)
+    gauges = {name: Gauge(f"fxwatch_{name}", words, ["run"], registry=registry) for name, words in _GAUGES.items()}
+    for name, line in newest:
+        run = clean(name)
+        verdict.labels(run).set(_LEVEL[line.verdict])
+        analyses.labels(run).set(line.seq + 1)
+        for number, gauge in gauges.items():
+            if (value := getattr(line, number)) is not None:
+                gauge.labels(run).set(value)
+        for branch, value in line.branches.items():
+            if value is not None:
+                share.labels(run, clean(branch)).set(value)
+    return generate_latest(registry)

@@ -1,0 +1,144 @@
+"""What the store holds, as answers: JSON, pictures, the HTML report. Names in addresses choose among what is there."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from fxwatch import __version__
+from fxwatch.records.history import HistoryLine
+from fxwatch.records.thresholds import Thresholds
+from fxwatch.serve.metrics import exposition
+from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
+from fxwatch.store.lines import last_line, read_lines
+from fxwatch.store.read import read_analysis, read_status
+
+_SCHEMA_VERSION = 1
+_MOST_LINES = 1_000
+
+
+class Results:
+    """Handlers of requests. What is slow happens in threads."""
+
+    def __init__(self, store: Store, thresholds: Thresholds) -> None:
+        self._store, self._thresholds = store, thresholds
+        self._page: tuple[list[tuple[str, str]], str] | None = None
+        self._drawing = asyncio.Lock()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where they are."""
+        return [
+            web.get("/report", self.report),
+            web.get("/metrics", self.metrics),
+            web.get("/api/v1/status", self.status),
+            web.get("/api/v1/runs", self.runs),
+            web.get("/api/v1/history", self.history),
+            web.get("/api/v1/analysis", self.analysis),
+            web.get("/png", self.png),
+        ]
+
+    async def status(self, _request: web.Request) -> web.Response:
+        """The daemon's heartbeat."""
+        found = await asyncio.to_thread(read_status, self._store)
+        return _json({"daemon": found.model_dump(mode="json") if found else None})
+
+    async def runs(self, _request: web.Request) -> web.Response:
+        """All runs, each with the line of its newest analysis."""
+        newest = await asyncio.to_thread(self._newest)
+        return _json({"runs": [{"run": run.name, "newest": line.model_dump(mode="json")} for run, line in newest]})
+
+    async def history(self, request: web.Request) -> web.Response:
+        """`?run=NAME&after=SEQ`: at most a thousand lines of a run, oldest first."""
+        run = await self._run(request)
+        after = _whole(request.query.get("after", "-1"))
+        lines = await asyncio.to_thread(_lines_after, run, after)
+        return _json({"run": run.name, "history": [line.model_dump(mode="json") for line in lines]})
+
+    async def analysis(self, request: web.Request) -> web.Response:
+        """`?run=NAME&id=ID`: an analysis; without `id` the newest."""
+        folder = await self._folder(request)
+        try:
+            found = await asyncio.to_thread(read_analysis, folder.json)
+        except StoreError as error:
+            raise web.HTTPNotFound(reason="there is no such analysis, or it cannot be read") from error
+        return _json(found.model_dump(mode="json"))
+
+    async def png(self, request: web.Request) -> web.Response:
+        """`?run=NAME&id=ID`: its picture; without `id` the newest."""
+        folder = await self._folder(request)
+        try:
+            data = await asyncio.to_thread(folder.png.read_bytes)
+        except OSError as error:
+            raise web.HTTPNotFound(reason="there is no picture of it yet") from error
+        return web.Response(body=data, content_type="image/png")
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        """All headline numbers, for Prometheus, or for the W&B run of the trainer."""
+        newest = await asyncio.to_thread(self._newest)
+        text = exposition([(run.name, line) for run, line in newest])
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def report(self, _request: web.Request) -> web.Response:
+        """The HTML report; drawn when there is something new."""
+        newest = await asyncio.to_thread(self._newest)
+        if not newest:
+            raise web.HTTPNotFound(reason="there is no analysis yet")
+        wanted = [(run.name, line.id) for run, line in newest]
+        async with self._drawing:
+            if self._page is None or self._page[0] != wanted:
+                self._page = wanted, await asyncio.to_thread(self._draw, newest)
+        return web.Response(text=self._page[1], content_type="text/html")
+
+    def _draw(self, newest: list[tuple[Run, HistoryLine]]) -> str:
+        from fxwatch.report.html.stored import stored_page
+
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            return stored_page([(run, line.id) for run, line in newest], self._thresholds, now, __version__)
+        except StoreError as error:
+            raise web.HTTPNotFound(reason="an analysis cannot be read") from error
+
+    def _newest(self) -> list[tuple[Run, HistoryLine]]:
+        found = [(run, last_line(run.history, HistoryLine)) for run in self._store.runs()]
+        return [(run, line) for run, line in found if line is not None]
+
+    async def _run(self, request: web.Request) -> Run:
+        newest = await asyncio.to_thread(self._newest)
+        wanted = request.query.get("run")
+        found = [run for run, _ in newest if wanted in {None, run.name}]
+        if len(found) != 1:
+            raise web.HTTPNotFound(reason="there is no such run; /api/v1/runs lists them")
+        return found[0]
+
+    async def _folder(self, request: web.Request) -> AnalysisFolder:
+        run = await self._run(request)
+        wanted = request.query.get("id")
+        lines = await asyncio.to_thread(lambda: [line.id for line in read_lines(run.history, HistoryLine)])
+        if wanted is not None and wanted not in lines:
+            raise web.HTTPNotFound(reason="there is no such analysis; /api/v1/history lists them")
+        return run.analysis(wanted if wanted is not None else lines[-1])
+
+
+def _lines_after(run: Run, seq: int) -> list[HistoryLine]:
+    found: list[HistoryLine] = []
+    for line in read_lines(run.history, HistoryLine):
+        if line.seq > seq:
+            found.append(line)
+        if len(found) == _MOST_LINES:
+            break
+    return found
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise web.HTTPBadRequest(reason="after must be a whole number") from None
+
+
+def _json(value: dict[str, Any]) -> web.Response:
+    """In ASCII: names may hold anything."""
+    text = json.dumps({"schema_version": _SCHEMA_VERSION, **value}, allow_nan=False)
+    return web.Response(text=text, content_type="application/json")

@@ -1,0 +1,141 @@
+"""One run at W&B, written to. The only place that knows wandb; it runs in a process of its own."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from fxwatch.records.alerts import Alert
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.history import HistoryLine
+from fxwatch.store.layout import AnalysisFolder
+from fxwatch.sync.names import COLUMNS, OURS, SEQ, STEP, numbers, over_steps, table
+from fxwatch.terminal import clean
+
+if TYPE_CHECKING:
+    import wandb
+
+Mode = Literal["online", "offline"]
+_PATIENCE = "30"
+_HEADER_BYTES = 7
+
+
+class BoardError(Exception):
+    """W&B could not be written to; the message says why in one sentence."""
+
+
+class Account(NamedTuple):
+    """Where runs go: None is what wandb's own settings say."""
+
+    project: str
+    entity: str | None
+    mode: Mode
+
+
+class Board:
+    """An open run. `arrived` is the number of the newest analysis that W&B has, where it has any."""
+
+    def __init__(self, run: "wandb.Run") -> None:
+        self._run = run
+        found = run.summary.get(SEQ) if run.resumed else None  # type: ignore[no-untyped-call]
+        self.arrived = int(found) if isinstance(found, int | float) else None
+        self._defined: set[str] = set()
+
+    @property
+    def folder(self) -> Path:
+        """Where its file is."""
+        return Path(self._run.settings.sync_file).parent
+
+    def send(self, analysis: Analysis, line: HistoryLine, folder: AnalysisFolder) -> None:
+        """Send all that is to be seen of an analysis."""
+        import wandb
+
+        row: dict[str, object] = dict(numbers(analysis, line))
+        self._define(list(row))
+        row[f"{OURS}features"] = wandb.Table(columns=[*COLUMNS], data=table(analysis))
+        if folder.png.exists():
+            row[f"{OURS}report"] = wandb.Image(str(folder.png))
+        self._run.log(row, step=line.seq, commit=True)
+        artifact = wandb.Artifact(f"{self._run.id}-analysis", type="attribution", metadata={"analysis": analysis.id})
+        for file in (folder.json, folder.arrays, folder.png):
+            if file.exists():
+                artifact.add_file(str(file))
+        self._run.log_artifact(artifact, aliases=["latest", analysis.id])
+
+    def alert(self, alert: Alert, run: str) -> None:
+        """Tell that a verdict has changed."""
+        level = {"bad": "ERROR", "warn": "WARN"}.get(alert.verdict, "INFO")
+        self._run.alert(clean(alert.title(run)), clean(alert.text()), level=level)
+
+    def _define(self, names: list[str]) -> None:
+        for name in over_steps(names):
+            if name not in self._defined:
+                self._run.define_metric(name, step_metric=STEP)
+                self._defined.add(name)
+
+
+@contextmanager
+def board(account: Account, home: Path, run_id: str, group: str, about: dict[str, str]) -> Iterator[Board]:
+    """Open a run of ours, in the trainer's group, and finish it: after that, all has been sent, or is in its file.
+
+    `home`: the folder for W&B's files. Raises BoardError.
+    """
+    os.environ.pop("WANDB_SERVICE", None)  # a trainer's, where it has started us: two writers would get into its run
+    os.environ.setdefault("WANDB_DATA_DIR", str(home / "wandb"))
+    os.environ.setdefault("WANDB_INIT_TIMEOUT", _PATIENCE)
+    os.environ["WANDB_SILENT"] = "true"
+    try:
+        import wandb
+    except ImportError:
+        raise BoardError("wandb is not installed; type `pip install 'fxwatch[wandb]'`") from None
+    try:
+        run = _open(account, home, run_id, group, about)
+        yield Board(run)
+        run.finish()
+        wandb.teardown()  # the file may be empty until wandb-core has ended
+        file = Path(run.settings.sync_file)
+        if account.mode == "offline" and file.stat().st_size <= _HEADER_BYTES:
+            raise BoardError(f"{file} was not written")
+    except BoardError:
+        raise
+    except Exception as error:  # what breaks inside wandb comes out as anything at all, and analyses must wait then
+        with suppress(Exception):
+            wandb.teardown()
+        raise BoardError(_in_words(error)) from error
+
+
+def _open(account: Account, home: Path, run_id: str, group: str, about: dict[str, str]) -> "wandb.Run":
+    import wandb
+
+    run = wandb.init(
+        project=account.project,
+        entity=account.entity,
+        id=run_id,
+        name=clean(f"fxwatch {about['run']}", 120),
+        group=clean(group, 120),
+        job_type="attribution",
+        resume="allow",
+        mode=account.mode,
+        dir=str(home),
+        config=about,
+        settings=wandb.Settings(
+            console="off",
+            silent=True,
+            disable_git=True,
+            disable_code=True,
+            save_code=False,
+            x_disable_stats=True,
+            x_disable_meta=True,
+            x_save_requirements=False,
+            x_file_stream_transmit_interval=1.0,
+        ),
+    )
+    run.define_metric(STEP, hidden=True)
+    run.define_metric(f"{OURS}*", step_metric=STEP)
+    return run
+
+
+def _in_words(error: Exception) -> str:
+    first = next(iter(str(error).strip().splitlines()), "") or f"wandb has failed ({type(error).__name__})"
+    return clean(first, 300)

@@ -1,0 +1,126 @@
+"""Beside the daemon: alarms by the user's command, once each; and a courier that nothing waits for."""
+
+import itertools
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fxwatch.daemon.alarm import Alarm
+from fxwatch.daemon.courier import ONLINE, Courier
+from fxwatch.store.layout import Store
+from fxwatch.store.write import RunWriter
+from tests.analyses import analysis
+from tests.project import CONFIG, Project
+from tests.sync.results import rows
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store.of(tmp_path, None)
+    made.create()
+    return made
+
+
+def add(store: Store, *verdicts: str) -> None:
+    writer = RunWriter(store.run("exp"))
+    for verdict in verdicts:
+        writer.commit(analysis(len(writer.history), "exp", verdict=verdict))  # type: ignore[arg-type]
+    writer.close()
+
+
+def writing(file: Path) -> list[str]:
+    """A command that notes its arguments."""
+    code = "import sys, json, pathlib; pathlib.Path(sys.argv[1]).open('a').write(json.dumps(sys.argv[2:]) + chr(10))"
+    return [sys.executable, "-c", code, str(file), "{title}", "{text}"]
+
+
+def told(file: Path) -> list[list[str]]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def test_each_change_is_told_once_also_after_a_restart(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "told"
+    said: list[str] = []
+    add(store, "ok", "bad", "bad")
+    for _ in range(2):
+        Alarm(store, store.run("exp"), writing(file), 0, LONG_AGO).look(said.append)
+    assert [title for title, _ in told(file)] == ["fxwatch exp: OK -> BAD at step 2"]
+    alarm = Alarm(store, store.run("exp"), writing(file), 0, LATER)
+    add(store, "ok")
+    alarm.look(said.append)
+    add(store, "ok")
+    alarm.look(said.append)
+    alarm.look(said.append)
+    assert [title for title, _ in told(file)][1:] == ["fxwatch exp: BAD -> OK at step 4"]
+    assert said == []
+
+
+def test_what_was_found_before_there_was_an_alarm_is_not_told(store: Store, tmp_path: Path) -> None:
+    add(store, "bad", "bad")
+    Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, LATER).look(print)
+    assert told(tmp_path / "told") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["/no/such/program"], "an alert was not told: /no/such/program: "),
+        ([sys.executable, "-c", "import sys; sys.exit('no such chat')"], ": no such chat"),
+    ],
+)
+def test_a_command_that_fails_is_said_in_one_sentence(store: Store, command: list[str], words: str) -> None:
+    add(store, "bad", "bad")
+    said: list[str] = []
+    Alarm(store, store.run("exp"), command, 0, LONG_AGO).look(said.append)
+    assert len(said) == 1
+    assert words in said[0]
+
+
+def test_a_delivery_waits_for_pictures_and_after_a_failure_longer_and_longer(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, "ok")
+    said: list[str] = []
+    courier = Courier(store, ["--no-such-option"], ONLINE, said.append)
+    begun: list[float] = []
+    now = 0.0
+    begin = courier._begin
+
+    def count() -> None:
+        begun.append(now)
+        begin()
+
+    monkeypatch.setattr(courier, "_begin", count)
+    while now < 500:
+        courier.look(now)
+        if courier._process is not None:
+            courier._process.wait()
+        now += 1
+    assert begun[0] == 120  # no picture came
+    assert [later - earlier for earlier, later in itertools.pairwise(begun)] == pytest.approx([62, 122], abs=2)
+    assert len(said) == 1  # the same trouble is said once
+    png = store.run("exp").analysis("step-000000000-1a2b3c4d").png
+    png.write_bytes(b"")
+    assert courier._drawn()
+
+
+def test_the_daemon_sends_and_tells(tmp_path: Path) -> None:
+    file = tmp_path / "told"
+    extra = f'[wandb]\nenabled = true\nmode = "offline"\n[alerts]\ncommand = {json.dumps(writing(file))}\n'
+    limits = "[thresholds]\nconsensus = {ok = 1.0, bad = 0.999}\n"
+    project = Project(tmp_path / "project", CONFIG + limits + extra)
+    project.states()
+    for step in (1, 2):
+        project.checkpoint(f"model_{step}.pt", seed=step, global_step=step)
+    done = project.run("daemon", "--once", WANDB_CACHE_DIR=str(tmp_path / "c"), WANDB_CONFIG_DIR=str(tmp_path / "d"))
+    assert done.returncode == 0, done.stderr
+    [run] = (project.store.root / "wandb").glob("offline-run-*/run-*.wandb")
+    assert [row["fxwatch/step"] for row in rows(run)] == [1, 2]
+    assert all("fxwatch/report.path" in row for row in rows(run))
+    assert [title for title, _ in told(file)] == ["fxwatch default: OK -> BAD at step 2"]
