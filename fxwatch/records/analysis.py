@@ -258,7 +258,8 @@ class Stability(Record):
 
 
 class AttentionHead(Record):
-    """Mean row entropy over the maximum (0 focused, 1 even); 1 - Jensen-Shannon divergence to the previous analysis.
+    """By state and query, averaged: entropy over its maximum (0 focused, 1 even), and 1 - Jensen-Shannon divergence to
+    the previous analysis.
 
     `effect`: mean |change| of the explained scalar when the head is silenced, in deviations of that scalar over states.
     """
