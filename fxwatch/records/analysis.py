@@ -390,6 +390,11 @@ class Finding(Record):
     message: str
     since_step: int | None = None
     in_a_row: int = Field(default=1, description="analyses in a row that had it")
+    about: list[str] = Field(
+        default=[],
+        description="what it is about: the side of its limit, or the layers or features that it names; it is the one "
+        "that stood before where both share one of these, or both have none",
+    )
     causes: list[str] = []
     remedies: list[str] = []
 

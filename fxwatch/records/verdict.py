@@ -119,7 +119,7 @@ def _gradient_flow(flow: GradientFlow, limits: GradientLimits, findings: Finding
         if layers:
             one, many = ("step between layers", "steps between layers") if kind == "drops" else ("layer", "layers")
             message = f"{len(layers)} {one if len(layers) == 1 else many} with {words}: {_some(layers)}"
-            findings.add(f"gradient_flow.{kind}", len(layers), limit, level, message)
+            findings.add(f"gradient_flow.{kind}", len(layers), limit, level, message, about=layers)
             verdict = worst(verdict, level)
     return flow.model_copy(update={"verdict": verdict})
 
@@ -133,7 +133,7 @@ def _dead_features(dead: DeadFeatures, thresholds: Thresholds, findings: Finding
     elif crossed is not None:
         more = "more than" if dead.total_count > crossed else "still close to"
         message = f"{dead.total_count} dead features, {more} {crossed:g}: {_some(names)}"
-        findings.add("dead_features", dead.total_count, crossed, verdict, message)
+        findings.add("dead_features", dead.total_count, crossed, verdict, message, about=names)
     return dead.model_copy(update={"verdict": verdict})
 
 
@@ -168,7 +168,7 @@ def _branches(
                 f"branch {name} has {branch.share:.0%} of all importance, "
                 f"{word} the expected {band.low:.0%} to {band.high:.0%}"
             )
-            findings.add(metric, branch.share, crossed, verdict, message, f"{metric}.{side}", "branches")
+            findings.add(metric, branch.share, crossed, verdict, message, f"{metric}.{side}", "branches", about=[side])
         judged[name] = branch.model_copy(update={"expected": band, "verdict": verdict})
     return judged
 
@@ -194,7 +194,7 @@ def _scores(explanation: Explanation, thresholds: Thresholds, findings: Findings
             f"with a score of {overall if everything else score:.3g}, above {crossed:g}"
         )
         level: Verdict = verdict if everything else "warn"
-        findings.add(f"dominance.{branch}", score, crossed, level, message, "dominance")
+        findings.add(f"dominance.{branch}", score, crossed, level, message, "dominance", about=[name])
     best = max((ranking[0][1] for ranking in explanation.feature_importance.values() if ranking), default=None)
     verdict, crossed = thresholds.weak_scores.judge(best, findings.held("weak_scores"))
     if best is not None and crossed is not None:

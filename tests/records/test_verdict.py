@@ -250,6 +250,45 @@ def test_findings_are_worst_first_and_tell_since_when_and_how_often_in_a_row() -
     assert {(finding.since_step, finding.in_a_row) for finding in fourth.findings} == {(400, 1)}
 
 
+def consensus(value: float | None) -> dict[str, Any]:
+    return {"consensus": Consensus(mean_correlation=value, reason=None if value is not None else "too few voted")}
+
+
+def vanishing(*layers: str) -> dict[str, Any]:
+    return {"gradient_flow": GradientFlow(of="f", vanishing_gradients=list(layers))}
+
+
+def dead(*features: str) -> dict[str, Any]:
+    return {"dead_features": DeadFeatures(branches={"hf": list(features)}, total_count=len(features))}
+
+
+@pytest.mark.parametrize(
+    ("series", "since"),
+    [
+        ([consensus(None), consensus(None), consensus(0.2)], [(1, 1), (1, 2), (3, 1)]),
+        ([consensus(0.2), consensus(None), consensus(0.2)], [(1, 1), (2, 1), (3, 1)]),
+        ([consensus(0.6), consensus(0.2), consensus(0.6)], [(1, 1), (1, 2), (1, 3)]),
+        (
+            [quality(concentration=Concentration(value=value)) for value in (0.03, 0.03, 0.7, 0.7)],
+            [(1, 1), (1, 2), (3, 1), (3, 2)],
+        ),
+        ([{"branches": {"hf": BranchShare(share=x), "own": BranchShare()}} for x in (0.5, 0.1)], [(1, 1), (2, 1)]),
+        ([vanishing("a"), vanishing("b"), vanishing("b", "c"), vanishing("c")], [(1, 1), (2, 1), (2, 2), (2, 3)]),
+        ([dead(*"abcdef"), dead(*"fghijkl"), dead(*"mnopqr")], [(1, 1), (1, 2), (3, 1)]),
+        ([{"nonfinite_outputs": 3}, {"nonfinite_outputs": 1}], [(1, 1), (1, 2)]),
+    ],
+    ids=["unknown", "unknown between", "worse", "the other side", "a branch", "layers", "features", "without names"],
+)
+def test_a_finding_goes_on_only_where_it_is_about_the_same(
+    series: list[dict[str, Any]], since: list[tuple[int, int]]
+) -> None:
+    found, previous = [], None
+    for step, changes in enumerate(series, 1):
+        previous = health_of(step, previous, **changes)
+        found.append((previous.findings[0].since_step, previous.findings[0].in_a_row))
+    assert found == since
+
+
 def test_a_value_on_the_line_does_not_flap() -> None:
     """A limit once crossed is held until the value is better by a twentieth of it."""
     verdicts, previous = [], None
