@@ -61,6 +61,11 @@ class Findings:
         before = self._before.get(metric)
         return before.threshold if before is not None else None
 
+    def named(self, metric: str) -> list[str]:
+        """What the finding of a metric at the previous analysis was about."""
+        before = self._before.get(metric)
+        return before.about if before is not None else []
+
     def health(self, step: int | None) -> Health:
         """The verdict over all findings, worst first; one that stood before keeps its first step, and is counted on.
 
