@@ -82,8 +82,7 @@ class Findings:
 
 
 def _same(before: Finding, now: Finding) -> bool:
-    if "unknown" in {before.level, now.level}:
-        return before.level == now.level
+    """Whether they are about something of the same. What is unknown is about nothing, as what names nothing is."""
     return not set(before.about).isdisjoint(now.about) or not (before.about or now.about)
 
 
