@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fxwatch.attribution.activations import dormant_units
-from fxwatch.attribution.attention import attention, attention_maps
+from fxwatch.attribution.attention import Maps, attention, attention_maps, maps_by_state
 from fxwatch.attribution.baselines import baselines
 from fxwatch.attribution.consensus import consensus
 from fxwatch.attribution.dead_features import dead_at_once, dead_features, low_importance
@@ -60,8 +60,8 @@ _LITTLE = 0.5
 class Previous:
     """What the run's previous analysis left for comparison.
 
-    Its attributions (states, units) of the probe, its mean attention maps by layer, the (branch, feature) that it
-    called dead by low importance, and its randomisation test, which holds for the same architecture.
+    Its attributions (states, units) of the probe, its attention maps of a few probe states by layer, the (branch,
+    feature) that it called dead by low importance, and its randomisation test, which holds for the same architecture.
     """
 
     id: str
@@ -79,8 +79,8 @@ class Previous:
             for name, cause in causes.items()
             if cause == "low_importance"
         }
-        maps = {name.partition("/")[2]: found for name, found in arrays.items() if name.startswith("attention/")}
-        return cls(analysis.id, arrays["probe"], maps, frozenset(low), analysis.trust.parameter_randomisation)
+        maps, test = maps_by_state(arrays), analysis.trust.parameter_randomisation
+        return cls(analysis.id, arrays["probe"], maps, frozenset(low), test)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,8 @@ def explain(
     `policy` takes the states' branches in order and returns its outputs by name; `continuous` names the outputs that
     are continuous actions rather than logits; `expected` says which features should lead each action. Returns the
     explanation and its arrays: heat/BRANCH (time, features), the signed mean attribution; attention/LAYER (heads,
-    query, key); probe (states, units). Raises AttributionError.
+    query, key), the mean; attention_probe/LAYER (states, heads, query, key), of a few probe states; probe (states,
+    units). Raises AttributionError.
     """
     began = time.perf_counter()
     meter = Meter()
@@ -149,8 +150,7 @@ def explain(
     dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context)
     progress("stability")
     probe, probed = _on_probe(subject, context.probe, continuous=target in continuous)
-    maps = attention_maps(policy, probe)
-    meter.forwards += len(probe[0]) if maps else 0
+    maps = attention_maps(policy, probe, meter)
     previous = context.previous
     within = inside(subject, f"{target}, {choice.words}", progress)
     progress("decisions")
@@ -166,9 +166,7 @@ def explain(
         gradient_flow=flow,
         dead_features=dead,
         stability=stability(probed, _tensor(previous.probe if previous else None), previous.id if previous else None),
-        attention=within.put_into(
-            attention(maps, {n: torch.as_tensor(a) for n, a in previous.attention.items()} if previous else None)
-        ),
+        attention=within.put_into(attention(maps, _earlier_maps(previous, probed))),
         layer_attribution=within.layers,
         neurons=within.neurons,
         dormant_units=dormant_units(policy, inputs) if settings.track_activations else None,
@@ -303,9 +301,15 @@ def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tu
     return subject.inputs, sum_over_time(found)
 
 
-def _arrays(primary: Attributions, units: Units, maps: Mapping[str, Tensor], probed: Tensor) -> Arrays:
-    arrays: Arrays = {f"attention/{name}": heads.float().numpy() for name, heads in maps.items()}
-    arrays["probe"] = probed.float().numpy()
+def _earlier_maps(previous: Previous | None, probed: Tensor) -> Mapping[str, NDArray[np.floating]] | None:
+    """The previous attention maps; none where they are of other states, as where some were left out."""
+    if previous is None:
+        return None
+    return previous.attention if len(previous.probe) == len(probed) else {}
+
+
+def _arrays(primary: Attributions, units: Units, maps: Maps, probed: Tensor) -> Arrays:
+    arrays: Arrays = {**maps.arrays(), "probe": probed.float().numpy()}
     for branch, heat in zip(units.features, primary.time or (), strict=primary.time is not None):
         arrays[f"heat/{branch}"] = heat.float().numpy()
     return arrays

@@ -51,7 +51,8 @@ def context(
 def _previous(run: Run, earlier: Analysis) -> Previous | None:
     try:
         with np.load(run.analysis(earlier.id).arrays, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if name == "probe" or name.startswith("attention/")}
+            wanted = [name for name in archive.files if name == "probe" or name.startswith("attention_probe/")]
+            arrays = {name: archive[name] for name in wanted}
         return Previous.of(earlier, arrays)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None

@@ -258,7 +258,8 @@ class Stability(Record):
 
 
 class AttentionHead(Record):
-    """Mean row entropy over the maximum (0 focused, 1 even); 1 - Jensen-Shannon divergence to the previous analysis.
+    """By state and query, averaged: entropy over its maximum (0 focused, 1 even), and 1 - Jensen-Shannon divergence to
+    the previous analysis.
 
     `effect`: mean |change| of the explained scalar when the head is silenced, in deviations of that scalar over states.
     """
@@ -389,6 +390,11 @@ class Finding(Record):
     message: str
     since_step: int | None = None
     in_a_row: int = Field(default=1, description="analyses in a row that had it")
+    about: list[str] = Field(
+        default=[],
+        description="what it is about: the side of its limit, or the layers or features that it names; it is the one "
+        "that stood before where both share one of these, or both have none",
+    )
     causes: list[str] = []
     remedies: list[str] = []
 

@@ -4,6 +4,7 @@ On a boundary the milder side holds, so a value equal to a limit has not crossed
 and its warning a value is ok.
 """
 
+import math
 from typing import Literal, Self
 
 from pydantic import ConfigDict, model_validator
@@ -47,8 +48,10 @@ def _exceeds(value: float, limit: float | None, held: float | None) -> bool:
     return limit is not None and value > limit - (HYSTERESIS * abs(limit) if held == limit else 0.0)
 
 
-def _falls_below(value: float, limit: float | None, held: float | None) -> bool:
-    return limit is not None and value < limit + (HYSTERESIS * abs(limit) if held == limit else 0.0)
+def _falls_below(value: float, limit: float | None, held: float | None, best: float = math.inf) -> bool:
+    if limit is None:
+        return False
+    return value < limit + (min(HYSTERESIS * abs(limit), (best - limit) / 2) if held == limit else 0.0)
 
 
 class AtLeast(Limit):
@@ -104,6 +107,15 @@ class Between(Limit):
         if _exceeds(value, self.high, held):
             return "warn", self.high
         return ("warn", self.low) if _falls_below(value, self.low, held) else ("ok", None)
+
+
+class Correlation(Limit):
+    """A correlation that is to reach `low`. Since none exceeds 1, a held one need go at most half the way there."""
+
+    low: float
+
+    def _judge(self, value: float, held: float | None) -> tuple[Verdict, float | None]:
+        return ("warn", self.low) if _falls_below(value, self.low, held, best=1.0) else ("ok", None)
 
 
 class Band(Limit):

@@ -2,7 +2,8 @@
 
 from fxwatch.records.analysis import OrderTest, RandomisationTest, SimilarityTest, Trust
 from fxwatch.records.base import Verdict, worst
-from fxwatch.records.findings import Findings
+from fxwatch.records.findings import Findings, crossing
+from fxwatch.records.thresholds import Between
 
 SAME = 0.9
 """Rank correlation above which two attributions that must differ count as the same."""
@@ -39,22 +40,23 @@ def _randomisation(test: RandomisationTest, findings: Findings) -> Randomisation
     if test.value is None or test.among_random is None:
         return test
     limit = min(SAME, test.among_random + 2 * (test.among_random_deviation or 0.0))
-    verdict: Verdict = "ok" if test.value <= limit else "warn"
-    if verdict != "ok":
+    verdict, crossed = Between(high=limit).judge(test.value, findings.held("trust.parameter_randomisation"))
+    if crossed is not None:
         message = (
             "not to be trusted: importances hardly depend on what was learned: they correlate "
             f"{test.value:.2g} with those of models with shuffled weights, which agree among themselves by "
             f"{test.among_random:.2g}"
         )
-        findings.add("trust.parameter_randomisation", test.value, limit, verdict, message, "trust")
+        findings.add("trust.parameter_randomisation", test.value, crossed, verdict, message, "trust")
     return test.model_copy(update={"verdict": verdict})
 
 
 def _random_logit(test: SimilarityTest, findings: Findings) -> SimilarityTest:
     if test.value is None:
         return test
-    verdict: Verdict = "ok" if test.value <= SAME else "warn"
-    if verdict != "ok":
-        message = f"not to be trusted: another action is explained alike (correlation {test.value:.2g}, above {SAME:g})"
-        findings.add("trust.random_logit", test.value, SAME, verdict, message, "trust")
+    verdict, crossed = Between(high=SAME).judge(test.value, findings.held("trust.random_logit"))
+    if crossed is not None:
+        told = crossing(test.value, crossed, "high")
+        message = f"not to be trusted: another action is explained alike: correlation {told}"
+        findings.add("trust.random_logit", test.value, crossed, verdict, message, "trust")
     return test.model_copy(update={"verdict": verdict})

@@ -16,7 +16,7 @@ from fxwatch.records.analysis import (
 )
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.findings import Findings
-from fxwatch.records.thresholds import Band, GradientLimits, Limit, Thresholds
+from fxwatch.records.thresholds import Band, Between, Correlation, GradientLimits, Limit, Thresholds
 from fxwatch.records.trust_rules import judge_trust
 
 
@@ -88,21 +88,25 @@ def _gradient_flow(flow: GradientFlow, limits: GradientLimits, findings: Finding
     if flow.reason is not None:
         findings.add("gradient_flow", None, None, "unknown", f"gradient flow was not computed: {flow.reason}")
         return flow.model_copy(update={"verdict": "unknown"})
+    low, high = Between(low=limits.vanishing), Between(high=limits.exploding)
+    fading = _still(flow, "gradient_flow.vanishing", low, findings)
+    swollen = _still(flow, "gradient_flow.exploding", high, findings)
+    close = ", or still close to it"
     kinds: list[tuple[str, list[str], float | None, Verdict, str]] = [
         ("nonfinite", flow.nonfinite, None, "bad", "a gradient of NaN or Inf"),
         (
             "vanishing",
-            flow.vanishing_gradients,
+            flow.vanishing_gradients + fading,
             limits.vanishing,
             "bad",
-            f"a gradient norm below {limits.vanishing:g}",
+            f"a gradient norm below {limits.vanishing:g}{close if fading else ''}",
         ),
         (
             "exploding",
-            flow.exploding_gradients,
+            flow.exploding_gradients + swollen,
             limits.exploding,
             "bad",
-            f"a gradient norm above {limits.exploding:g}",
+            f"a gradient norm above {limits.exploding:g}{close if swollen else ''}",
         ),
         ("zero", flow.zero, 0.0, "bad", "a gradient of exactly nought"),
         ("unused", flow.unused, None, "warn", "no way to any output"),
@@ -119,9 +123,17 @@ def _gradient_flow(flow: GradientFlow, limits: GradientLimits, findings: Finding
         if layers:
             one, many = ("step between layers", "steps between layers") if kind == "drops" else ("layer", "layers")
             message = f"{len(layers)} {one if len(layers) == 1 else many} with {words}: {_some(layers)}"
-            findings.add(f"gradient_flow.{kind}", len(layers), limit, level, message)
+            findings.add(f"gradient_flow.{kind}", len(layers), limit, level, message, about=layers)
             verdict = worst(verdict, level)
     return flow.model_copy(update={"verdict": verdict})
+
+
+def _still(flow: GradientFlow, metric: str, limit: Limit, findings: Findings) -> list[str]:
+    """Layers that had crossed a limit at the previous analysis and are back by less than what it is held for."""
+    told = {*flow.vanishing_gradients, *flow.exploding_gradients, *flow.zero}
+    before = findings.held(metric)
+    norms = {name: flow.layer_gradients[name].norm for name in findings.named(metric) if name in flow.layer_gradients}
+    return [name for name, norm in norms.items() if name not in told and limit.judge(norm, before)[1] is not None]
 
 
 def _dead_features(dead: DeadFeatures, thresholds: Thresholds, findings: Findings) -> DeadFeatures:
@@ -133,7 +145,7 @@ def _dead_features(dead: DeadFeatures, thresholds: Thresholds, findings: Finding
     elif crossed is not None:
         more = "more than" if dead.total_count > crossed else "still close to"
         message = f"{dead.total_count} dead features, {more} {crossed:g}: {_some(names)}"
-        findings.add("dead_features", dead.total_count, crossed, verdict, message)
+        findings.add("dead_features", dead.total_count, crossed, verdict, message, about=names)
     return dead.model_copy(update={"verdict": verdict})
 
 
@@ -142,14 +154,15 @@ def _stability(stability: Stability, findings: Findings) -> Stability:
     value, null_low = stability.spearman, stability.null_low
     if value is None or null_low is None:
         return stability.model_copy(update={"verdict": "unknown"})
-    if value >= null_low:
-        return stability.model_copy(update={"verdict": "ok"})
-    message = (
-        f"rankings moved since the previous analysis: correlation {value:.3g}, "
-        f"where sampling noise alone gives at least {null_low:.3g}"
-    )
-    findings.add("stability", value, null_low, "warn", message)
-    return stability.model_copy(update={"verdict": "warn"})
+    held = None if findings.held("stability") is None else null_low  # the limit moves; what is held is that it stood
+    verdict, crossed = Correlation(low=null_low).judge(value, held)
+    if crossed is not None:
+        when = "since the previous analysis" if value < crossed else "before, and hardly hold still yet"
+        message = (
+            f"rankings moved {when}: correlation {value:.3g}, where sampling noise alone gives at least {crossed:.3g}"
+        )
+        findings.add("stability", value, crossed, verdict, message)
+    return stability.model_copy(update={"verdict": verdict})
 
 
 def _branches(
@@ -168,7 +181,7 @@ def _branches(
                 f"branch {name} has {branch.share:.0%} of all importance, "
                 f"{word} the expected {band.low:.0%} to {band.high:.0%}"
             )
-            findings.add(metric, branch.share, crossed, verdict, message, f"{metric}.{side}", "branches")
+            findings.add(metric, branch.share, crossed, verdict, message, f"{metric}.{side}", "branches", about=[side])
         judged[name] = branch.model_copy(update={"expected": band, "verdict": verdict})
     return judged
 
@@ -194,7 +207,7 @@ def _scores(explanation: Explanation, thresholds: Thresholds, findings: Findings
             f"with a score of {overall if everything else score:.3g}, above {crossed:g}"
         )
         level: Verdict = verdict if everything else "warn"
-        findings.add(f"dominance.{branch}", score, crossed, level, message, "dominance")
+        findings.add(f"dominance.{branch}", score, crossed, level, message, "dominance", about=[name])
     best = max((ranking[0][1] for ranking in explanation.feature_importance.values() if ranking), default=None)
     verdict, crossed = thresholds.weak_scores.judge(best, findings.held("weak_scores"))
     if best is not None and crossed is not None:

@@ -1,11 +1,14 @@
 """What cannot be computed says why, and what makes no sense is refused in words."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from fxwatch.attribution import AttributionError, explain
+from fxwatch.attribution.activations import dormant_units
 from fxwatch.records.analysis import Explanation
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States
@@ -136,7 +139,29 @@ def test_dormant_units_are_counted() -> None:
     with torch.no_grad():
         policy.first.bias[:3] = -100
     found = explained(policy, random_states({"x": (3,)}), AnalysisSettings(track_activations=True))
-    assert found.dormant_units == {"first": 0.0, "second": 3 / 8}
+    assert found.dormant_units == {"second": 3 / 8}
+
+
+@pytest.mark.parametrize("prepared", [lambda x: x, lambda x: x.mean(1), lambda x: (x - 1).flatten(1)])
+def test_features_of_another_scale_are_no_dormant_units(prepared: Callable[[Tensor], Tensor]) -> None:
+    """Ten states of features, one of them in hundreds, feed the first layer: no unit does."""
+
+    class Raw(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.LazyLinear(8), nn.Linear(8, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            hidden: Tensor = self.second(torch.tanh(self.first(prepared(x))))
+            return hidden.flatten(1)
+
+    x = torch.randn(10, 3, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([300.0, 1, 1, 1])
+    policy = Raw().eval()
+    policy(x)
+    for parameter in policy.parameters():
+        parameter.requires_grad_(False)  # noqa: FBT003 - its only argument; so is a loaded policy
+    assert list(dormant_units(policy, (x,))) == ["second"]
+    assert not any(parameter.requires_grad for parameter in policy.parameters())
 
 
 def test_the_cost_counts_every_sample() -> None:

@@ -16,6 +16,7 @@ from fxwatch.records.analysis import (
     GradientFlow,
     Health,
     Infidelity,
+    LayerGradient,
     OrderTest,
     QualityMetrics,
     RandomisationTest,
@@ -250,6 +251,45 @@ def test_findings_are_worst_first_and_tell_since_when_and_how_often_in_a_row() -
     assert {(finding.since_step, finding.in_a_row) for finding in fourth.findings} == {(400, 1)}
 
 
+def consensus(value: float | None) -> dict[str, Any]:
+    return {"consensus": Consensus(mean_correlation=value, reason=None if value is not None else "too few voted")}
+
+
+def vanishing(*layers: str) -> dict[str, Any]:
+    return {"gradient_flow": GradientFlow(of="f", vanishing_gradients=list(layers))}
+
+
+def dead(*features: str) -> dict[str, Any]:
+    return {"dead_features": DeadFeatures(branches={"hf": list(features)}, total_count=len(features))}
+
+
+@pytest.mark.parametrize(
+    ("series", "since"),
+    [
+        ([consensus(None), consensus(None), consensus(0.2)], [(1, 1), (1, 2), (3, 1)]),
+        ([consensus(0.2), consensus(None), consensus(0.2)], [(1, 1), (2, 1), (3, 1)]),
+        ([consensus(0.6), consensus(0.2), consensus(0.6)], [(1, 1), (1, 2), (1, 3)]),
+        (
+            [quality(concentration=Concentration(value=value)) for value in (0.03, 0.03, 0.7, 0.7)],
+            [(1, 1), (1, 2), (3, 1), (3, 2)],
+        ),
+        ([{"branches": {"hf": BranchShare(share=x), "own": BranchShare()}} for x in (0.5, 0.1)], [(1, 1), (2, 1)]),
+        ([vanishing("a"), vanishing("b"), vanishing("b", "c"), vanishing("c")], [(1, 1), (2, 1), (2, 2), (2, 3)]),
+        ([dead(*"abcdef"), dead(*"fghijkl"), dead(*"mnopqr")], [(1, 1), (1, 2), (3, 1)]),
+        ([{"nonfinite_outputs": 3}, {"nonfinite_outputs": 1}], [(1, 1), (1, 2)]),
+    ],
+    ids=["unknown", "unknown between", "worse", "the other side", "a branch", "layers", "features", "without names"],
+)
+def test_a_finding_goes_on_only_where_it_is_about_the_same(
+    series: list[dict[str, Any]], since: list[tuple[int, int]]
+) -> None:
+    found, previous = [], None
+    for step, changes in enumerate(series, 1):
+        previous = health_of(step, previous, **changes)
+        found.append((previous.findings[0].since_step, previous.findings[0].in_a_row))
+    assert found == since
+
+
 def test_a_value_on_the_line_does_not_flap() -> None:
     """A limit once crossed is held until the value is better by a twentieth of it."""
     verdicts, previous = [], None
@@ -261,6 +301,65 @@ def test_a_value_on_the_line_does_not_flap() -> None:
         2, health_of(1, None, consensus=Consensus(mean_correlation=0.6)), consensus=Consensus(mean_correlation=0.71)
     )
     assert held.findings[0].message == "agreement between methods 0.71 was below 0.7 and is still close to it"
+
+
+def trusted(**tests: Any) -> dict[str, Any]:
+    return {"trust": Trust(**tests)}
+
+
+def shuffled(value: float) -> dict[str, Any]:
+    return trusted(parameter_randomisation=RandomisationTest(value=value, among_random=0.4))
+
+
+def ranked(spearman: float, null_low: float = 0.9) -> dict[str, Any]:
+    return {"stability": Stability(previous="x", spearman=spearman, null_low=null_low)}
+
+
+def norm(value: float) -> dict[str, Any]:
+    gradients = {name: LayerGradient(norm=one, mean=one) for name, one in {"a": value, "b": 1.0}.items()}
+    low, high = ["a"] * (value < 1e-7), ["a"] * (value > 1e3)
+    flow = GradientFlow(of="f", layer_gradients=gradients, vanishing_gradients=low, exploding_gradients=high)
+    return {"gradient_flow": flow}
+
+
+@pytest.mark.parametrize(
+    ("series", "verdicts", "words"),
+    [
+        (
+            [trusted(random_logit=SimilarityTest(value=value)) for value in (0.899, 0.901, 0.899, 0.85, 0.899)],
+            ["ok", "warn", "warn", "ok", "ok"],
+            "correlation 0.899 was above 0.9 and is still close to it",
+        ),
+        ([shuffled(0.39), shuffled(0.41), shuffled(0.39), shuffled(0.37)], ["ok", "warn", "warn", "ok"], "hardly"),
+        (
+            [ranked(0.9001), ranked(0.899), ranked(0.9001), ranked(0.946)],
+            ["ok", "warn", "warn", "ok"],
+            "rankings moved before, and hardly hold still yet: correlation 0.9, where",
+        ),
+        ([ranked(0.9, 0.98), ranked(0.985, 0.981), ranked(0.991, 0.981)], ["warn", "warn", "ok"], "hardly"),
+        (
+            [norm(value) for value in (1.01e-7, 0.99e-7, 1.01e-7, 1.1e-7, 1.01e-7)],
+            ["ok", "bad", "bad", "ok", "ok"],
+            "1 layer with a gradient norm below 1e-07, or still close to it: a",
+        ),
+        (
+            [norm(value) for value in (999, 1001, 999, 900)],
+            ["ok", "bad", "bad", "ok"],
+            "1 layer with a gradient norm above 1000, or still close to it: a",
+        ),
+    ],
+    ids=["random logit", "shuffled weights", "rankings", "near 1", "vanishing", "exploding"],
+)
+def test_tests_of_trust_rankings_and_gradients_do_not_flap_either(
+    series: list[dict[str, Any]], verdicts: list[Verdict], words: str
+) -> None:
+    found, messages, previous = [], [], None
+    for changes in series:
+        previous = health_of(None, previous, **changes)
+        found.append(previous.verdict)
+        messages += [one.message for one in previous.findings]
+    assert found == verdicts
+    assert words in messages[1]
 
 
 @pytest.mark.parametrize(
