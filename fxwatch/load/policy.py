@@ -90,7 +90,7 @@ def check_answers(policy: nn.Module, states: States) -> None:
             "make the dump's branches and [model] call fit its forward"
         ) from error
     for name, output in outputs.items():
-        if len(output) != 1:
+        if output.ndim == 0 or len(output) != 1:
             raise LoadError(
                 f"output {name} has shape {tuple(output.shape)} for one state; its first axis must be the states",
                 config=True,
