@@ -189,11 +189,20 @@ def tensors(states: States, policy: nn.Module) -> Branches:
 
 
 def target_of(settings: AnalysisSettings, outputs: list[str]) -> str:
-    """The output to explain: where the default is none of the model's, its first. Raises AttributionError."""
+    """The output to explain: where the default is none of the model's, its first that is no value.
+
+    Raises AttributionError.
+    """
     if settings.target in outputs:
         return settings.target
     if settings.target == AnalysisSettings.model_fields["target"].default:
-        return outputs[0]
+        actions = [name for name in outputs if name.rpartition(".")[2] != "value"]
+        if actions:
+            return actions[0]
+        raise AttributionError(
+            f"the model's only output is {', '.join(outputs)}, which decides nothing; say in [model.outputs] where its "
+            'actions are, or set [analysis] target = "value" to have the value explained'
+        )
     raise AttributionError(
         f"target {settings.target!r} is not an output of the model, which has {', '.join(outputs)}; "
         "set [analysis] target, or [model.outputs]"
