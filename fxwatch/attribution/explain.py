@@ -24,6 +24,7 @@ from fxwatch.attribution.inside import inside
 from fxwatch.attribution.methods import Attributions
 from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, Meter, choose
 from fxwatch.attribution.randomisation import architecture, parameter_randomisation, random_logit
+from fxwatch.attribution.reach import no_gradient
 from fxwatch.attribution.run_methods import run_methods
 from fxwatch.attribution.spread import concentration, sparsity
 from fxwatch.attribution.stability import stability
@@ -41,6 +42,9 @@ from fxwatch.records.analysis import (
     GradientFlow,
     QualityMetrics,
     RandomisationTest,
+    Sensitivity,
+    SimilarityTest,
+    Stability,
     Target,
     Trust,
 )
@@ -138,17 +142,18 @@ def explain(
     found, reports = run_methods(subject, progress)
     primary = found[settings.primary_method]
     by_unit, by_branch = unit_importance(primary.units, units)
+    blind = no_gradient(subject)
     progress("quality")
-    quality = _quality(subject, primary)
+    quality = _quality(subject, primary, blind)
     progress("trust")
-    trust = _trust(subject, primary, outputs[target], context.previous)
+    trust = _trust(subject, primary, outputs[target], context.previous, blind)
     progress("gradient flow")
     flow = _flow(explained, inputs, choice, settings, limits)
     flow = flow.model_copy(update={"optimizer": optimizer_telemetry(policy, context.moments)})
     progress("dead features")
     dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context)
     progress("stability")
-    probe, probed = _on_probe(subject, context.probe, continuous=target in continuous)
+    probe, probed = _on_probe(subject, context.probe, blind, continuous=target in continuous)
     maps = attention_maps(policy, probe)
     meter.forwards += len(probe[0]) if maps else 0
     previous = context.previous
@@ -165,7 +170,9 @@ def explain(
         trust=trust,
         gradient_flow=flow,
         dead_features=dead,
-        stability=stability(probed, _tensor(previous.probe if previous else None), previous.id if previous else None),
+        stability=Stability(reason=blind)
+        if blind
+        else stability(probed, _tensor(previous.probe if previous else None), previous.id if previous else None),
         attention=within.put_into(
             attention(maps, {n: torch.as_tensor(a) for n, a in previous.attention.items()} if previous else None)
         ),
@@ -250,20 +257,29 @@ def _subject(
     )
 
 
-def _quality(subject: Subject, primary: Attributions) -> QualityMetrics:
+def _quality(subject: Subject, primary: Attributions, blind: str | None) -> QualityMetrics:
     return QualityMetrics(
         sparsity=sparsity(primary.units),
         concentration=concentration(primary.units),
         infidelity=infidelity(subject, primary.units),
-        sensitivity=sensitivity(subject),
+        sensitivity=Sensitivity(reason=blind) if blind else sensitivity(subject),
         completeness=Estimate(reason=f"{subject.settings.primary_method} does not claim it")
         if primary.delta is None
         else completeness(primary.delta, primary.units),
     )
 
 
-def _trust(subject: Subject, primary: Attributions, outputs: Tensor, previous: Previous | None) -> Trust:
+def _trust(
+    subject: Subject, primary: Attributions, outputs: Tensor, previous: Previous | None, blind: str | None
+) -> Trust:
     deletion, insertion = deletion_and_insertion(subject, primary.units)
+    if blind:
+        return Trust(
+            deletion=deletion,
+            insertion=insertion,
+            parameter_randomisation=RandomisationTest(reason=blind),
+            random_logit=SimilarityTest(reason=blind),
+        )
     known = hashlib.sha256(architecture(subject.explained.policy).encode()).hexdigest()[:16]
     earlier = previous.randomisation if previous else None
     if earlier is None or earlier.architecture != known:
@@ -304,8 +320,10 @@ def _dead(policy: nn.Module, subject: Subject, share: Tensor, context: Context) 
     return dead_features(causes, units)
 
 
-def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tuple[Branches, Tensor]:
-    """The run's fixed probe states, and attributions there on a frozen grid: (states, units)."""
+def _on_probe(
+    subject: Subject, probe: States | None, blind: str | None, *, continuous: bool
+) -> tuple[Branches, Tensor]:
+    """The run's fixed probe states, and attributions there on a frozen grid: (states, units); NaN without gradients."""
     explained = subject.explained
     if probe is not None:
         inputs = tensors(probe, explained.policy)
@@ -313,6 +331,8 @@ def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tu
         everything = torch.ones(len(inputs[0]), dtype=torch.bool)
         choice = choose(outputs, explained.target, dumped_actions(probe, everything), continuous=continuous)
         subject = _subject(explained, inputs, choice.index, subject.units, subject.settings)
+    if blind:
+        return subject.inputs, torch.full((subject.count, len(subject.units)), torch.nan)
     found = expected_gradients(subject, subject.inputs, subject.choice, passes=2)
     return subject.inputs, sum_over_time(found)
 

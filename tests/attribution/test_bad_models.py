@@ -310,6 +310,53 @@ def test_an_output_that_is_detached_is_refused_in_words() -> None:
         explained(policy, random_states({"x": (4,)}))
 
 
+def under_no_grad(model: Any, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = model.head(torch.tanh(model.layer(x)))
+    return logits
+
+
+class Backless(torch.autograd.Function):
+    """A step with a forward only."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        return x.tanh()
+
+
+backless: Callable[[Tensor], Tensor] = Backless.apply
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        (under_no_grad, "no gradient reaches the inputs"),
+        (lambda model, x: model.head(model.layer(x)).argmax(1), "no gradient reaches the inputs"),
+        (lambda model, x: model.head(model.layer(torch.tensor(x.numpy()))), "gradients cannot be taken: RuntimeError"),
+        (lambda model, x: model.head(backless(model.layer(x))), "gradients cannot be taken: NotImplementedError"),
+    ],
+    ids=["no_grad", "argmax", "numpy", "no backward"],
+)
+def test_ablation_explains_a_model_without_gradients_and_the_rest_says_why_not(
+    formula: Callable[..., Tensor], words: str
+) -> None:
+    torch.manual_seed(0)
+    policy = Model(formula, layer=nn.Linear(4, 8), head=nn.Linear(8, 3)).eval()
+    settings = AnalysisSettings(primary_method="feature_ablation", secondary_methods=[])
+    found = explained(policy, random_states({"x": (4,)}), settings)
+    assert sum(unit.share for unit in found.units["x"].values()) == pytest.approx(1)
+    trust, flow = found.trust, found.gradient_flow
+    assert trust.deletion.value is not None
+    for part in (found.quality.sensitivity, trust.parameter_randomisation, trust.random_logit):
+        assert part.value is None
+        assert (part.reason or "").startswith(words)
+    assert found.stability.null_low is None
+    assert (found.stability.reason or "").startswith(words)
+    assert not flow.layer_gradients
+    assert (flow.reason or "").startswith(words.replace("inputs", "parameters"))
+    assert found.dead_features.total_count == 0
+
+
 def test_without_parameters_what_needs_them_says_so() -> None:
     found = explained(Formula(lambda x: 2 * x[:, 0] + x[:, 1] ** 2), random_states({"x": (3,)}))
     assert found.units["x"]["x_0"].share > found.units["x"]["x_2"].share == 0
