@@ -24,7 +24,7 @@ from fxwatch.attribution.inside import inside
 from fxwatch.attribution.methods import Attributions
 from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, Meter, choose
 from fxwatch.attribution.randomisation import architecture, parameter_randomisation, random_logit
-from fxwatch.attribution.reach import no_gradient
+from fxwatch.attribution.reach import UNSEEN, no_gradient
 from fxwatch.attribution.run_methods import run_methods
 from fxwatch.attribution.spread import concentration, sparsity
 from fxwatch.attribution.stability import stability
@@ -35,6 +35,7 @@ from fxwatch.attribution.unexplained import unexplained
 from fxwatch.attribution.units import Units, spread, sum_over_time
 from fxwatch.records.analysis import (
     Analysis,
+    BranchShare,
     Cost,
     DeadFeatures,
     Estimate,
@@ -139,9 +140,10 @@ def explain(
     explained = Explained(policy, target, meter)
     subject = _subject(explained, inputs, choice.index, units, settings)
 
-    found, reports = run_methods(subject, progress)
+    found, reports, unseen = run_methods(subject, progress)
     primary = found[settings.primary_method]
     by_unit, by_branch = unit_importance(primary.units, units)
+    by_branch |= {branch: BranchShare(reason=f"{settings.primary_method} {UNSEEN}") for branch in unseen}
     blind = no_gradient(subject)
     progress("quality")
     quality = _quality(subject, primary, blind)
@@ -151,7 +153,7 @@ def explain(
     flow = _flow(explained, inputs, choice, settings, limits)
     flow = flow.model_copy(update={"optimizer": optimizer_telemetry(policy, context.moments)})
     progress("dead features")
-    dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context)
+    dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context, unseen)
     progress("stability")
     probe, probed = _on_probe(subject, context.probe, blind, continuous=target in continuous)
     maps = attention_maps(policy, probe)
@@ -302,7 +304,9 @@ def _flow(
     return gradient_flow(explained, inputs, choice, limits)
 
 
-def _dead(policy: nn.Module, subject: Subject, share: Tensor, context: Context) -> DeadFeatures:
+def _dead(
+    policy: nn.Module, subject: Subject, share: Tensor, context: Context, unseen: Collection[str]
+) -> DeadFeatures:
     units, settings = subject.units, subject.settings
     candidates = (share < _LITTLE / len(units)).nonzero().flatten().tolist()
     causes, reason = dead_at_once(policy, subject.inputs, candidates, subject.explained.meter)
@@ -310,10 +314,9 @@ def _dead(policy: nn.Module, subject: Subject, share: Tensor, context: Context) 
     history = torch.cat([torch.as_tensor(earlier, dtype=torch.float64), share[None]])[-settings.dead_min_history :]
     if len(history) >= settings.dead_min_history:
         was = context.previous.low_importance if context.previous else frozenset()
-        low: dict[int, Cause] = dict.fromkeys(
-            low_importance(history, {place for place, name in enumerate(units.names()) if name in was}),
-            "low_importance",
-        )
+        little = low_importance(history, {place for place, name in enumerate(units.names()) if name in was})
+        hidden = {place for place, (branch, _) in enumerate(units.names()) if branch in unseen}
+        low: dict[int, Cause] = dict.fromkeys(little - hidden, "low_importance")
         causes = {**low, **causes}
     elif reason:
         return DeadFeatures(reason=reason)

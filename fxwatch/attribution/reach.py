@@ -12,6 +12,11 @@ from fxwatch.attribution.policy import Branches, component
 from fxwatch.attribution.subject import Subject, rows_of
 
 STATES = 8
+UNSEEN = (
+    "cannot see it: no gradient reaches it, although the output depends on it (integers for an embedding, or detach())"
+    '; the other shares leave it out; set [analysis] primary_method = "feature_ablation"'
+)
+"""What is said of such a branch where a method by gradients ranks."""
 
 
 def out_of_reach(subject: Subject) -> list[str]:

@@ -119,6 +119,10 @@ ADVICE: dict[str, Advice] = {
             "adapt [expected] in the config if this is meant",
         ],
     ),
+    "branches.unseen": Advice(
+        ["the branch holds integers that the model looks up", "the branch is detached or rounded on its way"],
+        ['set [analysis] primary_method = "feature_ablation", which needs no gradient'],
+    ),
     "branches.portfolio.low": Advice(
         ["model not properly considering current state"],
         ["check the scaling of the portfolio features", "make sure that the reward depends on the position"],

@@ -169,6 +169,8 @@ def _branches(
                 f"{word} the expected {band.low:.0%} to {band.high:.0%}"
             )
             findings.add(metric, branch.share, crossed, verdict, message, f"{metric}.{side}", "branches")
+        elif branch.reason is not None:
+            findings.add(metric, None, None, "unknown", f"branch {name}: {branch.reason}", "branches.unseen")
         judged[name] = branch.model_copy(update={"expected": band, "verdict": verdict})
     return judged
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fxwatch.attribution import AttributionError, explain
+from fxwatch.attribution import AttributionError, Context, explain
 from fxwatch.load.checkpoint import Weights
 from fxwatch.load.errors import LoadError
 from fxwatch.load.factory import private
@@ -17,7 +17,8 @@ from fxwatch.load.policy import CalledPolicy, LoadedPolicy, check_answers, load_
 from fxwatch.records.analysis import Explanation
 from fxwatch.records.settings import AnalysisSettings, ModelSettings
 from fxwatch.records.states import States
-from fxwatch.records.thresholds import GradientLimits
+from fxwatch.records.thresholds import Band, GradientLimits, Thresholds
+from fxwatch.records.verdict import judge
 from tests.attribution.subjects import Model
 from tests.policies import Formula, Heads, random_states
 
@@ -277,8 +278,25 @@ def test_gradients_that_cannot_see_an_embedding_have_no_vote_and_say_so(policy: 
     assert found.consensus.voters == [["feature_ablation"]]
     assert (found.quality.completeness.value or 0) > 0.1
     assert found.dead_features.total_count == 0
+    hidden = found.branches["symbol"]
+    assert (hidden.share, hidden.low, hidden.high) == (None, None, None)
+    _, findings = judge(found, Thresholds(), {"symbol": Band(low=0.2, high=0.4)})
+    (said,) = [one for one in findings.health(None).findings if one.metric == "branches.symbol"]
+    assert said.level == "unknown"
+    assert "symbol" in said.message
+    assert 'primary_method = "feature_ablation"' in said.message
+    assert found.branches["x"].share == pytest.approx(1)
     ranked = explained(policy, symbols(), SETTINGS.model_copy(update={"primary_method": "feature_ablation"}))
     assert min(unit.share for unit in ranked.units["symbol"].values()) > 0.01
+    assert ranked.branches["symbol"].reason is None
+    assert (ranked.branches["symbol"].share or 0) > 0.02
+
+
+def test_a_branch_that_gradients_do_not_see_is_never_of_low_importance() -> None:
+    shares = np.repeat(np.array([[0, 0, 0.25, 0.25, 0.25, 0.25]], np.float32), 3, axis=0)
+    settings = SETTINGS.model_copy(update={"secondary_methods": [], "dead_min_history": 3})
+    found, _ = explain(embedding().eval(), symbols(), settings, GradientLimits(), Context(shares=shares))
+    assert found.dead_features.total_count == 0
 
 
 def only_embedding() -> tuple[nn.Module, States]:
