@@ -3,7 +3,7 @@
 At once: constant input, zero projection, no functional effect. With time: low importance.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import torch
@@ -39,16 +39,17 @@ def dead_features(causes: Mapping[int, Cause], units: Units) -> DeadFeatures:
 
 
 def dead_at_once(
-    policy: nn.Module, inputs: Branches, candidates: Iterable[int], meter: Meter
+    policy: nn.Module, inputs: Branches, candidates: Iterable[int], meter: Meter, moving: Collection[int] = ()
 ) -> tuple[dict[int, Cause], str | None]:
     """Units that are dead by what the states and the model show now, and what could not be judged.
 
-    `candidates` are the units whose functional effect is worth testing: those that count for little.
+    `candidates` are the units whose functional effect is worth testing: those that count for little;
+    `moving` are those that are known to move, although single precision does not show it.
     """
     if len(inputs[0]) < FEWEST_STATES:
         return {}, f"fewer than {FEWEST_STATES} states"
     unread = _unread(policy, inputs, meter)
-    causes: dict[int, Cause] = dict.fromkeys(_constant(inputs), "constant_input")
+    causes: dict[int, Cause] = dict.fromkeys(set(_constant(inputs)) - set(moving), "constant_input")
     tested = sorted({*candidates, *unread} - causes.keys())
     for unit in _without_effect(policy, inputs, tested, meter):
         causes[unit] = "zero_projection" if unit in unread else "no_functional_effect"
@@ -139,7 +140,6 @@ def _unread(policy: nn.Module, inputs: Branches, meter: Meter) -> set[int]:
         for module in policy.modules()
         if any(parameter.ndim > 1 for parameter in module.parameters(recurse=False))
     ]
-    found: tuple[Tensor | None, ...]
     try:
         with torch.enable_grad():
             for output in policy(*here).values():
@@ -148,7 +148,9 @@ def _unread(policy: nn.Module, inputs: Branches, meter: Meter) -> set[int]:
         if not cut.projected:
             return set()
         meter.backwards += len(here[0])
-        found = torch.autograd.grad(torch.stack(cut.projected).sum(), here, allow_unused=True)
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            torch.stack(cut.projected).sum(), here, allow_unused=True
+        )
     except Exception:  # noqa: BLE001 - a stranger's model may not stand noise: a dead column is then without effect only
         return set()
     finally:

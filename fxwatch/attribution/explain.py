@@ -153,7 +153,7 @@ def explain(
     flow = _flow(explained, inputs, choice, settings, limits)
     flow = flow.model_copy(update={"optimizer": optimizer_telemetry(policy, context.moments)})
     progress("dead features")
-    dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context, unseen)
+    dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context, unseen, states.blurred)
     progress("stability")
     probe, probed = _on_probe(subject, context.probe, blind, continuous=target in continuous)
     maps = attention_maps(policy, probe)
@@ -192,9 +192,14 @@ def explain(
 
 def tensors(states: States, policy: nn.Module) -> Branches:
     """The states as tensors of the type of the policy's own weights."""
-    weight = next((p for p in policy.parameters() if p.is_floating_point()), None)
-    dtype = weight.dtype if weight is not None else torch.float32
+    dtype = dtype_of(policy)
     return tuple(torch.as_tensor(np.ascontiguousarray(array)).to(dtype) for array in states.branches.values())
+
+
+def dtype_of(policy: nn.Module) -> torch.dtype:
+    """The type of the policy's own weights."""
+    weight = next((p for p in policy.parameters() if p.is_floating_point()), None)
+    return weight.dtype if weight is not None else torch.float32
 
 
 def target_of(settings: AnalysisSettings, outputs: list[str]) -> str:
@@ -305,11 +310,17 @@ def _flow(
 
 
 def _dead(
-    policy: nn.Module, subject: Subject, share: Tensor, context: Context, unseen: Collection[str]
+    policy: nn.Module,
+    subject: Subject,
+    share: Tensor,
+    context: Context,
+    unseen: Collection[str],
+    blurred: Collection[tuple[str, str]],
 ) -> DeadFeatures:
     units, settings = subject.units, subject.settings
     candidates = (share < _LITTLE / len(units)).nonzero().flatten().tolist()
-    causes, reason = dead_at_once(policy, subject.inputs, candidates, subject.explained.meter)
+    moving = {place for place, name in enumerate(units.names()) if name in blurred}
+    causes, reason = dead_at_once(policy, subject.inputs, candidates, subject.explained.meter, moving)
     earlier = context.shares if context.shares is not None else np.zeros((0, len(units)))
     history = torch.cat([torch.as_tensor(earlier, dtype=torch.float64), share[None]])[-settings.dead_min_history :]
     if len(history) >= settings.dead_min_history:

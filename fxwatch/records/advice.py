@@ -146,6 +146,10 @@ ADVICE: dict[str, Advice] = {
             "dump more states, raise max_states",
         ],
     ),
+    "precision": Advice(
+        ["a time in seconds, or a price level, as it is"],
+        ["subtract a start or a mean, in double precision, before the policy sees it"],
+    ),
     "states": Advice(
         ["a division by nought or a logarithm in the feature pipeline", "missing prices"],
         ["find what the feature computes in those states, and repair it there"],
