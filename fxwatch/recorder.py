@@ -478,13 +478,14 @@ class _Attention:
         return lambda: {"attention": {name: self._heads(name, _array(weights)) for name, weights in maps.items()}}
 
     def _heads(self, name: str, weights: Any) -> dict[str, Any]:
-        """By head, of its weights averaged over the rows, as fxwatch has them: the entropy of a query over its maximum,
-        and as stability 1 - Jensen-Shannon divergence (base 2) against the weights before; both averaged over queries.
+        """By head: the entropy of a query's weights over its maximum, averaged over rows and queries, as fxwatch has it;
+        and as stability 1 - Jensen-Shannon divergence (base 2) of the weights averaged over the rows against those
+        before, as the rows are others each time.
         """
         keys = weights.shape[-1]
         now, before = weights.mean(0), self._before.get(name)
         self._before[name] = now
-        entropy = _entropy(now).mean(1) / math.log(keys) if keys > 1 else np.full(len(now), np.nan)
+        entropy = _entropy(weights).mean((0, 2)) / math.log(keys) if keys > 1 else np.full(len(now), np.nan)
         found = {"entropy": [_number(value) for value in entropy]}
         if before is not None and before.shape == now.shape:
             divergence = _entropy((now + before) / 2) - (_entropy(now) + _entropy(before)) / 2

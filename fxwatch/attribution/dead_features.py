@@ -4,7 +4,7 @@ At once: constant input, zero projection, no functional effect. With time: low i
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,7 +24,7 @@ LITTLE_EFFECT = 0.02
 LOW = 0.1
 REVIVED = 2
 OFTEN = 0.9
-_NOUGHT = 1e-6
+_FAR = 3
 
 
 def dead_features(causes: Mapping[int, Cause], units: Units) -> DeadFeatures:
@@ -62,12 +62,18 @@ class AtOnce:
         return {unit: "low_importance" for unit in units if self.effects.get(unit, unknown) <= LITTLE_EFFECT}
 
 
-def dead_at_once(policy: nn.Module, inputs: Branches, candidates: Iterable[int], meter: Meter) -> AtOnce:
-    """Judge by these states. `candidates` are the units whose effect is worth testing: those that count for little."""
+def dead_at_once(
+    policy: nn.Module, inputs: Branches, candidates: Iterable[int], meter: Meter, moving: Collection[int] = ()
+) -> AtOnce:
+    """Judge by these states.
+
+    `candidates` are the units whose effect is worth testing: those that count for little; `moving` are those that are
+    known to move, although single precision does not show it.
+    """
     if len(inputs[0]) < FEWEST_STATES:
         return AtOnce(reason=f"fewer than {FEWEST_STATES} states")
     unread = _unread(policy, inputs, meter)
-    causes: dict[int, Cause] = dict.fromkeys(_constant(inputs), "constant_input")
+    causes: dict[int, Cause] = dict.fromkeys(set(_constant(inputs)) - set(moving), "constant_input")
     tested = sorted({*candidates, *unread} - causes.keys())
     effects = _effects(policy, inputs, tested, meter)
     for unit, effect in effects.items():
@@ -165,13 +171,15 @@ def _swap(inputs: Branches, unit: int, order: Tensor) -> Branches:
 
 
 def _unread(policy: nn.Module, inputs: Branches, meter: Meter) -> set[int]:
-    """Columns that no first layer reads: a random projection of what the first layers give has no gradient there.
+    """Columns that no first layer reads, by its weights; none where that cannot be told.
 
-    What a layer with a weight matrix gives is projected and then cut from the graph, so that only first layers lead to
-    the inputs; outputs that are still joined to them go by a way without layers, and are projected, too.
+    A random projection of what the first layers give has a gradient of exactly nought there, at some states and at
+    random points around them. What a layer with a weight matrix gives is projected and then replaced by noise, so that
+    only first layers lead to the inputs, and a gate that is shut in these states is open; outputs that are still joined
+    to the inputs go by a way without layers, and are projected, too.
     """
-    here = tuple(part[:FEWEST_STATES].detach().requires_grad_() for part in inputs)
     cut = _Cut()
+    here = tuple(_scattered(part, cut.generator).requires_grad_() for part in inputs)
     handles = [
         module.register_forward_hook(cut)
         for module in policy.modules()
@@ -181,24 +189,36 @@ def _unread(policy: nn.Module, inputs: Branches, meter: Meter) -> set[int]:
         with torch.enable_grad():
             for output in policy(*here).values():
                 cut.project(output)
+        meter.forwards += len(here[0])
+        if not cut.projected:
+            return set()
+        meter.backwards += len(here[0])
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            torch.stack(cut.projected).sum(), here, allow_unused=True
+        )
+    except Exception:  # noqa: BLE001 - a stranger's model may not stand noise: a dead column is then without effect only
+        return set()
     finally:
         for handle in handles:
             handle.remove()
-    meter.forwards += len(here[0])
-    if not cut.projected:
-        return set()
-    meter.backwards += len(here[0])
-    found: tuple[Tensor | None, ...] = torch.autograd.grad(torch.stack(cut.projected).sum(), here, allow_unused=True)
     unread = []
     for part, gradient in zip(here, found, strict=True):
         given = torch.zeros_like(part) if gradient is None else gradient
-        column = given.abs().reshape(-1, part.shape[-1]).amax(0)
-        unread.append(column <= _NOUGHT * column.max())
+        unread.append((given == 0).reshape(-1, part.shape[-1]).all(0))
     return {int(unit) for unit in torch.cat(unread).nonzero().flatten()}
 
 
+def _scattered(part: Tensor, generator: torch.Generator) -> Tensor:
+    """A few states, and as many random points around them; whole numbers, which may be an index, stay as they are."""
+    few = part[:FEWEST_STATES].detach()
+    if bool((part == part.round()).all()):
+        return torch.cat([few, few])
+    noise = torch.randn(few.shape, generator=generator, dtype=torch.float64).to(few)
+    return torch.cat([few, few + _FAR * noise * (few.abs().amax() + 1)])
+
+
 class _Cut:
-    """A forward hook that keeps a random projection of what a layer gives, and cuts the rest of the model off."""
+    """A forward hook that keeps a random projection of what a layer gives, and gives the rest of the model noise."""
 
     def __init__(self) -> None:
         self.projected: list[Tensor] = []
@@ -207,7 +227,7 @@ class _Cut:
     def __call__(self, _module: nn.Module, _inputs: object, output: object) -> object:
         if isinstance(output, Tensor):
             self.project(output)
-            return output.detach()
+            return self._noise(output) if output.is_floating_point() else output.detach()
         if isinstance(output, tuple):
             return tuple(self(_module, _inputs, part) for part in output)
         return output
@@ -215,5 +235,7 @@ class _Cut:
     def project(self, output: Tensor) -> None:
         """Keep a random projection of a tensor that depends on the inputs."""
         if output.requires_grad:
-            weights = torch.randn(output.shape, generator=self.generator, dtype=torch.float64).to(output)
-            self.projected.append((output * weights).sum())
+            self.projected.append((output * self._noise(output)).sum())
+
+    def _noise(self, like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=self.generator, dtype=torch.float64).to(like)

@@ -13,7 +13,7 @@ from torch import Tensor
 from fxwatch.attribution.grid import expected_gradients
 from fxwatch.attribution.importance import rankings
 from fxwatch.attribution.policy import AttributionError, Choice, Explained, choose
-from fxwatch.attribution.reach import out_of_reach
+from fxwatch.attribution.reach import no_gradient, out_of_reach
 from fxwatch.attribution.subject import Subject
 from fxwatch.attribution.units import Units, sum_over_time
 from fxwatch.records.analysis import Decision, ExpectedFeature, Ranking
@@ -53,8 +53,9 @@ def further_decisions(
         explained = Explained(subject.explained.policy, name, subject.explained.meter)
         other = replace(subject, explained=explained, choice=choice.index)
         names = action_names(choice, name, [])
-        if unseen := out_of_reach(other):
-            reason = f"no gradient reaches {', '.join(unseen)}, which it depends on"
+        unseen = out_of_reach(other)
+        reason = f"no gradient reaches {', '.join(unseen)}, which it depends on" if unseen else no_gradient(other)
+        if reason:
             counts = choice.index.bincount().tolist()
             found |= {names[one]: Decision(count=counts[one], features={}, reason=reason) for one in names}
         else:

@@ -24,6 +24,7 @@ from fxwatch.attribution.inside import inside
 from fxwatch.attribution.methods import Attributions
 from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, Meter, choose
 from fxwatch.attribution.randomisation import architecture, parameter_randomisation, random_logit
+from fxwatch.attribution.reach import UNSEEN, no_gradient
 from fxwatch.attribution.run_methods import run_methods
 from fxwatch.attribution.spread import concentration, sparsity
 from fxwatch.attribution.stability import stability
@@ -34,6 +35,7 @@ from fxwatch.attribution.unexplained import unexplained
 from fxwatch.attribution.units import Units, spread, sum_over_time
 from fxwatch.records.analysis import (
     Analysis,
+    BranchShare,
     Cost,
     DeadFeatures,
     Estimate,
@@ -41,6 +43,9 @@ from fxwatch.records.analysis import (
     GradientFlow,
     QualityMetrics,
     RandomisationTest,
+    Sensitivity,
+    SimilarityTest,
+    Stability,
     Target,
     Trust,
 )
@@ -136,20 +141,22 @@ def explain(
     explained = Explained(policy, target, meter)
     subject = _subject(explained, inputs, choice.index, units, settings)
 
-    found, reports = run_methods(subject, progress)
+    found, reports, unseen = run_methods(subject, progress)
     primary = found[settings.primary_method]
     by_unit, by_branch = unit_importance(primary.units, units)
+    by_branch |= {branch: BranchShare(reason=f"{settings.primary_method} {UNSEEN}") for branch in unseen}
+    blind = no_gradient(subject)
     progress("quality")
-    quality = _quality(subject, primary)
+    quality = _quality(subject, primary, blind)
     progress("trust")
-    trust = _trust(subject, primary, outputs[target], context.previous)
+    trust = _trust(subject, primary, outputs[target], context.previous, blind)
     progress("gradient flow")
     flow = _flow(explained, inputs, choice, settings, limits)
     flow = flow.model_copy(update={"optimizer": optimizer_telemetry(policy, context.moments)})
     progress("dead features")
-    dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context)
+    dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context, unseen, states.blurred)
     progress("stability")
-    probe, probed = _on_probe(subject, context.probe, continuous=target in continuous)
+    probe, probed = _on_probe(subject, context.probe, blind, continuous=target in continuous)
     maps = attention_maps(policy, probe, meter)
     previous = context.previous
     within = inside(subject, f"{target}, {choice.words}", progress)
@@ -165,7 +172,9 @@ def explain(
         trust=trust,
         gradient_flow=flow,
         dead_features=dead,
-        stability=stability(probed, _tensor(previous.probe if previous else None), previous.id if previous else None),
+        stability=Stability(reason=blind)
+        if blind
+        else stability(probed, _tensor(previous.probe if previous else None), previous.id if previous else None),
         attention=within.put_into(attention(maps, _earlier_maps(previous, probed))),
         layer_attribution=within.layers,
         neurons=within.neurons,
@@ -181,17 +190,31 @@ def explain(
 
 def tensors(states: States, policy: nn.Module) -> Branches:
     """The states as tensors of the type of the policy's own weights."""
-    weight = next((p for p in policy.parameters() if p.is_floating_point()), None)
-    dtype = weight.dtype if weight is not None else torch.float32
+    dtype = dtype_of(policy)
     return tuple(torch.as_tensor(np.ascontiguousarray(array)).to(dtype) for array in states.branches.values())
 
 
+def dtype_of(policy: nn.Module) -> torch.dtype:
+    """The type of the policy's own weights."""
+    weight = next((p for p in policy.parameters() if p.is_floating_point()), None)
+    return weight.dtype if weight is not None else torch.float32
+
+
 def target_of(settings: AnalysisSettings, outputs: list[str]) -> str:
-    """The output to explain: where the default is none of the model's, its first. Raises AttributionError."""
+    """The output to explain: where the default is none of the model's, its first that is no value.
+
+    Raises AttributionError.
+    """
     if settings.target in outputs:
         return settings.target
     if settings.target == AnalysisSettings.model_fields["target"].default:
-        return outputs[0]
+        actions = [name for name in outputs if name.rpartition(".")[2] != "value"]
+        if actions:
+            return actions[0]
+        raise AttributionError(
+            f"the model's only output is {', '.join(outputs)}, which decides nothing; say in [model.outputs] where its "
+            'actions are, or set [analysis] target = "value" to have the value explained'
+        )
     raise AttributionError(
         f"target {settings.target!r} is not an output of the model, which has {', '.join(outputs)}; "
         "set [analysis] target, or [model.outputs]"
@@ -239,20 +262,29 @@ def _subject(
     )
 
 
-def _quality(subject: Subject, primary: Attributions) -> QualityMetrics:
+def _quality(subject: Subject, primary: Attributions, blind: str | None) -> QualityMetrics:
     return QualityMetrics(
         sparsity=sparsity(primary.units),
         concentration=concentration(primary.units),
         infidelity=infidelity(subject, primary.units),
-        sensitivity=sensitivity(subject),
+        sensitivity=Sensitivity(reason=blind) if blind else sensitivity(subject),
         completeness=Estimate(reason=f"{subject.settings.primary_method} does not claim it")
         if primary.delta is None
         else completeness(primary.delta, primary.units),
     )
 
 
-def _trust(subject: Subject, primary: Attributions, outputs: Tensor, previous: Previous | None) -> Trust:
+def _trust(
+    subject: Subject, primary: Attributions, outputs: Tensor, previous: Previous | None, blind: str | None
+) -> Trust:
     deletion, insertion = deletion_and_insertion(subject, primary.units)
+    if blind:
+        return Trust(
+            deletion=deletion,
+            insertion=insertion,
+            parameter_randomisation=RandomisationTest(reason=blind),
+            random_logit=SimilarityTest(reason=blind),
+        )
     known = hashlib.sha256(architecture(subject.explained.policy).encode()).hexdigest()[:16]
     earlier = previous.randomisation if previous else None
     if earlier is None or earlier.architecture != known:
@@ -275,21 +307,32 @@ def _flow(
     return gradient_flow(explained, inputs, choice, limits)
 
 
-def _dead(policy: nn.Module, subject: Subject, share: Tensor, context: Context) -> DeadFeatures:
+def _dead(
+    policy: nn.Module,
+    subject: Subject,
+    share: Tensor,
+    context: Context,
+    unseen: Collection[str],
+    blurred: Collection[tuple[str, str]],
+) -> DeadFeatures:
     units, settings = subject.units, subject.settings
     candidates = (share < _LITTLE / len(units)).nonzero().flatten().tolist()
-    now = dead_at_once(policy, subject.inputs, candidates, subject.explained.meter)
+    moving = {place for place, name in enumerate(units.names()) if name in blurred}
+    now = dead_at_once(policy, subject.inputs, candidates, subject.explained.meter, moving)
     earlier = context.shares if context.shares is not None else np.zeros((0, len(units)))
     history = torch.cat([torch.as_tensor(earlier, dtype=torch.float64), share[None]])[-settings.dead_min_history :]
     if len(history) >= settings.dead_min_history:
         was = context.previous.low_importance if context.previous else frozenset()
         low = low_importance(history, {place for place, name in enumerate(units.names()) if name in was})
-        return dead_features({**now.of_little_effect(low), **now.causes}, units)
+        hidden = {place for place, (branch, _) in enumerate(units.names()) if branch in unseen}
+        return dead_features({**now.of_little_effect(low - hidden), **now.causes}, units)
     return dead_features(now.causes, units) if now.reason is None else DeadFeatures(reason=now.reason)
 
 
-def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tuple[Branches, Tensor]:
-    """The run's fixed probe states, and attributions there on a frozen grid: (states, units)."""
+def _on_probe(
+    subject: Subject, probe: States | None, blind: str | None, *, continuous: bool
+) -> tuple[Branches, Tensor]:
+    """The run's fixed probe states, and attributions there on a frozen grid: (states, units); NaN without gradients."""
     explained = subject.explained
     if probe is not None:
         inputs = tensors(probe, explained.policy)
@@ -297,6 +340,8 @@ def _on_probe(subject: Subject, probe: States | None, *, continuous: bool) -> tu
         everything = torch.ones(len(inputs[0]), dtype=torch.bool)
         choice = choose(outputs, explained.target, dumped_actions(probe, everything), continuous=continuous)
         subject = _subject(explained, inputs, choice.index, subject.units, subject.settings)
+    if blind:
+        return subject.inputs, torch.full((subject.count, len(subject.units)), torch.nan)
     found = expected_gradients(subject, subject.inputs, subject.choice, passes=2)
     return subject.inputs, sum_over_time(found)
 

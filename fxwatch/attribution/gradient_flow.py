@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fxwatch.attribution.policy import Branches, Choice, Explained, component, named_layers
+from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, component, named_layers
 from fxwatch.attribution.subject import batches, rows_of
 from fxwatch.records.analysis import Drop, GradientFlow, LayerGradient
 from fxwatch.records.base import finite
@@ -33,6 +33,12 @@ def gradient_flow(explained: Explained, inputs: Branches, choice: Choice, limits
         order, successors = _order(explained.policy, inputs, layers)
         gradients = _gradients(explained, inputs, choice.index, parameters)
         reached = _reached_by_any_output(explained.policy, inputs, parameters)
+    except AttributionError as error:
+        return GradientFlow(of=scalar, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises is the reason that is published
+        lines = str(error).strip().splitlines()
+        why = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+        return GradientFlow(of=scalar, reason=f"gradients cannot be taken: {why}")
     finally:
         for parameter, flag in zip(parameters, frozen, strict=True):
             parameter.requires_grad_(flag)
@@ -67,6 +73,10 @@ def _gradients(explained: Explained, inputs: Branches, choice: Tensor, parameter
     for rows in batches(count, _CHUNK):
         with torch.enable_grad():
             outputs = explained.policy(*rows_of(inputs, rows))
+            if not outputs[explained.target].requires_grad:
+                raise AttributionError(
+                    "no gradient reaches the parameters: as under no_grad, through detach() or argmax"
+                )
             scalar = component(outputs[explained.target], choice[rows]).sum()
             if "value" in outputs and explained.target != "value":
                 scalar = scalar + outputs["value"].sum()

@@ -1,6 +1,7 @@
 """Which branches no gradient reaches, although the output depends on them: integers for an embedding, or detach().
 
-For these, methods by gradients can only say nought, and be wrong.
+For these, methods by gradients can only say nought, and be wrong. Where none can be taken at all, what is measured by
+gradients alone has a reason in place of its number.
 """
 
 import torch
@@ -11,6 +12,11 @@ from fxwatch.attribution.policy import Branches, component
 from fxwatch.attribution.subject import Subject, rows_of
 
 STATES = 8
+UNSEEN = (
+    "cannot see it: no gradient reaches it, although the output depends on it (integers for an embedding, or detach())"
+    '; the other shares leave it out; set [analysis] primary_method = "feature_ablation"'
+)
+"""What is said of such a branch where a method by gradients ranks."""
 
 
 def out_of_reach(subject: Subject) -> list[str]:
@@ -22,13 +28,26 @@ def out_of_reach(subject: Subject) -> list[str]:
     here, choice = rows_of(subject.inputs, rows), subject.choice[rows]
     try:
         missed = [place for place, gradient in enumerate(_gradients(subject, here, choice)) if gradient is None]
-    except RuntimeError:  # a model whose backward fails: each method says so
+    except Exception:  # noqa: BLE001 - a model whose backward fails: each method says so, and so does `no_gradient`
         return []
     if not missed:
         return []
     before = subject.values(here, choice)
     names = list(subject.units.features)
     return [names[place] for place in missed if _moves(subject, here, choice, place, before)]
+
+
+def no_gradient(subject: Subject) -> str | None:
+    """Why gradients by the inputs cannot be taken at all; None where they can."""
+    rows = torch.tensor(evenly(subject.count, STATES))
+    try:
+        found = _gradients(subject, rows_of(subject.inputs, rows), subject.choice[rows])
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises is the reason that is published
+        lines = str(error).strip().splitlines()
+        return f"gradients cannot be taken: {type(error).__name__}: {lines[0] if lines else 'no message'}"
+    if all(gradient is None for gradient in found):
+        return "no gradient reaches the inputs: as under no_grad, through detach() or argmax, or for integers"
+    return None
 
 
 def _gradients(subject: Subject, here: Branches, choice: Tensor) -> tuple[Tensor | None, ...]:

@@ -22,14 +22,15 @@ def method_names(subject: Subject) -> list[str]:
 
 def run_methods(
     subject: Subject, progress: Callable[[str], None]
-) -> tuple[dict[str, Attributions], dict[str, MethodReport]]:
-    """Attributions by method, of those that ran, and a report on each.
+) -> tuple[dict[str, Attributions], dict[str, MethodReport], list[str]]:
+    """Attributions by method, of those that ran, a report on each, and the branches that the primary cannot see.
 
     Raises AttributionError where the primary method failed.
     """
     found: dict[str, Attributions] = {}
     reports: dict[str, MethodReport] = {}
-    unseen = ", ".join(out_of_reach(subject))
+    missed = out_of_reach(subject)
+    unseen = ", ".join(missed)
     for name in method_names(subject):
         progress(name.replace("_", " "))
         meter = subject.explained.meter
@@ -53,7 +54,7 @@ def run_methods(
         reason = reports[primary].reason or ""
         hint = '; [analysis] primary_method = "feature_ablation" needs no gradient' if "grad" in reason else ""
         raise AttributionError(f"the primary method {primary} cannot run on this model: {reason}{hint}")
-    return found, reports
+    return found, reports, missed if primary in BY_GRADIENTS else []
 
 
 def _attempt(name: str, subject: Subject, unseen: str) -> tuple[Attributions | None, str | None]:

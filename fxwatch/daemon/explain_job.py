@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from fxwatch import __version__
 from fxwatch.attribution import Arrays, AttributionError, Context, explain
 from fxwatch.attribution.baselines import evenly
+from fxwatch.attribution.explain import dtype_of
 from fxwatch.daemon.jobs import Duplicate, Explained, ExplainJob, Trouble
 from fxwatch.daemon.past import context, earlier_analysis
 from fxwatch.load import (
@@ -26,7 +28,7 @@ from fxwatch.load import (
 )
 from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
 from fxwatch.records.recipe import analysis_digest, recipe_digest
-from fxwatch.records.verdict import judge, states_left_out
+from fxwatch.records.verdict import judge, states_blurred, states_left_out
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store, analysis_id
 
@@ -113,6 +115,8 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
     left_out, why = opened.dump.left_out, opened.dump.left_out_reason
     if why is not None:
         states_left_out(findings, left_out, left_out + everything.count, why)
+    if chosen.blurred and dtype_of(policy) != torch.float64:
+        states_blurred(findings, chosen.blurred)
     analysis = Analysis.of(
         judged.measured_with(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024),
         id=analysis_id(weights.step, opened.digest),

@@ -1,6 +1,6 @@
 """Named outputs out of whatever forward returns: by the paths of [model.outputs], or else by its structure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -31,20 +31,29 @@ def _at(returned: Any, path: str, name: str) -> Tensor:
 
 
 def _inferred(returned: Any) -> dict[str, Tensor]:
-    """((type, size), value) as the guide's model; (logits, value); logits alone; or a dictionary of tensors."""
+    """((type, size), value) as the guide's model; (type, size, value); logits alone or first; or a dictionary.
+
+    What comes after the value is no output, as a hidden state is. Of a dictionary every tensor is one, however deep.
+    """
     if isinstance(returned, Tensor):
         return {"action_type": returned}
-    if isinstance(returned, Mapping) and any(isinstance(value, Tensor) for value in returned.values()):
-        return {str(name): value for name, value in returned.items() if isinstance(value, Tensor)}
-    if isinstance(returned, tuple | list) and returned:
-        heads, rest = returned[0], list(returned[1:])
-        flat = list(heads) if isinstance(heads, tuple | list) else [heads]
-        if not isinstance(heads, tuple | list):
-            flat += [part for part in rest if not _is_value(part)]
-        value = next((part for part in rest if _is_value(part)), None)
-        if flat and all(isinstance(part, Tensor) for part in flat):
-            names = ["action_type", "action_size", *(f"action_{place}" for place in range(3, len(flat) + 1))]
-            return dict(zip(names, flat, strict=False)) | ({"value": value} if value is not None else {})
+    if isinstance(returned, Mapping):
+        found = _flat(returned)
+        if found:
+            return found
+    elif isinstance(returned, tuple | list) and returned:
+        first, rest = returned[0], list(returned[1:])
+        place = next((place for place, part in enumerate(rest) if _is_value(part)), None)
+        value = {} if place is None else {"value": rest[place]}
+        if isinstance(first, Mapping):
+            found = _flat(first)
+            if found and value.keys().isdisjoint(found):
+                return found | value
+        heads = list(first) if isinstance(first, tuple | list) else [first, *rest[: place or 0]]
+        last = not (place is None and _is_value(first) and any(isinstance(part, Tensor) for part in rest))
+        if heads and last and all(isinstance(part, Tensor) for part in heads):
+            names = ["action_type", "action_size", *(f"action_{number}" for number in range(3, len(heads) + 1))]
+            return dict(zip(names, heads, strict=False)) | value
     raise LoadError(
         f"forward returned {describe(returned)}; "
         'say in [model.outputs] where each output is, as in action_type = "0.0"',
@@ -52,8 +61,30 @@ def _inferred(returned: Any) -> dict[str, Tensor]:
     )
 
 
+def _flat(returned: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """Every tensor in nested dictionaries and tuples, by its own key, or by its whole path where that is not clear."""
+    leaves = list(_leaves(returned, ()))
+    last = [path[-1] for path, _ in leaves]
+    return {
+        path[-1] if last.count(path[-1]) == 1 and not path[-1].isdecimal() else ".".join(path): leaf
+        for path, leaf in leaves
+    }
+
+
+def _leaves(found: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Tensor]]:
+    if isinstance(found, Tensor):
+        yield path, found
+    elif isinstance(found, Mapping):
+        for key, part in found.items():
+            yield from _leaves(part, (*path, str(key)))
+    elif isinstance(found, tuple | list):
+        for place, part in enumerate(found):
+            yield from _leaves(part, (*path, str(place)))
+
+
 def _is_value(part: Any) -> bool:
-    return isinstance(part, Tensor) and (part.ndim == 1 or part[0].numel() == 1)
+    """Whether it is one number a state."""
+    return isinstance(part, Tensor) and part.ndim > 0 and part[:1].numel() == 1
 
 
 def _wrong(name: str, path: str, returned: Any) -> str:

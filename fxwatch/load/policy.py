@@ -75,7 +75,7 @@ def check_answers(policy: nn.Module, states: States) -> None:
     """Ask the policy for one state, so that what does not fit is said once and in words. Raises LoadError."""
     weight = next((p for p in policy.parameters() if p.is_floating_point()), None)
     one = [
-        torch.as_tensor(array[:1], dtype=weight.dtype if weight is not None else None)
+        torch.as_tensor(array[:1], dtype=weight.dtype if weight is not None else torch.float32)
         for array in states.branches.values()
     ]
     shapes = ", ".join(f"{name} {array.shape[1:]}" for name, array in states.branches.items())
@@ -90,7 +90,7 @@ def check_answers(policy: nn.Module, states: States) -> None:
             "make the dump's branches and [model] call fit its forward"
         ) from error
     for name, output in outputs.items():
-        if len(output) != 1:
+        if output.ndim == 0 or len(output) != 1:
             raise LoadError(
                 f"output {name} has shape {tuple(output.shape)} for one state; its first axis must be the states",
                 config=True,

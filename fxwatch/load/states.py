@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fxwatch.load import safetensors_file
@@ -17,11 +18,12 @@ from fxwatch.load.errors import LoadError, Outcome
 from fxwatch.records.settings import InputSettings
 from fxwatch.records.states import States
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 _NOT_BRANCHES = {"action", "actions", "value", "advantage", "old_log_prob"}
 _TEXTS = {"feature_names", "step", "normalised"}
 _EPSILON = 1e-8
+_BLURRED = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
     arrays, texts = _read(content)
     action = arrays.get("action", arrays.get("actions"))
     branches = {
-        name: _floats(name, array) for name, array in arrays.items() if name not in _NOT_BRANCHES and "/" not in name
+        name: _numbers(name, array) for name, array in arrays.items() if name not in _NOT_BRANCHES and "/" not in name
     }
     if not branches:
         raise LoadError("it holds no branch: one array a branch is needed, (N, time, features) or (N, features)")
@@ -69,14 +71,19 @@ def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
         raise LoadError("it holds no state; dump some that the policy has just seen")
     features = {name: _names(name, array, names.get(name), inputs.get(name)) for name, array in branches.items()}
     step, _ = counters(texts)
-    return finite_only(States(branches, features, _only_one_column(action), step))
+    lost = blurred_names(branches, features)
+    single = {name: in_single(array) for name, array in branches.items()}
+    return finite_only(States(single, features, _only_one_column(action), step, lost))
 
 
 def _read(content: Content) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     if content.format == "safetensors":
         tensors = safetensors_file.tensors(content.data)
         arrays = {
-            name: (tensor.float() if tensor.is_floating_point() else tensor).numpy() for name, tensor in tensors.items()
+            name: (
+                tensor if tensor.dtype == torch.float64 or not tensor.is_floating_point() else tensor.float()
+            ).numpy()
+            for name, tensor in tensors.items()
         }
         return arrays, safetensors_file.metadata(content.data)
     if content.format != "npz":
@@ -91,23 +98,56 @@ def _read(content: Content) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     return {name: array for name, array in read.items() if name not in texts}, texts
 
 
-def _floats(name: str, array: NDArray[Any]) -> Floats:
+def in_single(array: NDArray[Any]) -> Floats:
+    """Numbers in single precision; in double where that would blur a column, as it does a time in seconds."""
+    with np.errstate(over="ignore"):
+        single = np.asarray(array, dtype=np.float32)
+    return np.where(np.isinf(single), single, array.astype(np.float64)) if blurred(array).any() else single
+
+
+def blurred(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which columns of (N, ..., features) lose more than a hundredth of their deviation in single precision."""
+    exact = array.reshape(-1, array.shape[-1]).astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lost = exact - exact.astype(np.float32)
+    finite = np.isfinite(lost).all(1)
+    if array.dtype == np.float32 or not finite.any():
+        return np.zeros(array.shape[-1], dtype=bool)
+    exact, lost = exact[finite], lost[finite]
+    found: NDArray[np.bool_] = (lost.std(0) > _BLURRED * exact.std(0)) & (exact.min(0) < exact.max(0))
+    return found
+
+
+def blurred_names(
+    branches: Mapping[str, NDArray[Any]], features: Mapping[str, list[str]]
+) -> frozenset[tuple[str, str]]:
+    """The same by (branch, feature)."""
+    return frozenset(
+        (name, features[name][column])
+        for name, array in branches.items()
+        for column in np.flatnonzero(blurred(array)).tolist()
+    )
+
+
+def _numbers(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if array.ndim not in {2, 3} or array.dtype.kind not in "fiub":
         raise LoadError(
             f"branch {name} is {array.dtype} of shape {array.shape}; "
             "it must be numbers, (N, time, features) or (N, features)"
         )
-    with np.errstate(over="ignore"):
-        return np.asarray(array, dtype=np.float32)
+    return array
 
 
-def _normalise(name: str, array: Floats, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, Any]) -> Floats:
+def _normalise(
+    name: str, array: NDArray[Any], arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, Any]
+) -> NDArray[Any]:
     """What the policy sees: a dump that says it is not normalised is, by the trainer's own statistics in it."""
     mean, var = arrays.get(f"mean/{name}"), arrays.get(f"var/{name}")
     if mean is None or var is None or str(texts.get("normalised", "true")).lower() not in {"false", "0", "no"}:
         return array
     try:
-        return np.asarray((array - mean) / np.sqrt(var + _EPSILON), dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray((array - mean) / np.sqrt(var + _EPSILON), dtype=np.float32)
     except ValueError:
         raise LoadError(
             f"mean/{name} {mean.shape} and var/{name} {var.shape} do not fit the branch {array.shape}"
@@ -133,7 +173,9 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def _ordered(branches: dict[str, Floats], named: list[str], inputs: Mapping[str, InputSettings]) -> dict[str, Floats]:
+def _ordered(
+    branches: dict[str, NDArray[Any]], named: list[str], inputs: Mapping[str, InputSettings]
+) -> dict[str, NDArray[Any]]:
     """The branches of [inputs], cut from a flat observation where it says so; else those of the dump."""
     if not inputs:
         first = [name for name in named if name in branches]
@@ -149,7 +191,7 @@ def _ordered(branches: dict[str, Floats], named: list[str], inputs: Mapping[str,
     return found
 
 
-def _cut(name: str, settings: InputSettings, branches: Mapping[str, Floats]) -> Floats:
+def _cut(name: str, settings: InputSettings, branches: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     """Columns of the only array; several time steps where there are more columns than feature names."""
     if len(branches) != 1:
         raise LoadError(f"[inputs.{name}] columns cuts a flat observation, but the dump has {', '.join(branches)}")
@@ -165,7 +207,7 @@ def _cut(name: str, settings: InputSettings, branches: Mapping[str, Floats]) -> 
     return part.reshape(len(part), -1, width) if width != part.shape[1] else part
 
 
-def _names(name: str, array: Floats, dumped: list[str] | None, settings: InputSettings | None) -> list[str]:
+def _names(name: str, array: NDArray[Any], dumped: list[str] | None, settings: InputSettings | None) -> list[str]:
     width = array.shape[-1]
     wanted = settings.features if settings is not None and settings.features is not None else dumped
     if wanted is None:

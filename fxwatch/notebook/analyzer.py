@@ -14,6 +14,7 @@ from fxwatch.attribution import AttributionError, explain
 from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.comparison import compare_decisions
 from fxwatch.attribution.dead_features import low_importance
+from fxwatch.attribution.explain import dtype_of
 from fxwatch.attribution.gradients_alone import gradients_alone
 from fxwatch.load import LoadError
 from fxwatch.load.policy import Call
@@ -26,7 +27,7 @@ from fxwatch.records.analysis import Analysis, Checkpoint, Ranking, StatesUsed
 from fxwatch.records.recipe import analysis_digest, recipe_digest
 from fxwatch.records.settings import AnalysisSettings, ModelSettings
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
-from fxwatch.records.verdict import judge, states_left_out
+from fxwatch.records.verdict import judge, states_blurred, states_left_out
 from fxwatch.report.png import draw
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import analysis_id
@@ -166,6 +167,8 @@ class AttributionAnalyzer:
         if dump.left_out_reason is not None:
             total = dump.left_out + dump.states.count
             states_left_out(findings, dump.left_out, total, dump.left_out_reason)
+        if live.states.blurred and dtype_of(live.policy) != torch.float64:
+            states_blurred(findings, live.states.blurred)
         self._past.add(Analysis.of(judged, **origin, health=findings.health(step)), arrays)
         self._states = live.states
 
@@ -176,7 +179,8 @@ class AttributionAnalyzer:
 
     def _finite(self, samples: Any) -> Dump:
         try:
-            return finite_only(together(all_rows(samples, axes_of(self.model)), self.features))
+            rows = all_rows(samples, axes_of(self.model))
+            return finite_only(together(rows, self.features, double=dtype_of(self.model) == torch.float64))
         except LoadError as error:
             raise AttributionError(str(error)) from error
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from fxwatch.attribution import AttributionError
 from fxwatch.load import LoadError, check_answers
@@ -54,6 +55,11 @@ def undisturbed() -> Iterator[None]:
 
 def live_policy(model: nn.Module, states: States, settings: ModelSettings) -> LivePolicy:
     """The model as it is now, over these states. Raises AttributionError where it cannot answer them."""
+    if lazy := [name for name, tensor in model.state_dict().items() if is_lazy(tensor)]:
+        raise AttributionError(
+            f"the model has lazy layers, whose shapes are not known before a forward: {', '.join(lazy[:3])}; "
+            "run it once"
+        )
     mine = frozen(without_hooks(model).cpu())
     try:
         loaded = policy_of(mine)

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from fxwatch.attribution import AttributionError
+from fxwatch.load.states import blurred_names, in_single
 from fxwatch.records.states import States
 
 Row = dict[str, NDArray[Any]]
@@ -47,8 +48,8 @@ def all_rows(samples: Any, axes: Mapping[str, int] | None = None) -> list[Row]:
     return [row for sample in several for row in rows_of(sample, axes)]
 
 
-def together(rows: Sequence[Row], features: Mapping[str, Sequence[str]]) -> States:
-    """Single states as one record; features without names are BRANCH_0 and so on.
+def together(rows: Sequence[Row], features: Mapping[str, Sequence[str]], *, double: bool = False) -> States:
+    """Single states as one record; features without names are BRANCH_0 and so on. `double`: for a model in double.
 
     Raises AttributionError where the states do not fit each other, or the names do not fit them.
     """
@@ -61,14 +62,16 @@ def together(rows: Sequence[Row], features: Mapping[str, Sequence[str]]) -> Stat
         )
     if unknown := [name for name in features if name not in shapes]:
         raise AttributionError(f"features names the branch {unknown[0]}, but the states have {', '.join(shapes)}")
-    branches = {name: np.stack([np.asarray(row[name], np.float32) for row in rows]) for name in shapes}
-    return States(branches, {name: _names(name, shapes[name], features.get(name)) for name in shapes}, _actions(rows))
+    given = {name: np.stack([row[name] for row in rows]) for name in shapes}
+    branches = {name: array.astype(np.float64) if double else in_single(array) for name, array in given.items()}
+    names = {name: _names(name, shapes[name], features.get(name)) for name in shapes}
+    return States(branches, names, _actions(rows), blurred=blurred_names(given, names))
 
 
 def _array(name: str, value: Any) -> NDArray[Any]:
     if isinstance(value, torch.Tensor):
         value = value.detach().to("cpu")
-        value = (value.float() if value.is_floating_point() else value).numpy()
+        value = (value.float() if value.dtype in {torch.float16, torch.bfloat16} else value).numpy()
     array = np.array(value)
     if array.dtype.kind not in "fiub":
         raise AttributionError(f"{name} is {array.dtype} of shape {array.shape}; it must be numbers")

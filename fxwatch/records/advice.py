@@ -119,6 +119,10 @@ ADVICE: dict[str, Advice] = {
             "adapt [expected] in the config if this is meant",
         ],
     ),
+    "branches.unseen": Advice(
+        ["the branch holds integers that the model looks up", "the branch is detached or rounded on its way"],
+        ['set [analysis] primary_method = "feature_ablation", which needs no gradient'],
+    ),
     "branches.portfolio.low": Advice(
         ["model not properly considering current state"],
         ["check the scaling of the portfolio features", "make sure that the reward depends on the position"],
@@ -141,6 +145,10 @@ ADVICE: dict[str, Advice] = {
             "look again after more training",
             "dump more states, raise max_states",
         ],
+    ),
+    "precision": Advice(
+        ["a time in seconds, or a price level, as it is"],
+        ["subtract a start or a mean, in double precision, before the policy sees it"],
     ),
     "states": Advice(
         ["a division by nought or a logarithm in the feature pipeline", "missing prices"],

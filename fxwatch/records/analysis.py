@@ -56,13 +56,17 @@ class Unit(Record):
 
 
 class BranchShare(Record):
-    """A branch's share of all importance, with its 95 % interval over states and the band that is expected."""
+    """A branch's share of all importance, with its 95 % interval over states and the band that is expected.
+
+    `reason` says why it has none although it counts: the primary method cannot see it, and its units' noughts are none.
+    """
 
     share: float | None = None
     low: float | None = None
     high: float | None = None
     expected: Band | None = None
     verdict: Verdict = "unknown"
+    reason: str | None = None
 
 
 class Pair(Record):

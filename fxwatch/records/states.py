@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float32]
+    Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,14 @@ class States:
 
     `branches`: name -> (N, time, features) or (N, features), in the order in which the model takes them.
     `features`: name -> names of the columns. `action`: (N,) or (N, heads), integers or, for continuous actions, floats.
+    `blurred`: (branch, feature) of the columns that single precision would blur; their branches are held in double.
     """
 
     branches: Mapping[str, Floats]
     features: Mapping[str, list[str]]
     action: NDArray[np.generic] | None = None
     step: int | None = None
+    blurred: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def count(self) -> int:

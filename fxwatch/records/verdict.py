@@ -1,7 +1,7 @@
 """From measurements to verdicts: pure rules over an Explanation, by the guide's thresholds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from fxwatch.records.analysis import (
     BranchShare,
@@ -47,6 +47,13 @@ def judge(
 def states_left_out(findings: Findings, count: int, total: int, reason: str) -> None:
     """Find that some dumped states could not be analysed."""
     findings.add("states", count, 0, "warn", f"{count} of {total} dumped states are left out: {reason}")
+
+
+def states_blurred(findings: Findings, features: Collection[tuple[str, str]]) -> None:
+    """Find that the model, in single precision, cannot see how some features vary."""
+    names = _some([f"{branch}/{name}" for branch, name in sorted(features)])
+    message = f"{len(features)} features have values too large for single precision, which blurs how they vary: {names}"
+    findings.add("precision", len(features), 0, "warn", message)
 
 
 def _outputs(explanation: Explanation, findings: Findings) -> None:
@@ -182,6 +189,8 @@ def _branches(
                 f"{word} the expected {band.low:.0%} to {band.high:.0%}"
             )
             findings.add(metric, branch.share, crossed, verdict, message, f"{metric}.{side}", "branches", about=[side])
+        elif branch.reason is not None:
+            findings.add(metric, None, None, "unknown", f"branch {name}: {branch.reason}", "branches.unseen")
         judged[name] = branch.model_copy(update={"expected": band, "verdict": verdict})
     return judged
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fxwatch.attribution import AttributionError, explain
+from fxwatch.attribution import AttributionError, Context, explain
 from fxwatch.load.checkpoint import Weights
 from fxwatch.load.errors import LoadError
 from fxwatch.load.factory import private
@@ -17,7 +17,8 @@ from fxwatch.load.policy import CalledPolicy, LoadedPolicy, check_answers, load_
 from fxwatch.records.analysis import Explanation
 from fxwatch.records.settings import AnalysisSettings, ModelSettings
 from fxwatch.records.states import States
-from fxwatch.records.thresholds import GradientLimits
+from fxwatch.records.thresholds import Band, GradientLimits, Thresholds
+from fxwatch.records.verdict import judge
 from tests.attribution.subjects import Model
 from tests.policies import Formula, Heads, random_states
 
@@ -277,8 +278,25 @@ def test_gradients_that_cannot_see_an_embedding_have_no_vote_and_say_so(policy: 
     assert found.consensus.voters == [["feature_ablation"]]
     assert (found.quality.completeness.value or 0) > 0.1
     assert found.dead_features.total_count == 0
+    hidden = found.branches["symbol"]
+    assert (hidden.share, hidden.low, hidden.high) == (None, None, None)
+    _, findings = judge(found, Thresholds(), {"symbol": Band(low=0.2, high=0.4)})
+    (said,) = [one for one in findings.health(None).findings if one.metric == "branches.symbol"]
+    assert said.level == "unknown"
+    assert "symbol" in said.message
+    assert 'primary_method = "feature_ablation"' in said.message
+    assert found.branches["x"].share == pytest.approx(1)
     ranked = explained(policy, symbols(), SETTINGS.model_copy(update={"primary_method": "feature_ablation"}))
     assert min(unit.share for unit in ranked.units["symbol"].values()) > 0.01
+    assert ranked.branches["symbol"].reason is None
+    assert (ranked.branches["symbol"].share or 0) > 0.02
+
+
+def test_a_branch_that_gradients_do_not_see_is_never_of_low_importance() -> None:
+    shares = np.repeat(np.array([[0, 0, 0.25, 0.25, 0.25, 0.25]], np.float32), 3, axis=0)
+    settings = SETTINGS.model_copy(update={"secondary_methods": [], "dead_min_history": 3})
+    found, _ = explain(embedding().eval(), symbols(), settings, GradientLimits(), Context(shares=shares))
+    assert found.dead_features.total_count == 0
 
 
 def only_embedding() -> tuple[nn.Module, States]:
@@ -308,6 +326,53 @@ def test_an_output_that_is_detached_is_refused_in_words() -> None:
     policy = Model(lambda model, x: model.layer(x).detach(), layer=nn.Linear(4, 3)).eval()
     with pytest.raises(AttributionError, match=r"no gradient reaches x, .* detach\(\)"):
         explained(policy, random_states({"x": (4,)}))
+
+
+def under_no_grad(model: Any, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = model.head(torch.tanh(model.layer(x)))
+    return logits
+
+
+class Backless(torch.autograd.Function):
+    """A step with a forward only."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        return x.tanh()
+
+
+backless: Callable[[Tensor], Tensor] = Backless.apply
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        (under_no_grad, "no gradient reaches the inputs"),
+        (lambda model, x: model.head(model.layer(x)).argmax(1), "no gradient reaches the inputs"),
+        (lambda model, x: model.head(model.layer(torch.tensor(x.numpy()))), "gradients cannot be taken: RuntimeError"),
+        (lambda model, x: model.head(backless(model.layer(x))), "gradients cannot be taken: NotImplementedError"),
+    ],
+    ids=["no_grad", "argmax", "numpy", "no backward"],
+)
+def test_ablation_explains_a_model_without_gradients_and_the_rest_says_why_not(
+    formula: Callable[..., Tensor], words: str
+) -> None:
+    torch.manual_seed(0)
+    policy = Model(formula, layer=nn.Linear(4, 8), head=nn.Linear(8, 3)).eval()
+    settings = AnalysisSettings(primary_method="feature_ablation", secondary_methods=[])
+    found = explained(policy, random_states({"x": (4,)}), settings)
+    assert sum(unit.share for unit in found.units["x"].values()) == pytest.approx(1)
+    trust, flow = found.trust, found.gradient_flow
+    assert trust.deletion.value is not None
+    for part in (found.quality.sensitivity, trust.parameter_randomisation, trust.random_logit):
+        assert part.value is None
+        assert (part.reason or "").startswith(words)
+    assert found.stability.null_low is None
+    assert (found.stability.reason or "").startswith(words)
+    assert not flow.layer_gradients
+    assert (flow.reason or "").startswith(words.replace("inputs", "parameters"))
+    assert found.dead_features.total_count == 0
 
 
 def test_without_parameters_what_needs_them_says_so() -> None:

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from fxwatch.attribution.explain import target_of
 from fxwatch.attribution.policy import AttributionError, choose
+from fxwatch.records.settings import AnalysisSettings
 
 LOGITS = torch.tensor([[0.0, 2.0, 1.0], [3.0, 0.0, -4.0]])
 OUTPUTS = {"action_type": LOGITS, "action_size": torch.zeros(2, 4), "value": torch.zeros(2)}
@@ -42,3 +44,12 @@ def test_the_component_is_that_of_the_dump_else_the_largest(
 def test_what_does_not_fit_is_told(outputs: dict[str, Tensor], action: Tensor | None, words: str) -> None:
     with pytest.raises(AttributionError, match=words):
         choose(outputs, "action_type", action)
+
+
+def test_a_value_is_never_explained_in_place_of_the_policy() -> None:
+    settings = AnalysisSettings()
+    assert target_of(settings, ["value", "logits"]) == "logits"
+    assert target_of(settings, ["critic.value", "pi.0"]) == "pi.0"
+    assert target_of(AnalysisSettings(target="value"), ["value"]) == "value"
+    with pytest.raises(AttributionError, match=r"only output is value.* \[model.outputs\]"):
+        target_of(settings, ["value"])

@@ -69,6 +69,29 @@ def test_a_feature_behind_a_step_without_gradient_is_not_called_unread() -> None
     assert dead(Step(), random_states({"x": (2,)})).total_count == 0
 
 
+@pytest.mark.parametrize("gate", ["layer", "input", "rectifier"])
+def test_a_gate_that_is_shut_in_these_states_is_no_zero_projection(gate: str) -> None:
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.gate, self.layer = nn.Linear(1, 1), nn.Linear(3, 3)
+            nn.init.constant_(self.gate.bias, -200.0)
+            nn.init.zeros_(self.layer.weight[:, 2])
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            shut = {
+                "layer": torch.sigmoid(self.gate(x[:, 1:2])),
+                "input": torch.sigmoid(1e3 * (x[:, 1:2] - 6)),
+                "rectifier": torch.relu(x[:, :1] - 6),
+            }[gate]
+            return {"action_type": self.layer(torch.cat([shut * x[:, :1], x[:, 1:]], 1))}
+
+    assert dead(Gated(), random_states({"x": (3,)})).causes == {
+        "x": {"x_0": "no_functional_effect", "x_2": "zero_projection"}
+    }
+
+
 def test_too_few_states_to_tell_say_so() -> None:
     found = dead(SmallTransformer(), random_states(SHAPES, count=3))
     assert found.total_count is None

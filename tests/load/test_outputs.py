@@ -20,9 +20,17 @@ LOGITS, SIZES, VALUE = torch.zeros(2, 3), torch.zeros(2, 4), torch.zeros(2, 1)
         (((LOGITS, SIZES), VALUE), ["action_type", "action_size", "value"]),
         ((LOGITS, VALUE), ["action_type", "value"]),
         ((LOGITS, torch.zeros(2)), ["action_type", "value"]),
-        ((LOGITS, SIZES), ["action_type", "action_size"]),
+        ((LOGITS, SIZES, VALUE), ["action_type", "action_size", "value"]),
+        ((LOGITS, SIZES), ["action_type"]),
+        ((LOGITS, VALUE, torch.zeros(2, 64)), ["action_type", "value"]),
+        ((LOGITS, SIZES, VALUE, torch.zeros(2, 64)), ["action_type", "action_size", "value"]),
         (LOGITS, ["action_type"]),
         ({"logits": LOGITS, "value": VALUE, "note": "x"}, ["logits", "value"]),
+        ((LOGITS, torch.tensor(0.5)), ["action_type"]),
+        ({"pi": {"type": LOGITS}, "value": VALUE}, ["type", "value"]),
+        ({"pi": (LOGITS, SIZES), "value": VALUE}, ["pi.0", "pi.1", "value"]),
+        ({"actor": {"out": LOGITS}, "critic": {"out": VALUE}}, ["actor.out", "critic.out"]),
+        (({"type": LOGITS, "size": SIZES}, VALUE), ["type", "size", "value"]),
         ([[LOGITS, SIZES, SIZES], VALUE], ["action_type", "action_size", "action_3", "value"]),
     ],
 )
@@ -50,6 +58,8 @@ def test_a_path_leads_to_an_output(returned: Any, path: str) -> None:
         ((LOGITS, SIZES), {"a": "2"}, "\\(a tensor \\(2, 3\\), a tensor \\(2, 4\\)\\)"),
         ({"x": LOGITS}, {"a": "y"}, "\\{x: a tensor \\(2, 3\\)\\}"),
         ("nothing", {}, "forward returned a str"),
+        ((VALUE, LOGITS), {}, r"say in \[model.outputs\]"),
+        ({"note": "x"}, {}, r"say in \[model.outputs\]"),
     ],
 )
 def test_a_path_that_leads_nowhere_tells_what_there_is(returned: Any, paths: dict[str, str], words: str) -> None:

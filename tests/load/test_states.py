@@ -135,3 +135,17 @@ def test_a_checkpoint_is_no_dump(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1)}, tmp_path / "states.npz")
     with pytest.raises(LoadError, match="a torch file is no dump"):
         dump(tmp_path / "states.npz")
+
+
+def test_a_time_in_seconds_is_held_in_double(write: Any) -> None:
+    time = 1.7e9 + np.linspace(-10, 10, 12).reshape(4, 3)
+    arrays = {"hf": np.stack([time, np.sin(time)], 2), "calm": np.sin(time)}
+    found = dump(write(arrays)).states
+    assert found.blurred == {("hf", "hf_0")}
+    assert np.array_equal(found.branches["hf"], arrays["hf"])
+    assert found.branches["calm"].dtype == np.float32
+    constant = dump(write({"hf": np.full((4, 2), 1.7e9 + 1)})).states
+    assert not constant.blurred
+    assert not dump(write({"hf": time.astype(np.float32)})).states.blurred
+    whole = dump(write({"hf": np.int64(1_700_000_000) + np.arange(8).reshape(4, 2)})).states
+    assert whole.blurred == {("hf", "hf_0"), ("hf", "hf_1")}

@@ -177,3 +177,35 @@ def test_a_wrapped_model_is_explained_as_the_model_in_it() -> None:
 def test_a_model_in_half_precision_is_explained_in_single() -> None:
     report = AttributionAnalyzer(GuideModel().to(torch.bfloat16), FEATURES).generate_attribution_report(STATES)
     assert report["gradient_flow"]["layer_gradients"]
+
+
+class Clock(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(2, 3)
+
+    def forward(self, state: dict[str, torch.Tensor]) -> torch.Tensor:
+        x = state["x"][:, 0]
+        logits: torch.Tensor = self.layer(x - torch.tensor([1.7e9, 0.0], dtype=torch.float64).to(x))
+        return logits
+
+
+def test_a_model_in_double_is_explained_in_double_and_one_in_single_is_told_what_it_cannot_see() -> None:
+    generator = np.random.default_rng(0)
+    states = {"x": np.stack([1.7e9 + generator.uniform(-10, 10, 32), generator.normal(size=32)], 1)[:, None]}
+    double = AttributionAnalyzer(Clock().double()).generate_attribution_report(states)
+    assert double["units"]["x"]["x_0"]["share"] > 0.5
+    assert double["dead_features"]["total_count"] == 0
+    assert not [one for one in double["health"]["findings"] if one["metric"] == "precision"]
+    single = AttributionAnalyzer(Clock()).generate_attribution_report(states)
+    assert single["dead_features"]["causes"] == {"x": {"x_0": "no_functional_effect"}}
+    (said,) = [one for one in single["health"]["findings"] if one["metric"] == "precision"]
+    assert "too large for single precision" in said["message"]
+    assert "x/x_0" in said["message"]
+
+
+def test_a_lazy_layer_is_told_in_words() -> None:
+    model = nn.Sequential(nn.LazyLinear(3))
+    with pytest.raises(AttributionError, match=r"lazy layers.*0\.weight.*run it once"):
+        AttributionAnalyzer(model, call="concat").generate_attribution_report({"x": np.ones((8, 1, 4))})

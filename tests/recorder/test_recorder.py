@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 import fxwatch.recorder
 from fxwatch.attribution.attention import attention, attention_maps
+from fxwatch.attribution.policy import Meter
 from fxwatch.load import load_policy, read_content, read_dump, read_weights
 from fxwatch.recorder import Recorder
 from fxwatch.records.settings import ModelSettings
@@ -340,7 +341,7 @@ def test_attention_is_what_the_analysis_would_say_and_costs_no_random_number(tmp
             model(*inputs)["action_type"].sum().backward()
             optimizer.step()
     torch.manual_seed(3)
-    expected = attention(attention_maps(model.eval(), inputs), None).layers["encoder.self_attn"]
+    expected = attention(attention_maps(model.eval(), inputs, Meter()), None).layers["encoder.self_attn"]
     heads = [found for span in lines(tmp_path) for found in span["attention"].values()]
     assert heads[-1]["entropy"] == pytest.approx([head.entropy for head in expected], abs=1e-3)
     assert not any(module._forward_pre_hooks for module in model.modules())
