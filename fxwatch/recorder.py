@@ -478,8 +478,8 @@ class _Attention:
         return lambda: {"attention": {name: self._heads(name, _array(weights)) for name, weights in maps.items()}}
 
     def _heads(self, name: str, weights: Any) -> dict[str, Any]:
-        """By head: the entropy of a query's weights over its maximum, averaged over rows and queries, as fxwatch has it;
-        and as stability 1 - Jensen-Shannon divergence (base 2) of the weights averaged over the rows against those
+        """By head: the entropy of a query's weights over its maximum, averaged over rows and queries, as in fxwatch's
+        analyses; and as stability 1 - Jensen-Shannon divergence (base 2) of the weights averaged over the rows against those
         before, as the rows are others each time.
         """
         keys = weights.shape[-1]

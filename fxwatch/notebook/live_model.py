@@ -57,8 +57,7 @@ def live_policy(model: nn.Module, states: States, settings: ModelSettings) -> Li
     """The model as it is now, over these states. Raises AttributionError where it cannot answer them."""
     if lazy := [name for name, tensor in model.state_dict().items() if is_lazy(tensor)]:
         raise AttributionError(
-            f"the model has lazy layers, whose shapes are not known before a forward: {', '.join(lazy[:3])}; "
-            "run it once"
+            f"the model has lazy layers, whose shapes are unknown before a forward: {', '.join(lazy[:3])}; run it once"
         )
     mine = frozen(without_hooks(model).cpu())
     try:

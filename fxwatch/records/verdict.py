@@ -52,7 +52,8 @@ def states_left_out(findings: Findings, count: int, total: int, reason: str) -> 
 def states_blurred(findings: Findings, features: Collection[tuple[str, str]]) -> None:
     """Find that the model, in single precision, cannot see how some features vary."""
     names = _some([f"{branch}/{name}" for branch, name in sorted(features)])
-    message = f"{len(features)} features have values too large for single precision, which blurs how they vary: {names}"
+    what = "feature has" if len(features) == 1 else "features have"
+    message = f"{len(features)} {what} values too large for single precision, which blurs them: {names}"
     findings.add("precision", len(features), 0, "warn", message)
 
 

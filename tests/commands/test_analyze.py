@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fxwatch import exit_codes
@@ -90,3 +91,18 @@ def test_fail_on_is_for_scripts(project: Project) -> None:
     )
     verdict = json.loads(worst.stdout)["health"]["verdict"]
     assert worst.returncode == (exit_codes.OK if verdict == "ok" else exit_codes.UNHEALTHY)
+
+
+def test_a_time_in_seconds_is_named_and_not_called_constant(project: Project) -> None:
+    project.checkpoint("model.pt")
+    with np.load(project.states()) as archive:
+        arrays = dict(archive)
+    arrays["hf"] = arrays["hf"].astype(np.float64)
+    arrays["hf"][..., 0] = 1.7e9 + 10 * arrays["hf"][..., 0]
+    np.savez(project.folder / "outputs" / "seconds.npz", **arrays)
+    analysis = json.loads(
+        project.run("analyze", "outputs/model.pt", "--states", "outputs/seconds.npz", "--json").stdout
+    )
+    (said,) = [one["message"] for one in analysis["health"]["findings"] if one["metric"] == "precision"]
+    assert said.startswith("1 feature has values too large for single precision")
+    assert "constant_input" not in analysis["dead_features"]["causes"]["hf"].values()
