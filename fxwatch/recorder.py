@@ -479,8 +479,8 @@ class _Attention:
 
     def _heads(self, name: str, weights: Any) -> dict[str, Any]:
         """By head: the entropy of a query's weights over its maximum, averaged over rows and queries, as in fxwatch's
-        analyses; and as stability 1 - Jensen-Shannon divergence (base 2) of the weights averaged over the rows against those
-        before, as the rows are others each time.
+        analyses; and as stability 1 - Jensen-Shannon divergence (base 2) of the weights averaged over the rows against
+        those before, as the rows are others each time.
         """
         keys = weights.shape[-1]
         now, before = weights.mean(0), self._before.get(name)
