@@ -26,6 +26,14 @@ from tests.tui.examples import beat, fill
 HOSTILE = "run<script>x"
 
 
+def is_monitor(process: psutil.Process) -> bool:
+    """Whether it is one, and still alive."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and "tui" in process.cmdline()
+    except psutil.Error:  # it ended while it was looked at
+        return False
+
+
 class Served:
     """A server of a folder with two runs."""
 
@@ -51,8 +59,7 @@ class Served:
 
     def monitors(self) -> list[psutil.Process]:
         """Monitors that run for tabs."""
-        found = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in found if "tui" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in psutil.Process(self.process.pid).children(recursive=True) if is_monitor(child)]
 
     def end(self) -> tuple[int, str]:
         """End it as a user does."""
@@ -216,7 +223,7 @@ async def test_no_monitor_outlives_its_server(served: Served) -> None:
         assert monitors
         served.process.kill()
         served.process.communicate()
-    eventually(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in monitors), 15)
+    eventually(lambda: not any(map(is_monitor, monitors)), 15)
 
 
 def test_what_is_wrong_is_one_sentence(served: Served, tmp_path: Path) -> None:
