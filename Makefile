@@ -13,8 +13,8 @@ help:  ## Show this list.
 demo: $(READY)  ## Train a real PPO policy on EUR/USD, explain it, and watch it; q ends it.
 	$(BIN)/fxwatch demo
 
-test: $(READY)  ## Run all tests.
-	$(BIN)/pytest
+test: $(READY)  ## Run all tests, on two cores.
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(READY)  ## Lint, types, import contracts.
 	$(BIN)/ruff check .

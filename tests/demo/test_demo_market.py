@@ -1,4 +1,3 @@
-import time
 import warnings
 
 import numpy as np
@@ -165,18 +164,3 @@ def test_nobody_can_write_into_the_history(history: History) -> None:
     kept = history.features["lf"][2000].copy()
     seen["lf"][:] = 9
     np.testing.assert_array_equal(history.features["lf"][2000], kept)
-
-
-def test_a_step_takes_well_under_100_microseconds(history: History) -> None:
-    market = Market(history, hours=2000)
-    market.reset(seed=0)
-    hold = action(HOLD, QUARTER)
-    quickest = min(_seconds(market, hold) for _ in range(5))
-    assert quickest / 200 < 100e-6
-
-
-def _seconds(market: Market, hold: Action) -> float:
-    began = time.perf_counter()
-    for _ in range(200):
-        market.step(hold)
-    return time.perf_counter() - began

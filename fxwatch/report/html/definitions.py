@@ -29,8 +29,9 @@ DEFINITIONS = [
     ),
     Definition(
         "consensus",
-        "Spearman correlation of unit importances between methods, by state, averaged over states and "
-        "pairs of voters; methods correlated above 0.98 share a vote",
+        "Spearman correlation of unit importances between methods, by state, averaged over states and pairs "
+        "of voters, over the features that either method gives anything; methods of one kind (with gradients,"
+        " or without) that are correlated above 0.98 share a vote",
         "≥ 0.7",
     ),
     Definition(
@@ -51,8 +52,8 @@ DEFINITIONS = [
     ),
     Definition(
         "sensitivity",
-        "largest relative change of the attribution under noise of ±0.02 of each feature's deviation, 10"
-        " draws, averaged over 8 states",
+        "largest relative change of the attribution under noise of ±0.02 of each feature's deviation, 10 "
+        "draws, averaged over 8 states",
         "≤ 0.1",
     ),
     Definition(
@@ -67,9 +68,10 @@ DEFINITIONS = [
     ),
     Definition(
         "dead features",
-        "constant input: the column is the same in all states; zero projection: no first layer reads it;"
-        " no functional effect: swapping it between states moves no output by 1 % of its deviation; low "
-        "importance: less than a tenth of an even share in 90 % of the last analyses",
+        "constant input: the column is the same in all states; zero projection: no first layer reads it, by "
+        "its weights, in these states and at random points; no functional effect: swapping it between these "
+        "states, in two ways, moves no output by 1 % of its deviation; low importance: less than a tenth of "
+        "an even share in 90 % of the last analyses, and an effect of at most 2 % now",
         "≤ 5",
     ),
     Definition(
@@ -79,18 +81,20 @@ DEFINITIONS = [
     ),
     Definition(
         "attention entropy",
-        "entropy of a query's weights over its maximum, averaged: 0 attends to one key, 1 to all alike",
+        "entropy of a query's weights over its maximum, by state and query, averaged: 0 attends to one key, 1"
+        " to all alike",
         "–",
     ),
     Definition(
         "attention stability",
-        "1 - Jensen-Shannon divergence between the mean maps of this analysis and the previous one",
+        "1 - Jensen-Shannon divergence between a query's weights in this analysis and the previous one, by "
+        "state and query, averaged over at most 8 probe states",
         "–",
     ),
     Definition(
         "deletion, insertion",
-        "how much faster the output falls when units go in the order of attribution than in random "
-        "order, and rises when they come; in its deviations over states",
+        "how much faster the output falls when units go in the order of attribution than in random order, and"
+        " rises when they come; in its deviations over states",
         "above nought by two standard errors",
     ),
     Definition(
