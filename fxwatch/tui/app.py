@@ -299,11 +299,6 @@ class Monitor(App[None]):
         command = report_command(self.snapshot) if self.snapshot else "fxwatch report"
         self.page.notice(f"no PNG has been drawn yet: {command}")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While words are typed, keys are letters; those that quit still do."""
-        typing = isinstance(self.screen, Listing) and self.screen.typing
-        return not (typing and action == "perform" and parameters != ("quit",))
-
     @property
     def remembered(self) -> Remembered:
         """How it is left."""

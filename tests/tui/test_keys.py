@@ -15,42 +15,46 @@ from fxwatch.tui.screens.overview import Overview
 from fxwatch.tui.view.help import lines as help_lines
 from fxwatch.tui.view.subjects import TABLES, TEXTS
 from fxwatch.tui.view.text import plain
-from tests.tui.examples import START, fill, note
-from tests.tui.test_monitor import monitor, screen_text, showing, until, watched  # noqa: F401 - a fixture
+from tests.tui.examples import START, beat, fill, note
+from tests.tui.test_monitor import SICK, monitor, screen_text, showing, until, watched  # noqa: F401 - a fixture
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs and a log, for tests that only look."""
+    folder = tmp_path_factory.mktemp("results") / "outputs"
+    fill(folder, range(100, 1700, 100), "good")
+    store = fill(folder, range(100, 1700, 100), "sick", shares=SICK)
+    beat(store)
+    failed = LedgerLine(seq=0, at="2026-11-22T08:00:00+00:00", path="a.zip", state="failed", reason="it is broken")
+    note(store, failed)
+    return folder
 
 
 @pytest.mark.parametrize(
     ("keys", "text"),
     [
-        (["6"], "12 features"),
         (["f"], "12 features"),
-        (["f", "down", "enter"], "hf / volume_ratio"),
-        (["f", "j", "j", "k", "enter"], "hf / volume_ratio"),
+        (["6", "down", "enter"], "hf / volume_ratio"),
         (["f", "G", "enter"], "portfolio / position_hold_time"),
         (["f", "G", "g", "enter"], "hf / price_velocity"),
-        (["f", "pagedown", "enter"], "portfolio / position_hold_time"),
         (["f", "pagedown", "pageup", "enter"], "hf / price_velocity"),
         (["f", "enter", "escape"], "12 features"),
         (["f", "slash", "e", "m", "a"], "1 of 12 features"),
         (["f", "slash", "e", "m", "x", "backspace", "a", "enter", "enter"], "mf / ema_cross_signal"),
         (["f", "slash", "q", "L", "escape"], "12 features"),
         (["f", "slash", "h", "f", "enter", "escape"], "12 features"),
-        (["f", "s"], "by feature"),
         (["f", "s", "s", "s"], "by share, largest first"),
         (["f", "s", "s", "s", "S"], "by share ·"),
-        (["7"], "12 states"),
-        (["d"], "12 states"),
-        (["8"], "not every layer is covered"),
-        (["m"], "rank correlation of importances"),
-        (["9"], "4 heads"),
-        (["a", "down", "enter"], "policy.hf.attention, head 1"),
+        (["d", "7", "7"], "12 states"),
+        (["8"], "rank correlation of importances"),
+        (["9", "j", "j", "k", "enter"], "policy.hf.attention, head 1"),
         (["a", "enter", "backspace"], "4 heads"),
-        (["0"], "2 runs"),
-        (["u", "v"], "sparsity of all runs"),
+        (["0", "v"], "sparsity of all runs"),
         (["u", "V"], "attention stability of all runs"),
         (["u", "G", "enter"], "run good · live"),
         (["e"], "a.zip"),
-        (["e", "z"], "broken"),
+        (["e", "z"], "it is broken"),
         (["c"], "0 of 12 moved beyond the noise"),
         (["c", "enter"], "share over 16 analyses"),
         (["home", "c"], "no analysis before this one"),
@@ -60,21 +64,15 @@ from tests.tui.test_monitor import monitor, screen_text, showing, until, watched
         (["ctrl+p", "t", "e", "n", "space", "b", "a", "c", "k", "enter"], "held at step 600"),
         (["colon", "d", "e", "c", "i", "enter"], "12 states"),
         (["colon", "escape"], "2 Model internals"),
-        (["slash"], "that is for tables"),
+        (["colon", *"hold", "space", *"some", "enter"], "that is for tables"),
         (["b"], "held at step 100 (1 of 16)"),
         (["o"], "no PNG has been drawn yet"),
     ],
 )
-async def test_what_keys_show(watched: Path, keys: Sequence[str], text: str) -> None:  # noqa: F811
-    note(
-        Store.of(watched, None),
-        LedgerLine(seq=0, at="2026-11-22T08:00:00+00:00", path="a.zip", state="failed", reason="it is broken"),
-    )
-    async with monitor(watched, (140, 40)) as (app, pilot):
+async def test_what_keys_show(results: Path, keys: Sequence[str], text: str) -> None:
+    async with monitor(results, (140, 40)) as (app, pilot):
         await until(pilot, showing(app, "(16 of 16)"))
-        for key in keys:
-            await pilot.press(key)
-            await pilot.pause()
+        await pilot.press(*keys)
         await until(pilot, showing(app, text))
 
 
@@ -188,4 +186,4 @@ async def test_screens_of_an_empty_folder_do_no_harm(tmp_path: Path) -> None:
         for key in "fdmauec1":
             await pilot.press(key, "enter", "y", "s", "down", "b", "p", "o")
         await pilot.press("escape", "escape")
-        await until(pilot, showing(app, "empty so far"))
+        await until(pilot, showing(app, "explains every checkpoint"))

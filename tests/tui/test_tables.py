@@ -97,31 +97,21 @@ def test_in_words() -> None:
 
 
 @given(
-    st.integers(0, 30),
-    st.integers(0, 29),
+    st.builds(table, st.integers(0, 30), tail=st.booleans()),
+    st.builds(Way, wrap=st.booleans(), chosen=st.tuples(st.integers(0, 29).map(str))),
     st.integers(0, 40),
     st.integers(30, 120),
     st.integers(2, 12),
-    st.booleans(),
-    st.booleans(),
 )
-def test_the_chosen_row_is_always_drawn(
-    count: int,
-    at: int,
-    top: int,
-    width: int,
-    height: int,
-    wrap: bool,
-    tail: bool,  # noqa: FBT001 - drawn
-) -> None:
-    way = Way(chosen=(str(at),) if at < count else None, wrap=wrap)
-    window = table_lines(table(count, tail=tail), way, width, height, top)
+def test_the_chosen_row_is_always_drawn(one: Table, way: Way, top: int, width: int, height: int) -> None:
+    window = table_lines(one, way, width, height, top)
+    rows = arranged(one, way)
     assert 1 <= len(window.lines) <= height
     assert all(width_of(line) <= width for line in window.lines)
-    assert plain(window.lines).count("▸") == (1 if count else 0)
-    assert not count or window.first <= chosen(table(count, tail=tail), arranged(table(count), way), way) < window.end
-    below = count - window.end
-    assert not count or not below or wrap or len(window.lines) == height
+    assert plain(window.lines).count("▸") == min(1, len(rows))
+    assert not rows or window.first <= chosen(one, rows, way) < window.end
+    hidden = len(rows) - (window.end - window.first)
+    assert not rows or not hidden or way.wrap or len(window.lines) == height
 
 
 def test_bars_and_trends_are_as_wide_as_their_columns() -> None:

@@ -176,16 +176,3 @@ def test_ascii_sends_ascii(watched: Path, opened: list[Terminal]) -> None:
         sent += terminal.read(0.7)
     assert sent.isascii()
     assert b"+ OK" in sent
-
-
-def test_low_bandwidth_sends_half_at_most(watched: Path, opened: list[Terminal]) -> None:
-    sent = {}
-    for option in ("--no-mouse", "--low-bandwidth"):
-        opened.append(terminal := Terminal(COMMAND, "tui", str(watched), option))
-        settled(terminal)
-        terminal.read(3.0)
-        sent[option] = 0
-        for number in range(4):
-            fill(watched, range(9000, 9100, 100), consensus=0.75 + 0.1 * (number % 2), infidelity=0.02 * (number % 3))
-            sent[option] += len(terminal.read(2.0))
-    assert 0 < sent["--low-bandwidth"] <= sent["--no-mouse"] / 2

@@ -14,6 +14,8 @@ from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.table import Way
 from fxwatch.tui.widgets.grid import Grid
 
+_QUIT = frozenset({"ctrl+c", "ctrl+q"})
+
 
 class Listing(Page):
     """One table. While words to filter by are typed, all keys but those that quit belong to them."""
@@ -53,7 +55,7 @@ class Listing(Page):
 
     def on_key(self, event: events.Key) -> None:
         """Type."""
-        if not self.typing:
+        if not self.typing or event.key in _QUIT:
             return
         event.stop()
         event.prevent_default()
