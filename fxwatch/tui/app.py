@@ -38,7 +38,7 @@ class Monitor(App[None]):
     """Watches a store until the user quits, or the terminal goes away.
 
     `read` and `clock` can be put in its place by tests; `interval` is in seconds. `remembered` is how it was left the
-    last time. `copies` is the folder to which whatever is copied is written, too.
+    last time, and after its end how it is left now. `copies` is the folder to which whatever is copied is written, too.
     """
 
     CSS_PATH = "monitor.tcss"
@@ -80,7 +80,7 @@ class Monitor(App[None]):
         self.theme = "ansi-dark"
         self.only_ascii = only_ascii
         self.snapshot: Snapshot | None = None
-        self._before = remembered or Remembered()
+        self.remembered = self._before = remembered or Remembered()
         self._metric = self._before.metric
         self._ways = {
             subject: Way(sorting.sort, sorting.falling, wrap=sorting.wrap)
@@ -299,9 +299,12 @@ class Monitor(App[None]):
         command = report_command(self.snapshot) if self.snapshot else "fxwatch report"
         self.page.notice(f"no PNG has been drawn yet: {command}")
 
-    @property
-    def remembered(self) -> Remembered:
-        """How it is left."""
+    def exit(self, *arguments: Any, **options: Any) -> None:
+        """End, whoever asks for it, and keep how it is left while there still is a screen."""
+        self.remembered = self._as_it_is()
+        super().exit(*arguments, **options)
+
+    def _as_it_is(self) -> Remembered:
         self._keep_way()
         subject = WITHIN.get(self._subject, self._subject)
         tables = {name: Sorting(sort=way.sort, falling=way.falling, wrap=way.wrap) for name, way in self._ways.items()}

@@ -1,9 +1,11 @@
 """What one subject alone shows: read from the store while it is in front."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
@@ -23,6 +25,12 @@ def store(tmp_path: Path) -> Store:
     """Ten analyses, of which the second half is sick."""
     fill(tmp_path, range(100, 600, 100))
     return fill(tmp_path, range(600, 1100, 100), shares=SICK)
+
+
+def save(path: Path, name: str, array: NDArray[Any]) -> None:
+    """An arrays.npz."""
+    arrays: dict[str, Any] = {name: array}
+    np.savez(path, **arrays)
 
 
 def reader(store: Store, run: str | None = None) -> StoreReader:
@@ -49,7 +57,7 @@ def test_a_feature_with_its_history_and_its_heatmap(store: Store) -> None:
     run = store.run("default")
     heat = np.arange(12, dtype=np.float32).reshape(4, 3)
     heat[0, 0] = np.nan
-    np.savez(run.analysis("step-000001000-0a1b2c3d").arrays, **{"heat/hf": heat})
+    save(run.analysis("step-000001000-0a1b2c3d").arrays, "heat/hf", heat)
     read = reader(store)
     found = closer(read, "feature", "hf", "spread").feature
     assert found is not None
@@ -67,7 +75,7 @@ def test_a_feature_with_its_history_and_its_heatmap(store: Store) -> None:
 def test_a_head(store: Store) -> None:
     path = store.run("default").analysis("step-000001000-0a1b2c3d").arrays
     read = reader(store)
-    np.savez(path, **{"attention/layer": np.full((2, 3, 3), 0.25, np.float32)})
+    save(path, "attention/layer", np.full((2, 3, 3), 0.25, np.float32))
     found = closer(read, "head", "layer", "1").head
     assert found is not None
     assert found.weights == ((0.25,) * 3,) * 3
@@ -88,7 +96,7 @@ def test_arrays_that_cannot_be_read(store: Store, content: bytes) -> None:
 def test_arrays_with_objects_or_of_another_shape_are_not_shown(store: Store) -> None:
     path = store.run("default").analysis("step-000001000-0a1b2c3d").arrays
     for number, odd in enumerate((np.array([{}], dtype=object), np.zeros((2, 9)), np.array([["a"] * 3]))):
-        np.savez(path, **{"heat/hf": odd})
+        save(path, "heat/hf", odd)
         found = closer(reader(store), "feature", "hf", "spread").feature
         assert found is not None
         assert found.trouble is not None, number

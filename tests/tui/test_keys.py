@@ -154,7 +154,8 @@ async def test_it_opens_as_it_was_left(watched: Path) -> None:  # noqa: F811
         await until(pilot, showing(app, "run good"))
         await pilot.press("s", "escape", "u")
         await until(pilot, showing(app, "2 runs"))
-        kept = app.remembered
+        await pilot.press("q")
+    kept = app.remembered
     assert kept.subject == "runs"
     assert kept.tables["features"] == Sorting(sort=3, falling=True)
     assert kept.run_of(watched) == "good"

@@ -222,7 +222,7 @@ async def test_any_keys_in_any_order(watched: Path) -> None:
     async with monitor(watched) as (app, pilot):
         await pilot.press(*chosen)
         await pilot.press("escape", "escape", "escape", "L", "w")
-        await until(pilot, lambda: "since step" in screen_text(app))
+        await until(pilot, showing(app, "5 Warnings ─"))
         assert len(app.screen_stack) <= 2
 
 

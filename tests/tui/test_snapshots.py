@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fxwatch.records.base import Verdict
 from fxwatch.store.layout import Store
 from fxwatch.tui.app import Monitor
 from fxwatch.tui.snapshot import Lack, Past, Snapshot
@@ -19,7 +20,7 @@ from tests.tui.test_views import null_ridden, sick
 
 SIZES = [(60, 16), (80, 24), (120, 40), (200, 60)]
 PICTURES = Path(__file__).parent / "snapshots"
-VERDICTS = ("ok", "ok", "warn", "bad", "bad")
+VERDICTS: tuple[Verdict, ...] = ("ok", "ok", "warn", "bad", "bad")
 
 
 def past(number: int) -> Past:

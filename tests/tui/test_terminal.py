@@ -176,3 +176,22 @@ def test_ascii_sends_ascii(watched: Path, opened: list[Terminal]) -> None:
         sent += terminal.read(0.7)
     assert sent.isascii()
     assert b"+ OK" in sent
+
+
+PICTURE = """
+import sys
+from pathlib import Path
+from PIL import Image
+from fxwatch.tui.picture import show
+Image.new("RGB", (40, 20)).save(sys.argv[1])
+show(Path(sys.argv[1]))
+"""
+
+
+def test_a_picture_is_drawn_until_enter(tmp_path: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(PICTURE, str(tmp_path / "a.png")))
+    sent = terminal.read(15, lambda sent: b"Enter goes back" in sent)
+    assert b"\x1b_G" in sent
+    assert not terminal.ended(0.1)
+    terminal.write(b"\n")
+    assert terminal.ended(5)

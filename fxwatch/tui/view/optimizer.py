@@ -11,7 +11,7 @@ from fxwatch.tui.view.words import number
 def optimizer_table(layers: Mapping[str, OptimizerLayer], width: int) -> list[Line]:
     """A line a layer; nothing where the checkpoint holds no moments."""
     if not layers:
-        return [BLANK, line(quiet("  no optimizer's moments in this checkpoint"))]
+        return [BLANK, crop(line(quiet("  no optimizer's moments in this checkpoint")), width)]
     label = max(10, min(60, width - 36))
     words = "training's own gradients, from Adam's moments: usual norm, mean over scatter, next update over weights"
     head = " " * (label + 2) + right("gradient", 10) + right("signal", 10) + right("update", 10)
