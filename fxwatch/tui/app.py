@@ -30,6 +30,7 @@ from fxwatch.tui.view.subjects import TABLES, TEXTS, WITHIN
 from fxwatch.tui.view.table import Way, sorted_next, words_of
 from fxwatch.tui.view.text import name
 from fxwatch.tui.view.words import age
+from fxwatch.tui.widgets.panel import Panel
 
 _SILENCE = 15.0
 
@@ -171,6 +172,10 @@ class Monitor(App[None]):
             self._leave()
         else:
             await self._open(subject)
+
+    async def on_panel_clicked(self, message: Panel.Clicked) -> None:
+        """Show the panel in full."""
+        await self._open(message.subject)
 
     async def do_back(self) -> None:
         """Drop the filter, else go back to where one came from."""

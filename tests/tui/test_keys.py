@@ -188,3 +188,20 @@ async def test_screens_of_an_empty_folder_do_no_harm(tmp_path: Path) -> None:
             await pilot.press(key, "enter", "y", "s", "down", "b", "p", "o")
         await pilot.press("escape", "escape")
         await until(pilot, showing(app, "explains every checkpoint"))
+
+
+async def test_the_mouse_where_it_is_taken(results: Path) -> None:
+    async with monitor(results) as (app, pilot):
+        await until(pilot, showing(app, "(16 of 16)"))
+        await pilot.click("#model_internals")
+        await until(pilot, showing(app, "position_hold_time"))
+        await pilot.press("f")
+        await until(pilot, showing(app, "12 features"))
+        assert isinstance(app.screen, Listing)
+        await pilot.click("#grid", offset=(5, 4))
+        await until(pilot, lambda: app.screen.grid.row.key == ("hf", "spread"))  # type: ignore[attr-defined]
+        app.screen.grid.on_mouse_scroll_down()
+        assert app.screen.grid.row is not None
+        assert app.screen.grid.row.key == ("mf", "bollinger_position")
+        app.screen.grid.on_mouse_scroll_up()
+        assert app.screen.grid.row.key == ("hf", "spread")

@@ -15,6 +15,8 @@ from fxwatch.tui.snapshot import Closer, Curve
 _AT_ONCE = 0.02
 """Seconds for which histories of other runs are read before a key is answered."""
 _POINTS = 240
+_BETWEEN = 1.0
+"""Seconds between two drawings while they are read: each is sent over the line."""
 
 
 class Shown(NamedTuple):
@@ -34,6 +36,7 @@ class CloserReader:
         self._store, self._analyses = store, analyses
         self._histories: dict[str, History] = {}
         self._last: tuple[object, Closer] | None = None
+        self._drawn: tuple[float, Closer] = (-_BETWEEN, Closer())
 
     def __call__(self, look: Look, shown: Shown, pinned: tuple[str, str] | None, runs: Sequence[str]) -> Closer:
         """What the subject in front shows beside the snapshot."""
@@ -75,8 +78,12 @@ class CloserReader:
         for name in runs:
             history = self._histories.setdefault(name, History(self._store.run(name)))
             reading = history.follow(lambda: time.monotonic() > until) or reading
+        at, drawn = self._drawn
+        if reading and drawn.metric == metric and time.monotonic() - at < _BETWEEN:
+            return drawn
         curves = {}
         for name in runs:
             points = self._histories[name].points(metric, _POINTS)
             curves[name] = Curve(tuple(step for step, _ in points), tuple(value for _, value in points))
-        return Closer(metric=metric, curves=curves, reading=reading)
+        self._drawn = (time.monotonic(), Closer(metric=metric, curves=curves, reading=reading))
+        return self._drawn[1]

@@ -1,11 +1,15 @@
 """A table with its title: which row is chosen, and which one is at the top."""
 
+from textual import events
+
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.sheet import sheet
 from fxwatch.tui.view.subjects import TABLES
-from fxwatch.tui.view.table import Row, Way, arranged, chosen, moved
+from fxwatch.tui.view.table import Row, Way, Window, arranged, chosen, moved
 from fxwatch.tui.view.text import Line
 from fxwatch.tui.widgets.rows import Rows
+
+_WHEEL = 3
 
 
 class Grid(Rows):
@@ -16,15 +20,14 @@ class Grid(Rows):
         self.way = way
         self._subject = subject
         self._snapshot: Snapshot | None = None
-        self._top = 0
+        self._window = Window([], 0, 0)
 
     def make(self, width: int, height: int) -> list[Line]:
         """The rows that fit."""
         if self._snapshot is None:
             return []
-        window = sheet(self._subject, self._snapshot, self.way, width, height, self._top)
-        self._top = window.first
-        return window.lines
+        self._window = sheet(self._subject, self._snapshot, self.way, width, height, self._window.first)
+        return self._window.lines
 
     def show(self, snapshot: Snapshot) -> None:
         """Show a snapshot."""
@@ -40,6 +43,22 @@ class Grid(Rows):
         """Another row."""
         if self._snapshot is not None:
             self.turn(moved(TABLES[self._subject].table(self._snapshot), self.way, stride))
+
+    def on_mouse_scroll_down(self) -> None:
+        """Some rows down."""
+        self.choose(_WHEEL)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Some rows up."""
+        self.choose(-_WHEEL)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the row under the mouse; rows stand at the end of all lines."""
+        if self._snapshot is not None and not self.way.wrap:
+            rows = arranged(TABLES[self._subject].table(self._snapshot), self.way)
+            place = event.y - len(self._window.lines) + self._window.end
+            if self._window.first <= place < self._window.end:
+                self.turn(self.way._replace(chosen=rows[place].key))
 
     @property
     def row(self) -> Row | None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from fxwatch.tui.view.text import Line, line, quiet
 from fxwatch.tui.widgets.rows import Rows
 
+_WHEEL = 3
+
 
 class Scroll(Rows):
     """Shows a part of the lines that its subject makes for its width."""
@@ -31,3 +33,11 @@ class Scroll(Rows):
         """Further down, or up."""
         self._top += stride
         self.changed()
+
+    def on_mouse_scroll_down(self) -> None:
+        """Some lines down."""
+        self.scroll_lines(_WHEEL)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Some lines up."""
+        self.scroll_lines(-_WHEEL)
