@@ -271,7 +271,7 @@ class Monitor(App[None]):
             self._tell_no_png()
 
     def _copy(self, text: str, why: str = "") -> None:
-        self.copy_to_clipboard(text)
+        self.copy_to_clipboard(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
         self.page.notice(f"{why}copied {name(text, 1000)}")
         if self._copies is not None:
             self.run_worker(lambda: self._keep_copy(text), thread=True)

@@ -1,6 +1,7 @@
 """What the monitor remembers from one time to the next: where one looked, and how tables were sorted."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fxwatch.store.atomic import write_atomic
 _FILE = "monitor.json"
 _COPIED = "copied.txt"
 _MOST_FOLDERS = 100
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
 
 
 class Sorting(Record):
@@ -31,10 +33,14 @@ class Remembered(Record):
     runs: dict[str, str] = {}
 
     def at(self, watched: Path, run: str | None) -> "Remembered":
-        """With the run that was looked at in a folder; of too many folders the first are forgotten."""
-        runs = {folder: name for folder, name in self.runs.items() if folder != str(watched.absolute())}
-        if run is not None:
-            runs[str(watched.absolute())] = run
+        """With the run that was looked at in a folder; of too many folders the first are forgotten.
+
+        Names that are no text (a file system may hold any bytes) cannot be kept.
+        """
+        here = str(watched.absolute())
+        runs = {folder: name for folder, name in self.runs.items() if folder != here}
+        if run is not None and not _NO_TEXT.search(here + run):
+            runs[here] = run
         return self.model_copy(update={"runs": dict(list(runs.items())[-_MOST_FOLDERS:])})
 
     def run_of(self, watched: Path) -> str | None:

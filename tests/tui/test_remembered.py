@@ -47,3 +47,9 @@ def test_which_terminals_show_pictures() -> None:
     assert can_show({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"})
     assert not can_show({"TERM": "xterm-256color"})
     assert not can_show({"TERM": "xterm-kitty", "TMUX": "default,1,0"})
+
+
+def test_names_that_are_no_text_are_not_remembered(tmp_path: Path) -> None:
+    left = Remembered().at(tmp_path, "run \udcff")
+    remember(tmp_path, left)
+    assert recall(tmp_path).run_of(tmp_path) is None
