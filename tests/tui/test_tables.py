@@ -98,7 +98,14 @@ def test_in_words() -> None:
 
 @given(
     st.builds(table, st.integers(0, 30), tail=st.booleans()),
-    st.builds(Way, wrap=st.booleans(), chosen=st.tuples(st.integers(0, 29).map(str))),
+    st.builds(
+        Way,
+        sort=st.none() | st.integers(-9, 9),
+        falling=st.booleans(),
+        filter=st.sampled_from(["", "name 1", "because"]),
+        wrap=st.booleans(),
+        chosen=st.tuples(st.integers(0, 29).map(str)),
+    ),
     st.integers(0, 40),
     st.integers(30, 120),
     st.integers(2, 12),

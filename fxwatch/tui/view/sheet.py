@@ -3,7 +3,7 @@
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view import nothing_to_show
 from fxwatch.tui.view.subjects import KEYS, OF_AN_ANALYSIS, TABLES
-from fxwatch.tui.view.table import Table, Way, Window, arranged, new_below, table_lines
+from fxwatch.tui.view.table import Table, Way, Window, arranged, new_below, sorted_by, table_lines
 from fxwatch.tui.view.text import Line, Span, crop, line, name, quiet, title
 from fxwatch.tui.view.words import count
 
@@ -40,8 +40,8 @@ def _note(table: Table, way: Way, window: Window, rows: int) -> str:
     parts = []
     if new := new_below(table, way):
         parts.append(f"+{new} new, G follows")
-    if way.sort is not None and way.sort < len(table.columns):
-        parts.append(f"by {table.columns[way.sort].name}{', largest first' if way.falling else ''}")
+    if (column := sorted_by(table, way)) is not None:
+        parts.append(f"by {table.columns[column].name}{', largest first' if way.falling else ''}")
     total = count(len(table.rows), table.noun)
     parts.append(total if rows == len(table.rows) else f"{rows:,} of {total}")
     if window.end - window.first < rows:

@@ -69,12 +69,17 @@ def arranged(table: Table, way: Way) -> list[Row]:
     """The rows that hold all words of the filter, in the order of a column; what has no value stands last."""
     words = way.filter.casefold().split()
     rows = [row for row in table.rows if not words or _holds(row, words)]
-    if way.sort is None or way.sort >= len(table.columns):
+    column = sorted_by(table, way)
+    if column is None:
         return rows
-    column = way.sort
     known = [row for row in rows if row.order[column] is not None]
     known.sort(key=lambda row: _sortable(row.order[column]), reverse=way.falling)
     return known + [row for row in rows if row.order[column] is None]
+
+
+def sorted_by(table: Table, way: Way) -> int | None:
+    """The column, if it is one that the table has: what was remembered may be of another version."""
+    return way.sort if way.sort is not None and 0 <= way.sort < len(table.columns) else None
 
 
 def _holds(row: Row, words: Sequence[str]) -> bool:
@@ -184,7 +189,7 @@ def _headings(table: Table, way: Way, shown: Sequence[tuple[int, int]]) -> Line:
     words = []
     for place, width in shown:
         column = table.columns[place]
-        arrow = ("▼" if way.falling else "▲") if way.sort == place else ""
+        arrow = ("▼" if way.falling else "▲") if sorted_by(table, way) == place else ""
         words.append((left if column.text else right)(column.name + arrow, width))
     return line(quiet(" " * len(_MARK) + " ".join(words)))
 
