@@ -7,8 +7,8 @@
 It needs Python 3.9, torch 2.0 and numpy. By hooks on the model and the optimizer it writes into run_dir:
 
     training.jsonl          each layer's gradient at every step, as the optimizer gets it (after clipping), attention by
-                            head every fourth update, and what was logged: a line an update, but at most one a
-                            second, and at least one every 256 steps
+                            head every fourth update, and what was logged: a line an update, but at most one in
+                            five seconds, and at least one every 256 steps
     states.safetensors      real observations, drawn evenly over those since the last dump, every `every` updates
     recorded-step-N.safetensors   with weights=True, the model's weights as often
 
@@ -45,7 +45,7 @@ STEP_NAMES = ("global_step", "num_timesteps", "time/total_timesteps", "env_step"
 """Names under which `log` learns the trainer's own step."""
 
 _SPAN = 256
-_SECONDS_BETWEEN_LINES = 1.0
+_SECONDS_BETWEEN_LINES = 5.0
 _WEIGHTS_EVERY = 16
 """Steps after which the norm of the weights, to which gradients are compared, is measured anew."""
 _STATES = 64
