@@ -7,7 +7,7 @@ from fxwatch.daemon import stage
 from fxwatch.daemon.explain_job import run_explain
 from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, Job, Trouble
 from fxwatch.report.stored import draw_stored
-from fxwatch.store.layout import Store
+from fxwatch.store.layout import Store, StoreError
 
 
 def answer(job: Job) -> Answer:
@@ -30,3 +30,5 @@ def _draw(job: DrawJob) -> Drawn | Trouble:
         return Drawn(path=str(draw_stored(run, job.analysis, newest=job.newest, thresholds=job.thresholds)))
     except FileNotFoundError as error:
         return Trouble(outcome="vanished", reason=f"{error.filename} is gone")
+    except StoreError as error:
+        return Trouble(outcome="failed", reason=str(error))

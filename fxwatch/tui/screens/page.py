@@ -31,7 +31,12 @@ class Page(Screen[None], inherit_bindings=False):
     class Opened(Message):
         """The screen has its parts, and can show something."""
 
-    is_open = False
+    _opened = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has its parts: not before it is mounted, nor when the monitor is closing."""
+        return self._opened and bool(self.query(Header)) and bool(self.query(Footer))
 
     def compose(self) -> ComposeResult:
         """Header, what the screen is for, footer."""
@@ -41,7 +46,7 @@ class Page(Screen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Tell that it can show something."""
-        self.is_open = True
+        self._opened = True
         self.post_message(self.Opened())
 
     def body(self) -> Sequence[Widget]:
