@@ -4,7 +4,6 @@ from typing import Any
 
 from fxwatch.records.analysis import (
     Analysis,
-    Attention,
     BranchShare,
     Checkpoint,
     Concentration,
@@ -25,6 +24,7 @@ from fxwatch.records.analysis import (
     Unit,
 )
 from fxwatch.records.base import Verdict
+from fxwatch.records.internals import Attention
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
 from fxwatch.records.verdict import judge
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.policy import Branches, Meter, named_layers
 from fxwatch.attribution.subject import batches, rows_of
-from fxwatch.records.analysis import Attention, AttentionHead
 from fxwatch.records.base import finite
+from fxwatch.records.internals import Attention, AttentionHead
 
 STATES = 8
 MOST_BYTES = 4 * 2**20

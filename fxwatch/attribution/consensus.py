@@ -8,12 +8,12 @@ from statistics import fmean, pstdev
 import torch
 from torch import Tensor
 
+from fxwatch.attribution.methods import BY_GRADIENTS
 from fxwatch.attribution.statistics import jaccard, spearman, standard_error, that_count
 from fxwatch.records.analysis import Consensus, Pair
 
 SAME_VOTER = 0.98
 HIGH = 0.7
-WITHOUT_GRADIENTS = {"feature_ablation", "occlusion", "shapley_value_sampling", "kernel_shap"}
 
 
 def consensus(voters: Mapping[str, Tensor]) -> Consensus:
@@ -68,7 +68,7 @@ def _merge(names: list[str], correlation: Mapping[tuple[str, str], float]) -> li
     groups: list[list[str]] = []
     for name in names:
         for group in groups:
-            alike = (name in WITHOUT_GRADIENTS) == (group[0] in WITHOUT_GRADIENTS)
+            alike = (name in BY_GRADIENTS) == (group[0] in BY_GRADIENTS)
             if alike and all(correlation.get((member, name), 0.0) > SAME_VOTER for member in group):
                 group.append(name)
                 break

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.policy import Branches, named_layers
 from fxwatch.attribution.subject import Subject, rows_of
-from fxwatch.records.analysis import Attention
+from fxwatch.records.internals import Attention
 
 STATES = 8
 MOST_HEADS = 128

@@ -11,7 +11,7 @@ from fxwatch.attribution.heads import HeadEffects, head_effects, with_effects
 from fxwatch.attribution.layers import layer_attribution
 from fxwatch.attribution.neurons import neuron_attributions
 from fxwatch.attribution.subject import Subject
-from fxwatch.records.analysis import Attention, LayerAttribution, NeuronAttributions
+from fxwatch.records.internals import Attention, LayerAttribution, NeuronAttributions
 
 Found = TypeVar("Found")
 

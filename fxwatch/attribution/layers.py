@@ -7,8 +7,8 @@ from torch import Tensor
 from fxwatch.attribution.conductance import Conductance, conductance
 from fxwatch.attribution.subject import Subject
 from fxwatch.attribution.taps import tappable
-from fxwatch.records.analysis import LayerAttribution, LayerShare
 from fxwatch.records.base import finite
+from fxwatch.records.internals import LayerAttribution, LayerShare
 
 
 def layer_attribution(subject: Subject, words: str) -> LayerAttribution:

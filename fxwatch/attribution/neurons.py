@@ -16,7 +16,7 @@ from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.subject import Subject, batches, rows_of
 from fxwatch.attribution.taps import Axes, by_channel, tappable, tapped
 from fxwatch.attribution.units import sum_over_time
-from fxwatch.records.analysis import Neuron, NeuronAttributions
+from fxwatch.records.internals import Neuron, NeuronAttributions
 
 FEATURES = 5
 _TOLERANCE = 0.05

@@ -2,7 +2,6 @@
 
 from fxwatch.attribution.units import Units
 from fxwatch.records.analysis import (
-    Attention,
     BranchShare,
     Concentration,
     Consensus,
@@ -17,6 +16,7 @@ from fxwatch.records.analysis import (
     Stability,
     Target,
 )
+from fxwatch.records.internals import Attention
 from fxwatch.records.settings import AnalysisSettings
 
 

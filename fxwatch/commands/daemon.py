@@ -68,7 +68,6 @@ def _watch(
     stopping = threading.Event()
     with page(watched, config_file) if serve else nullcontext(), Narrator() as narrator:
         while True:
-            store.create()
             with held(store.lock) as lock:
                 service = Daemon(watched, config, store, lock, narrator, once=once)
 
@@ -87,3 +86,4 @@ def _watch(
             while not watched.is_dir():
                 if stopping.wait(RETURNED_EVERY):
                     return service.summary()
+            store.create()

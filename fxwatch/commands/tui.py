@@ -1,8 +1,6 @@
 """`fxwatch tui`: the terminal monitor."""
 
-import ctypes
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import NamedTuple
 from fxwatch import exit_codes
 from fxwatch.commands.status import status
 from fxwatch.config import Config, load_config
+from fxwatch.lifetime import end_with_parent
 from fxwatch.store.layout import Store
 from fxwatch.terminal import say, tell
 
@@ -18,7 +17,6 @@ _SPARING = 5.0
 """Seconds between two looks where each byte counts."""
 
 _IN_A_BROWSER = "TEXTUAL_DRIVER"
-_PR_SET_PDEATHSIG = 1
 
 
 class Manners(NamedTuple):
@@ -38,7 +36,7 @@ def tui(folder: Path | None, config_file: Path | None, manners: Manners = _AS_US
         return _tell_once(folder, config_file, only_ascii=manners.only_ascii)
     config, watched = _configured(folder, config_file, quiet=False)
     if _IN_A_BROWSER in os.environ:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # no monitor outlives its server
+        end_with_parent()  # no monitor outlives its server
     from fxwatch.tui.app import Monitor
     from fxwatch.tui.remembered import recall, remember, state_folder
 

@@ -1,8 +1,6 @@
 """`fxwatch serve` beside the daemon: its address is printed, and opened where a person sits at this machine."""
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -12,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from fxwatch.lifetime import end_with_parent
 from fxwatch.terminal import tell
 
 _PATIENCE = 5.0
-_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -27,7 +25,7 @@ def page(watched: Path, config_file: Path | None) -> Iterator[None]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - nothing here runs threads yet
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - nothing here runs threads yet
         start_new_session=True,  # Ctrl-C is for us, and we end it
     )
     threading.Thread(target=_announce, args=(process.stdout,), daemon=True).start()
@@ -49,10 +47,6 @@ def _announce(output: IO[str]) -> None:
         tell(address)
         if has_local_display(os.environ.keys()):
             webbrowser.open(address)
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def has_local_display(variables: Iterable[str]) -> bool:

@@ -1,8 +1,6 @@
 """The demo's two programs: a trainer that writes, and a daemon that explains; both end with the session."""
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fxwatch.lifetime import end_with_parent
+
 CONFIG = Path(__file__).with_name("config.toml")
 _GRACE = 15.0
-_PR_SET_PDEATHSIG = 1
 
 
 class SessionError(Exception):
@@ -76,7 +75,7 @@ class Session:
                 text=True,
                 encoding="utf-8",
                 env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - nothing here runs threads yet
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - nothing here runs threads yet
                 start_new_session=True,  # Ctrl-C is for us, and we end them in order
             )
 
@@ -94,8 +93,3 @@ class Session:
         code = self._programs[name].wait()
         log = (self._home / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return f"the demo's {name} has ended with exit code {code}: {log[-1] if log else 'it said nothing'}"
-
-
-def _die_with_parent() -> None:
-    """Let the kernel end the program with the session, even where that is killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

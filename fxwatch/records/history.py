@@ -5,6 +5,22 @@ from typing import Self
 from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
 from fxwatch.records.base import Record, Verdict
 
+HEADLINES = (
+    "consensus",
+    "sparsity",
+    "concentration",
+    "infidelity",
+    "sensitivity",
+    "completeness",
+    "dead_features",
+    "vanishing_gradients",
+    "exploding_gradients",
+    "drops",
+    "stability",
+    "attention_stability",
+)
+"""The numbers of a line, by name, in the order in which they are shown."""
+
 
 class HistoryLine(Record):
     """The headline of an analysis; `seq` counts the analyses of a run from 0 as they complete."""

@@ -4,7 +4,7 @@ import re
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict
-from fxwatch.records.history import HistoryLine
+from fxwatch.records.history import HEADLINES, HistoryLine
 from fxwatch.terminal import clean
 
 STEP = "fxwatch/step"
@@ -13,20 +13,6 @@ OURS = "fxwatch/"
 GUIDES = "model.internals."
 _TOP = "top_feature_importance_"
 _LEVEL: dict[Verdict, int] = {"ok": 0, "unknown": 1, "warn": 2, "bad": 3}
-_HEADLINES = (
-    "consensus",
-    "sparsity",
-    "concentration",
-    "infidelity",
-    "sensitivity",
-    "completeness",
-    "dead_features",
-    "vanishing_gradients",
-    "exploding_gradients",
-    "drops",
-    "stability",
-    "attention_stability",
-)
 COLUMNS = ["branch", "feature", "importance", "share", "low", "high", "signed", "dead"]
 Row = list[str | float | None]
 
@@ -44,7 +30,7 @@ def numbers(analysis: Analysis, line: HistoryLine) -> dict[str, float]:
         SEQ: line.seq,
         f"{OURS}verdict": _LEVEL[line.verdict],
         f"{OURS}findings": len(line.findings),
-        **{f"{OURS}{name}": getattr(line, name) for name in _HEADLINES},
+        **{f"{OURS}{name}": getattr(line, name) for name in HEADLINES},
         **{f"{OURS}share/{branches[branch]}": share.share for branch, share in analysis.branches.items()},
         **top,
         f"{GUIDES}dead_features_count": line.dead_features,

@@ -10,6 +10,7 @@ from typing import Any
 from textual.app import App
 from textual.message import Message
 
+from fxwatch.records.history import HEADLINES
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.tui.hangup import Hangup, end_by_signals
@@ -17,7 +18,6 @@ from fxwatch.tui.picture import can_show
 from fxwatch.tui.picture import show as show_picture
 from fxwatch.tui.place import Intent, Look, Visit
 from fxwatch.tui.poller import Poller, Read
-from fxwatch.tui.read.history import METRICS
 from fxwatch.tui.read.reader import StoreReader
 from fxwatch.tui.remembered import Remembered, Sorting, keep_copy
 from fxwatch.tui.screens.in_full import InFull
@@ -251,8 +251,8 @@ class Monitor(App[None]):
 
     def do_metric(self, stride: str) -> None:
         """Another metric of all runs."""
-        at = METRICS.index(self._metric) if self._metric in METRICS else 0
-        self._metric = METRICS[(at + int(stride)) % len(METRICS)]
+        at = HEADLINES.index(self._metric) if self._metric in HEADLINES else 0
+        self._metric = HEADLINES[(at + int(stride)) % len(HEADLINES)]
         self._ask_for_subject()
 
     def _turn(self, how: Callable[[Way, Listing], Way]) -> None:

@@ -14,7 +14,7 @@ from fxwatch.attribution.layers import layer_attribution
 from fxwatch.attribution.neurons import neuron_attributions
 from fxwatch.attribution.taps import tappable
 from fxwatch.attribution.units import sum_over_time
-from fxwatch.records.analysis import LayerAttribution
+from fxwatch.records.internals import LayerAttribution
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.thresholds import GradientLimits
 from tests.attribution.subjects import subject_of

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from fxwatch.records.analysis import (
     Analysis,
-    Attention,
     BranchShare,
     Checkpoint,
     Concentration,
@@ -33,6 +32,7 @@ from fxwatch.records.analysis import (
 )
 from fxwatch.records.base import Verdict
 from fxwatch.records.history import HistoryLine
+from fxwatch.records.internals import Attention
 from fxwatch.records.thresholds import EXPECTED_SHARES
 
 Arrays = Mapping[str, NDArray[np.generic]]

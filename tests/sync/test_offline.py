@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fxwatch import exit_codes
-from fxwatch.records.analysis import Attention, Unit
+from fxwatch.records.analysis import Unit
+from fxwatch.records.internals import Attention
 from tests.project import eventually
 from tests.sync.results import Results, records, rows
 

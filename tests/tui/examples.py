@@ -7,8 +7,6 @@ from typing import Any
 
 from fxwatch.records.analysis import (
     Analysis,
-    Attention,
-    AttentionHead,
     BranchShare,
     Checkpoint,
     Concentration,
@@ -31,6 +29,7 @@ from fxwatch.records.analysis import (
     Target,
     Unit,
 )
+from fxwatch.records.internals import Attention, AttentionHead
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.status import DaemonStatus
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fxwatch.records.analysis import Attention, AttentionHead, Decision, ExpectedFeature, OptimizerLayer, Unit
+from fxwatch.records.analysis import Decision, ExpectedFeature, OptimizerLayer, Unit
+from fxwatch.records.internals import Attention, AttentionHead
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.terminal import clean
 from fxwatch.tui.snapshot import Closer, Curve, FeatureNews, FileNews, HeadNews, RunNews, Snapshot

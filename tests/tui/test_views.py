@@ -6,7 +6,6 @@ import pytest
 
 from fxwatch.records.analysis import (
     Analysis,
-    Attention,
     BranchShare,
     Consensus,
     DeadFeatures,
@@ -15,6 +14,7 @@ from fxwatch.records.analysis import (
     Health,
     QualityMetrics,
 )
+from fxwatch.records.internals import Attention
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.tui.actions import ACTIONS
 from fxwatch.tui.snapshot import FileNews, Lack, Past, RunNews, Snapshot

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fxwatch.records.analysis import Analysis
+from fxwatch.records.history import HEADLINES
 from fxwatch.store.layout import Run, Store
 from fxwatch.tui.place import Look
 from fxwatch.tui.read.analyses import Analyses
-from fxwatch.tui.read.history import METRICS, History
+from fxwatch.tui.read.history import History
 from fxwatch.tui.read.inside import feature_news, feature_trends, head_news
 from fxwatch.tui.snapshot import Closer, Curve
 
@@ -73,7 +74,7 @@ class CloserReader:
         return Closer(against=found, pinned=pinned is not None)
 
     def _curves(self, look: Look, runs: Sequence[str]) -> Closer:
-        metric = look.item[0] if look.item and look.item[0] in METRICS else METRICS[0]
+        metric = look.item[0] if look.item and look.item[0] in HEADLINES else HEADLINES[0]
         until, reading = time.monotonic() + _AT_ONCE, False
         for name in runs:
             history = self._histories.setdefault(name, History(self._store.run(name)))

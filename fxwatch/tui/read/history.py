@@ -7,27 +7,13 @@ from itertools import pairwise
 from statistics import median
 
 from fxwatch.records.base import Verdict
-from fxwatch.records.history import HistoryLine
+from fxwatch.records.history import HEADLINES, HistoryLine
 from fxwatch.store.layout import Run
 from fxwatch.store.lines import parse_line
 from fxwatch.store.tail import Tail
 from fxwatch.tui.snapshot import Past
 from fxwatch.tui.times import seconds
 
-METRICS = (
-    "consensus",
-    "sparsity",
-    "concentration",
-    "infidelity",
-    "sensitivity",
-    "completeness",
-    "dead_features",
-    "vanishing_gradients",
-    "exploding_gradients",
-    "drops",
-    "stability",
-    "attention_stability",
-)
 _TREND = 120
 _STRIP = 64
 _NO_STEP = -1
@@ -55,7 +41,7 @@ class History:
         self._findings: list[frozenset[str]] = []
         self._kinds: dict[frozenset[str], frozenset[str]] = {}
         self._times = array("d")
-        self._metrics = {name: array("f") for name in METRICS}
+        self._metrics = {name: array("f") for name in HEADLINES}
         self._branches: dict[str, array[float]] = {}
 
     @property

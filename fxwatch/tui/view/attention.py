@@ -1,6 +1,6 @@
 """Attention: every head of every layer, by entropy, stability and effect."""
 
-from fxwatch.records.analysis import AttentionHead
+from fxwatch.records.internals import AttentionHead
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.layers import common_start
 from fxwatch.tui.view.table import Bar, Column, Row, Table

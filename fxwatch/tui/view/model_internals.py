@@ -1,6 +1,7 @@
 """Model internals: what each branch and each feature counts for, what is dead, and how attention behaves."""
 
-from fxwatch.records.analysis import Analysis, Attention, BranchShare, DeadFeatures
+from fxwatch.records.analysis import Analysis, BranchShare, DeadFeatures
+from fxwatch.records.internals import Attention
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import Block, fitted, shortened
 from fxwatch.tui.view.branch_bar import branch_bar, interval_bar, longest_share
