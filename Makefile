@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $$(grep '^torch==' constraints.txt)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,export,serve,wandb]' --group test --group check
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,distributed,export,serve,wandb]' --group test --group check
 	touch $@
 
 clean:  ## Remove what was installed and cached.

@@ -1,14 +1,16 @@
 """One validated configuration: flag > environment > file > defaults."""
 
 import difflib
+import ipaddress
 import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 
 import tomli
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
 
 from fxwatch.records.expected_features import EXPECTED_FEATURES, with_the_guides, words
 from fxwatch.records.settings import AnalysisSettings, InputSettings, ModelSettings
@@ -27,6 +29,9 @@ class DaemonSettings(Strict):
 
     workers: int = Field(1, ge=1, description="analyses at the same time")
     threads: int = Field(1, ge=1, description="threads of each")
+    executor: Literal["local", "dask"] = Field(
+        "local", description="where they run: here, or on the cluster of [cluster]"
+    )
 
 
 class WatchSettings(Strict):
@@ -45,6 +50,40 @@ class StoreSettings(Strict):
         description="how many analyses of a run keep heatmaps and pictures, beside the first, the newest, the best, "
         "and those with a finding; all where not set",
     )
+
+
+class ClusterSettings(Strict):
+    """A dask cluster, for [daemon] executor = "dask"; its machines see the same folders under the same paths."""
+
+    scheduler: str | None = Field(None, description="tls://HOST:8786, or tcp:// on this machine alone")
+    ca: str | None = Field(None, description="file of the certificate authority, as dask's --tls-ca-file")
+    certificate: str | None = Field(None, description="file with the daemon's own certificate")
+    key: str | None = Field(None, description="file with its key")
+
+    @model_validator(mode="after")
+    def _encrypted_off_this_machine(self) -> Self:
+        if self.scheduler is None:
+            return self
+        url = urlsplit(self.scheduler)
+        if url.scheme not in {"tls", "tcp"} or not url.hostname:
+            raise ValueError(f"{self.scheduler!r} is no address of a scheduler, as tls://10.0.0.5:8786 is one")
+        if url.scheme == "tcp" and not _is_loopback(url.hostname):
+            raise ValueError(f"{self.scheduler} is on another machine, where anybody could run code: use tls://")
+        if url.scheme == "tls" and len(self.named_files()) < 3:
+            raise ValueError("tls:// needs all of ca, certificate and key")
+        return self
+
+    def named_files(self) -> dict[str, str]:
+        """The files of TLS that are set, by key."""
+        named = {"ca": self.ca, "certificate": self.certificate, "key": self.key}
+        return {name: file for name, file in named.items() if file is not None}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class WandbSettings(Strict):
@@ -96,6 +135,7 @@ class Config(Strict):
     expected: dict[str, Band] = EXPECTED_SHARES
     decisions: dict[str, dict[str, list[Expectation]]] = EXPECTED_FEATURES
     daemon: DaemonSettings = DaemonSettings()
+    cluster: ClusterSettings = ClusterSettings()
     watch: WatchSettings = WatchSettings()
     store: StoreSettings = StoreSettings()
     wandb: WandbSettings = WandbSettings()
@@ -144,7 +184,9 @@ def load_config(explicit: Path | None, watched: Path | None = None) -> Loaded:
     folders, refused = _code_folders(config.model.path, base, watched or Path(config.watch.dir))
     warnings += refused
     model = config.model.model_copy(update={"path": folders})
-    return Loaded(config.model_copy(update={"model": model}), file, warnings)
+    near = {name: str(base / path) for name, path in config.cluster.named_files().items()}
+    cluster = config.cluster.model_copy(update=near)
+    return Loaded(config.model_copy(update={"model": model, "cluster": cluster}), file, warnings)
 
 
 def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
