@@ -14,8 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 ok, 1 failure, 2 usage or config, 3 health at or below --fail-on, 4 nothing found, "
-    "5 refused as unsafe, 6 another daemon holds the folder.",
+    epilog=f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in exit_codes.MEANINGS.items())}.",
 )
 
 Level = Literal["unknown", "warn", "bad"]
