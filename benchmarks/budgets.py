@@ -35,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         demo = home / "demo"
-        _train(demo, checkpoints=6)
+        train(demo, checkpoints=6)
         _show("fxwatch --help", _wall([*PYTHON, "fxwatch", "--help"]), 0.5, "s")
         with _daemon(demo, ROOT / "fxwatch" / "demo" / "config.toml") as daemon:
             checkpoints = sorted(demo.glob("*.zip"))[1:]
@@ -71,7 +71,7 @@ def _wall(command: list[str]) -> float:
     return statistics.median(times[1:])
 
 
-def _train(folder: Path, checkpoints: int) -> None:
+def train(folder: Path, checkpoints: int) -> None:
     """A real run of the demo's trainer, until there are so many checkpoints."""
     trainer = subprocess.Popen(
         [*PYTHON, "fxwatch.demo.train", str(folder), "--seconds-between", "1"], cwd=ROOT, stderr=subprocess.DEVNULL

@@ -1,7 +1,7 @@
 """Explain on other machines: an executor over a dask cluster that somebody else runs.
 
-What travels is text: paths, settings, answers. The other machines see the same folders under the same paths. A worker
-or a scheduler that is lost costs a job another try and nothing else; a job that crashes fails in words, as it does here.
+What travels is text: paths, settings, answers. The other machines see the same folders under the same paths. A lost
+worker, and a lost scheduler, costs a job another try and nothing else; a job that crashes fails in words, as here.
 """
 
 import importlib.util
@@ -11,10 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from fxwatch.config import ClusterSettings, ConfigError
+from fxwatch.config import Config, ConfigError
 from fxwatch.daemon.outpost import Outpost, at_outpost
 from fxwatch.daemon.pool import DEADLINE, JobError
-from fxwatch.records.settings import ModelSettings
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -27,27 +26,20 @@ _LISTEN = 1.0
 
 
 class Cluster(Executor):
-    """Runs functions from text to text on a cluster, `count` at a time.
+    """Runs functions from text to text on the configured cluster, [daemon] workers at a time.
 
-    `on_stage(args, stage)` hears what becomes of a job, from another thread.
+    `on_stage(args, stage)` hears what becomes of a job, from another thread. `trouble`: what is wrong now, in words.
     Raises ConfigError where the library or the address is missing.
     """
 
-    def __init__(
-        self,
-        settings: ClusterSettings,
-        count: int,
-        threads: int,
-        model: ModelSettings,
-        on_stage: Callable[[tuple[Any, ...], str], None],
-    ) -> None:
+    def __init__(self, config: Config, on_stage: Callable[[tuple[Any, ...], str], None]) -> None:
         if importlib.util.find_spec("distributed") is None:
             raise ConfigError('[daemon] executor = "dask" needs a library: pip install "fxwatch[distributed]"')
-        if settings.scheduler is None:
+        if config.cluster.scheduler is None:
             raise ConfigError('[daemon] executor = "dask" needs the address of a scheduler: [cluster] scheduler')
-        self._settings, self._on_stage = settings, on_stage
-        self._outpost = Outpost(threads, model.model_dump_json())
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="cluster")
+        self._settings, self._on_stage = config.cluster, on_stage
+        self._outpost = Outpost(config.daemon.threads, config.model.model_dump_json())
+        self._threads = ThreadPoolExecutor(config.daemon.workers, thread_name_prefix="cluster")
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._client: Client | None = None

@@ -4,11 +4,12 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
-from concurrent.futures import Future, wait
+from concurrent.futures import Executor, Future, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fxwatch.config import Config
+from fxwatch.daemon.cluster import Cluster
 from fxwatch.daemon.drawings import Drawings
 from fxwatch.daemon.heartbeat import Heartbeat
 from fxwatch.daemon.intake import Intake
@@ -61,6 +62,7 @@ class Daemon:
         self._hints = None if once else self._listen()
         self._watcher = Watcher(str(watched), self._hints, self._intake.remember(), time.monotonic)
         self._pool = ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
+        self._cluster = Cluster(config, self._on_stage) if config.daemon.executor == "dask" else None
         self._explaining: dict[Future[str], Work] = {}
         self._drawing: dict[Future[str], DrawJob] = {}
         self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
@@ -176,7 +178,7 @@ class Daemon:
             if work is not None:
                 self._explain(work)
             elif (drawing := self._drawings.take()) is not None:
-                self._drawing[self._submit(drawing)] = drawing
+                self._drawing[self._submit(drawing, self._pool)] = drawing
                 self._drawn_at = time.monotonic()
             else:
                 return
@@ -195,10 +197,10 @@ class Daemon:
         self._ledger.note(
             one.path, "running", kind="checkpoint", run=one.run, generation=work.generation, step=one.step
         )
-        self._explaining[self._submit(job)] = work
+        self._explaining[self._submit(job, self._cluster or self._pool)] = work
 
-    def _submit(self, job: ExplainJob | DrawJob) -> Future[str]:
-        future: Future[str] = self._pool.submit(do_job, job.model_dump_json())
+    def _submit(self, job: ExplainJob | DrawJob, executor: Executor) -> Future[str]:
+        future: Future[str] = executor.submit(do_job, job.model_dump_json())
         future.add_done_callback(lambda _: self._wake.set())
         return future
 
@@ -221,7 +223,7 @@ class Daemon:
             files=self._ledger.counts(),
             waiting=self._plan.waiting(),
             running=[work.candidate.path for work in self._explaining.values()],
-            trouble=self._trouble,
+            trouble=self._trouble or (self._cluster.trouble if self._cluster is not None else None),
             runs=self._publisher.runs,
         )
 
@@ -245,12 +247,16 @@ class Daemon:
             self._hints.stop()
         if not self.displaced:
             self._finish()
+        if self._cluster is not None:
+            self._cluster.end()
         self._pool.end()
         self._publisher.close()
         self._ledger.close()
 
     def _finish(self) -> None:
-        self._drawing |= {self._submit(job): job for job in self._drawings.take_pages(self._config.daemon.workers)}
+        self._drawing |= {
+            self._submit(job, self._pool): job for job in self._drawings.take_pages(self._config.daemon.workers)
+        }
         wait([*self._explaining, *self._drawing], PATIENCE_AT_THE_END)
         try:
             self._collect_finished_only()

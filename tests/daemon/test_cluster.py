@@ -1,8 +1,8 @@
 """Analyses on a dask cluster: a real scheduler and two workers, over TLS, that are killed in the middle."""
 
-import datetime as dt
-import ipaddress
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,16 +14,28 @@ from typing import Any
 
 import psutil
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from fxwatch.config import ClusterSettings, ConfigError
+from fxwatch.config import ClusterSettings, Config, ConfigError, DaemonSettings
 from fxwatch.daemon import cluster as cluster_module
 from fxwatch.daemon.cluster import Cluster
 from fxwatch.daemon.pool import JobError
-from fxwatch.records.settings import ModelSettings
+from tests.dask_cluster import Dask
+from tests.project import CONFIG, ROOT, Project
+
+TELLING_MODEL = """
+import os
+from pathlib import Path
+
+import psutil
+
+from tests.policies import GuideLike
+
+
+def build(**arguments):
+    parents = " ".join(str(process.pid) for process in psutil.Process().parents())
+    Path(__file__).with_name(f"built-by-{os.getpid()}").write_text(parents)
+    return GuideLike(**arguments)
+"""
 
 
 def shout(text: str) -> str:
@@ -43,61 +55,9 @@ def begin_and_wait(folder: str) -> str:
     return "done"
 
 
-def certificate(folder: Path) -> dict[str, str]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
-    today = dt.datetime.now(dt.UTC)
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - dt.timedelta(days=1))
-        .not_valid_after(today + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(here, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / "certificate.pem").write_bytes(made.public_bytes(encoding))
-    (folder / "key.pem").write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
-    public = str(folder / "certificate.pem")
-    return {"ca": public, "certificate": public, "key": str(folder / "key.pem")}
-
-
-class Dask:
-    """A scheduler and its workers, as processes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.files = certificate(folder)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address = f"tls://127.0.0.1:{self.port}"
-        self._folder = folder
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self.start_scheduler()
-        for _ in range(2):
-            self.start_worker()
-
-    def start_scheduler(self) -> None:
-        self.scheduler = self._program(
-            "dask_scheduler", "--protocol", "tls", "--host", "127.0.0.1", "--port", str(self.port)
-        )
-
-    def start_worker(self) -> None:
-        self.workers.append(self._program("dask_worker", self.address, "--nthreads", "1", "--no-nanny"))
-
-    def settings(self) -> ClusterSettings:
-        return ClusterSettings(scheduler=self.address, **self.files)
-
-    def end(self) -> None:
-        for process in [*self.workers, self.scheduler]:
-            process.kill()
-            process.wait()
-
-    def _program(self, name: str, *words: str) -> subprocess.Popen[bytes]:
-        tls = ["--tls-ca-file", self.files["ca"], "--tls-cert", self.files["certificate"]]
-        command = [sys.executable, "-m", f"distributed.cli.{name}", *words, *tls, "--tls-key", self.files["key"]]
-        return subprocess.Popen([*command, "--no-dashboard"], cwd=self._folder, stderr=subprocess.DEVNULL)
+def cluster_of(settings: ClusterSettings, workers: int) -> Cluster:
+    config = Config(cluster=settings, daemon=DaemonSettings(executor="dask", workers=workers))
+    return Cluster(config, lambda _args, _stage: None)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +69,7 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
 
 @pytest.fixture
 def cluster(dask: Dask) -> Iterator[Cluster]:
-    made = Cluster(dask.settings(), 2, 1, ModelSettings(), lambda _args, _stage: None)
+    made = cluster_of(dask.settings(), 2)
     yield made
     made.end()
 
@@ -178,7 +138,7 @@ def test_a_killed_scheduler_costs_a_try(
 def test_the_end_does_not_wait_for_a_cluster_that_is_not_there(dask: Dask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_module, "CONNECT", 1.0)
     nobody = dask.settings().model_copy(update={"scheduler": "tls://127.0.0.1:9"})
-    cluster = Cluster(nobody, 1, 1, ModelSettings(), lambda _args, _stage: None)
+    cluster = cluster_of(nobody, 1)
     future = cluster.submit(shout, "hello")
     begun = time.monotonic()
     cluster.end()
@@ -202,4 +162,49 @@ def test_an_address_that_is_not_safe_is_refused(settings: dict[str, str], words:
 
 def test_a_cluster_needs_an_address() -> None:
     with pytest.raises(ConfigError, match="needs the address of a scheduler"):
-        Cluster(ClusterSettings(), 1, 1, ModelSettings(), lambda _args, _stage: None)
+        cluster_of(ClusterSettings(), 1)
+
+
+def test_a_daemon_explains_on_it_and_commits_by_itself(dask: Dask, tmp_path: Path) -> None:
+    lines = [f'{name} = "{value}"' for name, value in dask.settings().model_dump().items()]
+    cluster = "\n".join(["[daemon]", 'executor = "dask"', "workers = 2", "[cluster]", *lines])
+    project = Project(tmp_path, CONFIG + cluster)
+    (tmp_path / "my_model.py").write_text(TELLING_MODEL)
+    project.states()
+    for step in (1, 2, 3):
+        project.checkpoint(f"model_{step}.pt", seed=step, global_step=step)
+    done = project.run("daemon", "--once")
+    assert done.returncode == 0, done.stderr
+    assert {found["checkpoint"]["step"] for found in project.analyses()} == {1, 2, 3}
+    parents = [set(map(int, told.read_text().split())) for told in tmp_path.glob("built-by-*")]
+    assert len(parents) == 3
+    assert all(above & {worker.pid for worker in dask.workers} for above in parents)
+
+
+def test_the_commands_of_its_page(tmp_path: Path) -> None:
+    """docs/cluster.md, as it stands: certificate, scheduler, workers and configuration."""
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    commands = re.findall(r"```sh\n(.*?)\n```", text, re.DOTALL)
+    config = re.findall(r"```toml\n(.*?)\n```", text, re.DOTALL)[0]
+    assert [command.split()[0] for command in commands] == ["pip", "openssl", "dask", "dask"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    project = Project(tmp_path, CONFIG + config.replace("8786", port))
+    project.states()
+    project.checkpoint("model_1.pt", global_step=1)
+    subprocess.run(shlex.split(commands[1]), cwd=tmp_path, check=True, capture_output=True)
+    began = [
+        subprocess.Popen(
+            [sys.executable, "-m", *shlex.split(command.replace("8786", port))], cwd=tmp_path, stderr=subprocess.DEVNULL
+        )
+        for command in commands[2:]
+    ]
+    try:
+        done = project.run("daemon", "--once")
+    finally:
+        for process in began:
+            process.terminate()
+            process.wait(30)
+    assert done.returncode == 0, done.stderr
+    assert len(project.analyses()) == 1
