@@ -20,6 +20,7 @@ check: $(READY)  ## Lint, types, import contracts.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/basedpyright --project tests/typing --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 format: $(READY)  ## Format the code.

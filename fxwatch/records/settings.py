@@ -36,24 +36,27 @@ Steps = Annotated[Literal["auto"] | int, BeforeValidator(_steps)]
 class AnalysisSettings(Strict):
     """How a checkpoint is explained."""
 
-    target: str = Field("action_type", description="the output that is explained, a name of [model.outputs]")
-    actions: list[str] = Field([], description="names of the target's actions, in the order of its logits")
-    primary_method: MethodName = Field("integrated_gradients", description="the method that ranks")
+    target: str = Field(default="action_type", description="the output that is explained, a name of [model.outputs]")
+    actions: list[str] = Field(default=[], description="names of the target's actions, in the order of its logits")
+    primary_method: MethodName = Field(default="integrated_gradients", description="the method that ranks")
     secondary_methods: list[MethodName] = Field(
-        ["gradient_shap", "deep_lift", "saliency", "feature_ablation"], description="methods that vote beside it"
+        default=["gradient_shap", "deep_lift", "saliency", "feature_ablation"],
+        description="methods that vote beside it",
     )
-    n_steps: Steps = Field("auto", description="quadrature nodes of integrated gradients, or auto")
-    n_samples: int = Field(32, ge=1, description="samples of gradient_shap, a state")
-    use_noise_tunnel: bool = Field(False, description="let SmoothGrad over integrated gradients vote, too")  # noqa: FBT003
-    noise_tunnel_samples: int = Field(25, ge=2, description="noisy copies of a state for it")
-    baseline_type: BaselineType = Field("background", description="what a state is compared with")
-    track_gradients: bool = Field(True, description="measure gradient flow by layer")  # noqa: FBT003
-    track_activations: bool = Field(False, description="measure dormant units by layer")  # noqa: FBT003
-    track_layers: bool = Field(False, description="measure what flows through each layer and attention head")  # noqa: FBT003
-    neuron_layer: str = Field("", description="a layer whose leading neurons are explained; empty: none")
-    every: int = Field(1, ge=1, description="analyse every Nth checkpoint of a run")
-    max_states: int = Field(32, ge=1, description="states analysed of a dump, evenly over it")
-    dead_min_history: int = Field(10, ge=1, description="analyses before low importance may call a feature dead")
+    n_steps: Steps = Field(default="auto", description="quadrature nodes of integrated gradients, or auto")
+    n_samples: int = Field(default=32, ge=1, description="samples of gradient_shap, a state")
+    use_noise_tunnel: bool = Field(default=False, description="let SmoothGrad over integrated gradients vote, too")
+    noise_tunnel_samples: int = Field(default=25, ge=2, description="noisy copies of a state for it")
+    baseline_type: BaselineType = Field(default="background", description="what a state is compared with")
+    track_gradients: bool = Field(default=True, description="measure gradient flow by layer")
+    track_activations: bool = Field(default=False, description="measure dormant units by layer")
+    track_layers: bool = Field(default=False, description="measure what flows through each layer and attention head")
+    neuron_layer: str = Field(default="", description="a layer whose leading neurons are explained; empty: none")
+    every: int = Field(default=1, ge=1, description="analyse every Nth checkpoint of a run")
+    max_states: int = Field(default=32, ge=1, description="states analysed of a dump, evenly over it")
+    dead_min_history: int = Field(
+        default=10, ge=1, description="analyses before low importance may call a feature dead"
+    )
 
     @field_validator("actions")
     @classmethod
@@ -66,24 +69,24 @@ class AnalysisSettings(Strict):
 class ModelSettings(Strict):
     """Where the model comes from, and how it is called."""
 
-    factory: str | None = Field(None, description="import string 'package.module:function' -> nn.Module")
-    factory_args: dict[str, JsonValue] = Field({}, description="keyword arguments of the factory")
-    path: list[str] = Field(["."], description="added to the Python path, relative to this file")
+    factory: str | None = Field(default=None, description="import string 'package.module:function' -> nn.Module")
+    factory_args: dict[str, JsonValue] = Field(default={}, description="keyword arguments of the factory")
+    path: list[str] = Field(default=["."], description="added to the Python path, relative to this file")
     call: Literal["dict", "kwargs", "args", "concat"] = Field(
-        "dict", description="how branches are passed to forward; concat: as one flat tensor"
+        default="dict", description="how branches are passed to forward; concat: as one flat tensor"
     )
-    state_dict_key: str = Field("auto", description="where the weights are in the checkpoint; dots descend")
+    state_dict_key: str = Field(default="auto", description="where the weights are in the checkpoint; dots descend")
     outputs: dict[str, str] = Field(
-        {}, description="where each output is in what forward returns, as in '0.1'; '' is the whole"
+        default={}, description="where each output is in what forward returns, as in '0.1'; '' is the whole"
     )
 
 
 class InputSettings(Strict):
     """One branch of the model's inputs."""
 
-    features: list[str] | None = Field(None, description="names of the features, in the order of the columns")
+    features: list[str] | None = Field(default=None, description="names of the features, in the order of the columns")
     columns: tuple[int, int] | None = Field(
-        None, description="first and one past the last column of a flat observation"
+        default=None, description="first and one past the last column of a flat observation"
     )
 
     @model_validator(mode="after")
