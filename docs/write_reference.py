@@ -138,7 +138,7 @@ def python() -> Iterator[str]:
             if isinstance(found, type):
                 yield from _methods(found)
             else:
-                yield f"```python\n{name}{inspect.signature(found)}\n```"
+                yield f"```text\n{name}{inspect.signature(found)}\n```"
 
 
 def _methods(found: type) -> Iterator[str]:
@@ -149,7 +149,7 @@ def _methods(found: type) -> Iterator[str]:
         if not name.startswith("_") and inspect.isfunction(one):
             lines.append(f".{name}{_signature(one)}")
     if lines:
-        yield "```python\n" + "\n".join(lines) + "\n```"
+        yield "```text\n" + "\n".join(lines) + "\n```"
 
 
 def _signature(of: Any) -> str:
