@@ -58,7 +58,7 @@ def test_a_plain_torch_trainer(tmp_path: Path) -> None:
     typed = follow(section("A plain torch trainer"), tmp_path)
     assert typed == ["python train.py", "fxwatch daemon outputs/ --once", "fxwatch status", "fxwatch tui"]
     found = newest(tmp_path)
-    assert found["checkpoint"]["step"] == 2000  # type: ignore[index]
+    assert found["checkpoint"]["step"] == 40  # type: ignore[index]
     assert "position_pnl_percent" in found["units"]["portfolio"]  # type: ignore[index]
     assert {"HOLD", "BUY", "SELL"} & set(found["decisions"])  # type: ignore[call-overload]
 
