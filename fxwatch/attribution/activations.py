@@ -6,8 +6,9 @@ Sokar et al. 2023 (arXiv 2302.12902).
 import torch
 from torch import Tensor, nn
 
+from fxwatch.attribution.engine import batches
 from fxwatch.attribution.policy import Branches, named_layers
-from fxwatch.attribution.subject import batches, rows_of
+from fxwatch.attribution.subject import rows_of
 
 DORMANT = 0.025
 

@@ -13,6 +13,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from fxwatch.attribution.engine import Evaluated
 from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.units import sum_over_time
 
@@ -20,18 +21,19 @@ FEWEST, MOST = 5, 65
 _INPUTS_TOGETHER = 16
 _SUCCESSIVE = 3.0
 
+Evaluate = Callable[[Branches, Tensor], Evaluated]
+
 
 @dataclass(frozen=True, slots=True)
 class Integrated:
     """Of N inputs, averaged over K baselines.
 
-    `attributions`: in the inputs' shapes; `gradients`: at the inputs themselves; `delta`: (N,) what the attributions
-    miss of the change of the output; `successive`: (N,) how far the attribution, by units, moved at the last doubling
-    of steps, relative to its length: a bound of its error; `steps`: (N,) mean number of steps.
+    `attributions`: in the inputs' shapes; `delta`: (N,) what the attributions miss of the change of the output;
+    `successive`: (N,) how far the attribution, by units, moved at the last doubling of steps, relative to its length: a
+    bound of its error; `steps`: (N,) mean number of steps.
     """
 
     attributions: Branches
-    gradients: Branches
     delta: Tensor
     successive: Tensor
     steps: Tensor
@@ -40,31 +42,33 @@ class Integrated:
 class AdaptiveIntegratedGradients:
     """Integrated gradients in Captum's manner: made with a function, asked by `attribute`.
 
-    `values(inputs, target)` is the output that `target` selects, (M,); `gradients(inputs, target)` its gradient by the
-    inputs, in their shapes.
+    `evaluate(inputs, target)` gives the output that `target` selects at M samples, and its gradient by the inputs.
     """
 
-    def __init__(
-        self, values: Callable[[Branches, Tensor], Tensor], gradients: Callable[[Branches, Tensor], Branches]
-    ) -> None:
-        self.values, self.gradients = values, gradients
+    def __init__(self, evaluate: Evaluate) -> None:
+        self.evaluate = evaluate
 
     def attribute(
-        self, inputs: Branches, baselines: Branches, target: Tensor, tolerance: float = 0.1, most: int = MOST
+        self,
+        inputs: Branches,
+        baselines: Branches,
+        target: Tensor,
+        tolerance: float = 0.1,
+        most: int = MOST,
+        at_inputs: Evaluated | None = None,
     ) -> Integrated:
         """Attributions of N inputs, averaged over a distribution of K baselines; target: (N,).
+
+        `at_inputs` is what is known there already.
 
         The steps of a pair of input and baseline are doubled, from 5, while its attributions miss the change of the
         output by more than `tolerance` of the mean change, or moved by more than thrice that at the last doubling.
         """
-        at_inputs = self.gradients(inputs, target)
-        kinds, kind = torch.unique(target, return_inverse=True)
+        kind = torch.unique(target, return_inverse=True)[1]
         count, references = len(target), len(baselines[0])
-        every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in baselines)
-        of_kinds = kinds.repeat_interleave(references)
-        at_baselines = self.gradients(every, of_kinds)
-        left = self.values(every, of_kinds).view(len(kinds), references)[kind]
-        change = self.values(inputs, target)[:, None] - left
+        at_inputs = at_inputs or self.evaluate(inputs, target)
+        at_baselines = self._at_baselines(baselines, target.unique())
+        change = at_inputs.values[:, None] - at_baselines.values.view(-1, references)[kind]
         scale = float(change.abs().mean())
         parts = []
         for start in range(0, count, _INPUTS_TOGETHER):
@@ -75,11 +79,14 @@ class AdaptiveIntegratedGradients:
             pairs = _Pairs(
                 steps=tuple(x[state] - b[reference] for x, b in zip(inputs, baselines, strict=True)),
                 starts=tuple(b[reference] for b in baselines),
-                ends=(tuple(g[state] for g in at_inputs), tuple(g[low] for g in at_baselines)),
+                ends=(
+                    tuple(g[state] for g in at_inputs.gradients),
+                    tuple(g[low] for g in at_baselines.gradients),
+                ),
                 change=change[rows].flatten(),
                 target=target[state],
             )
-            parts.append(pairs.integrate(self.gradients, tolerance, scale, most))
+            parts.append(pairs.integrate(self.evaluate, tolerance, scale, most))
         found = tuple(torch.cat(branch) for branch in zip(*(part.attributions for part in parts), strict=True))
         averaged = tuple(phi.view(count, references, *phi.shape[1:]).mean(1) for phi in found)
 
@@ -87,7 +94,11 @@ class AdaptiveIntegratedGradients:
             return torch.cat([getattr(part, name) for part in parts]).view(count, references).mean(1)
 
         delta = sum_over_time(averaged).sum(1) - change.mean(1)
-        return Integrated(averaged, at_inputs, delta, by_input("successive"), by_input("steps"))
+        return Integrated(averaged, delta, by_input("successive"), by_input("steps"))
+
+    def _at_baselines(self, baselines: Branches, kinds: Tensor) -> Evaluated:
+        every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in baselines)
+        return self.evaluate(every, kinds.repeat_interleave(len(baselines[0])))
 
 
 @cache
@@ -123,9 +134,7 @@ class _Pairs:
     change: Tensor
     target: Tensor
 
-    def integrate(
-        self, gradients: Callable[[Branches, Tensor], Branches], tolerance: float, scale: float, most: int
-    ) -> _Settled:
+    def integrate(self, evaluate: Evaluate, tolerance: float, scale: float, most: int) -> _Settled:
         """Attributions of all pairs. Those that agree are settled; the others go on with twice as many steps."""
         count = len(self.target)
         settled = _Settled(tuple(torch.zeros_like(x) for x in self.steps), torch.zeros(count), torch.zeros(count))
@@ -135,7 +144,7 @@ class _Pairs:
         while len(open_pairs):
             new = [place for place in range(1, level - 1) if level == FEWEST or place % 2]
             inner = {2 * place: found for place, found in inner.items()} | self._evaluate(
-                gradients, open_pairs, level, new
+                evaluate, open_pairs, level, new
             )
             coarse, fine = (self._attributions(open_pairs, inner, size) for size in ((level + 1) // 2, level))
             units, length = sum_over_time(fine), sum_over_time(fine).norm(dim=1)
@@ -153,9 +162,7 @@ class _Pairs:
             level = 2 * level - 1
         return settled
 
-    def _evaluate(
-        self, gradients: Callable[[Branches, Tensor], Branches], pairs: Tensor, level: int, places: list[int]
-    ) -> dict[int, Branches]:
+    def _evaluate(self, evaluate: Evaluate, pairs: Tensor, level: int, places: list[int]) -> dict[int, Branches]:
         """Gradients of some pairs at some nodes of a level."""
         positions, _ = nodes(level)
         alphas = positions[places].repeat_interleave(len(pairs))
@@ -164,7 +171,7 @@ class _Pairs:
             start[again] + alphas.view(-1, *[1] * (step.ndim - 1)).to(step.dtype) * step[again]
             for start, step in zip(self.starts, self.steps, strict=True)
         )
-        found = gradients(points, self.target[again])
+        found = evaluate(points, self.target[again]).gradients
         cut = [part.view(len(places), len(pairs), *part.shape[1:]) for part in found]
         return {place: tuple(part[turn] for part in cut) for turn, place in enumerate(places)}
 

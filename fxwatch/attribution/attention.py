@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fxwatch.attribution.baselines import evenly
+from fxwatch.attribution.engine import batches
 from fxwatch.attribution.policy import Branches, Meter, named_layers
-from fxwatch.attribution.subject import batches, rows_of
+from fxwatch.attribution.subject import rows_of
 from fxwatch.records.base import finite
 from fxwatch.records.internals import Attention, AttentionHead
 
@@ -136,7 +137,7 @@ def _run(
         handles.append(module.register_forward_pre_hook(_ask_for_weights, with_kwargs=True))
         handles.append(module.register_forward_hook(_Reader(name, calls, take)))
     try:
-        for rows in batches(len(inputs[0])):
+        for rows in batches(len(inputs[0]), meter.batch):
             calls.clear()
             # with autograd on, as torch's fused path for inference would pass the hooks by
             with torch.enable_grad():

@@ -143,7 +143,7 @@ def _piece(subject: Subject, start: float, end: float, steps: int) -> _Piece:
         tuple(b + position * (x - b) for x, b in zip(subject.inputs, subject.baselines.samples, strict=True))
         for position in (start, end)
     )
-    method = AdaptiveIntegratedGradients(subject.values, subject.gradients)
+    method = AdaptiveIntegratedGradients(subject.evaluate)
     found = method.attribute(high, low, subject.choice, tolerance=COMPLETE, most=steps)
     units = sum_over_time(found.attributions)[0].double()
     missed = float(found.delta[0])

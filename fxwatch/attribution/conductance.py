@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fxwatch.attribution.adaptive import nodes
 from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.policy import Branches
-from fxwatch.attribution.subject import BATCH, Subject
+from fxwatch.attribution.subject import Subject
 from fxwatch.attribution.taps import Axes, by_channel, sample_axes, tapped
 
 STATES = 8
@@ -60,10 +60,10 @@ def conductance(subject: Subject, modules: dict[str, nn.Module]) -> Conductance:
     """
     rows = torch.tensor(evenly(subject.count, STATES))
     axes = sample_axes(subject.explained, modules, subject.inputs, subject.choice)
-    change = _change(subject, rows)
+    change = subject.change_from_centre[rows]
     steps = FEWEST
     while True:
-        chunks = rows.split(max(1, BATCH // steps))
+        chunks = rows.split(max(1, subject.batch // steps))
         parts = [_along_paths(subject, modules, axes, chunk, steps) for chunk in chunks]
         missed = torch.cat([of_inputs for _, of_inputs in parts]) - change
         if steps >= MOST or not float(missed.abs().sum()) > TOLERANCE * float(change.abs().sum()):
@@ -89,12 +89,6 @@ def path_weights(steps: int) -> Tensor:
     derivative = (signs[None, :] / signs[:, None]) / apart.fill_diagonal_(1)
     derivative.fill_diagonal_(0)
     return weights[:, None] * (derivative - derivative.sum(1).diag())
-
-
-def _change(subject: Subject, rows: Tensor) -> Tensor:
-    choice = subject.choice[rows]
-    at_centre = subject.values(tuple(b.expand(len(rows), *b.shape[1:]) for b in subject.baselines.centre), choice)
-    return subject.values(tuple(x[rows] for x in subject.inputs), choice) - at_centre
 
 
 def _along_paths(

@@ -11,8 +11,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from fxwatch.attribution.engine import batches
 from fxwatch.attribution.policy import Branches, Meter
-from fxwatch.attribution.subject import batches, rows_of
+from fxwatch.attribution.subject import rows_of
 from fxwatch.attribution.units import Units
 from fxwatch.records.analysis import DeadFeatures
 
@@ -149,7 +150,7 @@ def _outputs(policy: nn.Module, inputs: Branches, meter: Meter) -> Tensor:
     """All outputs of all states, side by side: (N, components)."""
     parts = []
     with torch.no_grad():
-        for rows in batches(len(inputs[0])):
+        for rows in batches(len(inputs[0]), meter.batch):
             found = policy(*rows_of(inputs, rows)).values()
             parts.append(torch.cat([output.reshape(len(output), -1) for output in found], dim=1).double())
     meter.forwards += len(inputs[0])

@@ -10,7 +10,8 @@ from statistics import fmean
 
 from torch import Tensor
 
-from fxwatch.attribution.grid import expected_gradients
+from fxwatch.attribution.engine import Scalar
+from fxwatch.attribution.grid import of_scalars, passes_of
 from fxwatch.attribution.importance import rankings
 from fxwatch.attribution.policy import AttributionError, Choice, Explained, choose
 from fxwatch.attribution.reach import no_gradient, out_of_reach
@@ -48,20 +49,36 @@ def further_decisions(
     Each is explained by its own chosen logit, on the frozen grid. A discrete output is one of several components whose
     action is in the dump, or whose name begins with `action`; action: (N,) or (N, heads).
     """
+    policy, meter = subject.explained.policy, subject.explained.meter
+    choices = _choices(outputs, subject.explained.target, action, continuous)
+    reasons = {
+        name: _out_of_sight(replace(subject, explained=Explained(policy, name, meter), choice=choice.index))
+        for name, choice in choices.items()
+    }
+    asked = [Scalar(name, choice.index) for name, choice in choices.items() if reasons[name] is None]
+    known = dict(zip([one.output for one in asked], _signed(subject, asked), strict=True))
     found: dict[str, Decision] = {}
-    for name, choice in _choices(outputs, subject.explained.target, action, continuous).items():
-        explained = Explained(subject.explained.policy, name, subject.explained.meter)
-        other = replace(subject, explained=explained, choice=choice.index)
+    for name, choice in choices.items():
         names = action_names(choice, name, [])
-        unseen = out_of_reach(other)
-        reason = f"no gradient reaches {', '.join(unseen)}, which it depends on" if unseen else no_gradient(other)
-        if reason:
-            counts = choice.index.bincount().tolist()
-            found |= {names[one]: Decision(count=counts[one], features={}, reason=reason) for one in names}
+        if name in known:
+            found |= decisions(known[name], choice.index, subject.units, names, expected)
         else:
-            signed = sum_over_time(expected_gradients(other, other.inputs, other.choice, passes=1))
-            found |= decisions(signed, choice.index, subject.units, names, expected)
+            counts = choice.index.bincount().tolist()
+            found |= {names[one]: Decision(count=counts[one], features={}, reason=reasons[name]) for one in names}
     return found
+
+
+def _out_of_sight(subject: Subject) -> str | None:
+    """Why gradients do not explain an output."""
+    unseen = out_of_reach(subject)
+    return f"no gradient reaches {', '.join(unseen)}, which it depends on" if unseen else no_gradient(subject)
+
+
+def _signed(subject: Subject, scalars: list[Scalar]) -> list[Tensor]:
+    """Attributions of several outputs by unit, (N, units) each, on one grid."""
+    if not scalars:
+        return []
+    return [sum_over_time(found) for found in of_scalars(subject, subject.inputs, scalars, passes_of(subject))]
 
 
 def action_names(choice: Choice, target: str, actions: list[str]) -> dict[int, str]:

@@ -16,9 +16,10 @@ from fxwatch.attribution.baselines import baselines
 from fxwatch.attribution.consensus import consensus
 from fxwatch.attribution.dead_features import dead_at_once, dead_features, low_importance
 from fxwatch.attribution.decisions import action_names, decisions, further_decisions
+from fxwatch.attribution.engine import batch_that_fits, batches
 from fxwatch.attribution.faithfulness import deletion_and_insertion
 from fxwatch.attribution.gradient_flow import gradient_flow
-from fxwatch.attribution.grid import expected_gradients
+from fxwatch.attribution.grid import at_states, passes_of
 from fxwatch.attribution.importance import rankings, shares, unit_importance
 from fxwatch.attribution.inside import inside
 from fxwatch.attribution.methods import Attributions
@@ -28,7 +29,7 @@ from fxwatch.attribution.reach import UNSEEN, no_gradient
 from fxwatch.attribution.run_methods import run_methods
 from fxwatch.attribution.spread import concentration, sparsity
 from fxwatch.attribution.stability import stability
-from fxwatch.attribution.subject import BATCH, Subject, batches, rows_of
+from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.telemetry import optimizer_telemetry
 from fxwatch.attribution.trust import completeness, infidelity, sensitivity
 from fxwatch.attribution.unexplained import unexplained
@@ -59,6 +60,7 @@ Arrays = dict[str, NDArray[np.floating]]
 Progress = Callable[[str], None]
 
 _LITTLE = 0.5
+_PROBE_PASSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,11 @@ def explain(
     units). Raises AttributionError.
     """
     began = time.perf_counter()
-    meter = Meter()
     units = Units(states.features)
     inputs = tensors(states, policy)
+    meter = Meter()
     outputs = answers(policy, inputs, meter)
+    meter.batch = batch_that_fits(policy, inputs, meter)
     target = target_of(settings, list(outputs))
     good = torch.stack([output.reshape(len(output), -1).isfinite().all(1) for output in outputs.values()]).all(0)
     if not bool(good.any()):
@@ -156,7 +159,7 @@ def explain(
     progress("dead features")
     dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context, unseen, states.blurred)
     progress("stability")
-    probe, probed = _on_probe(subject, context.probe, blind, continuous=target in continuous)
+    probe, probed = _on_probe(subject, outputs, context.probe, blind, continuous=target in continuous)
     maps = attention_maps(policy, probe, meter)
     previous = context.previous
     within = inside(subject, f"{target}, {choice.words}", progress)
@@ -223,21 +226,23 @@ def target_of(settings: AnalysisSettings, outputs: list[str]) -> str:
 
 def answers(policy: nn.Module, inputs: Branches, meter: Meter) -> dict[str, Tensor]:
     """All outputs at all states. Raises AttributionError where the model fails, or answers at random."""
+    count = len(inputs[0])
+    first, *others = batches(count, meter.batch)
     try:
         with torch.no_grad():
-            parts: list[dict[str, Tensor]] = [policy(*rows_of(inputs, rows)) for rows in batches(len(inputs[0]))]
-            again: dict[str, Tensor] = policy(*rows_of(inputs, slice(0, BATCH)))
+            parts: list[dict[str, Tensor]] = [policy(*rows_of(inputs, rows)) for rows in (first, *others)]
+            again: dict[str, Tensor] = policy(*rows_of(inputs, first))
     except (RuntimeError, ValueError, LookupError, TypeError, AssertionError) as error:
         line = next(iter(str(error).splitlines()), "no message")
         raise AttributionError(
-            f"the model cannot answer {len(inputs[0])} states: {type(error).__name__}: {line}; it must take any number "
+            f"the model cannot answer {count} states: {type(error).__name__}: {line}; it must take any number "
             "of states at once"
         ) from error
-    meter.forwards += len(inputs[0]) + min(BATCH, len(inputs[0]))
+    meter.forwards += count + first.stop
     for name, output in again.items():
-        if output.ndim == 0 or len(output) != min(BATCH, len(inputs[0])):
+        if output.ndim == 0 or len(output) != first.stop:
             raise AttributionError(
-                f"output {name!r} has shape {tuple(output.shape)} for {min(BATCH, len(inputs[0]))} states; its first "
+                f"output {name!r} has shape {tuple(output.shape)} for {first.stop} states; its first "
                 "axis must be the states: say in [model.outputs] which outputs there are, without it"
             )
         if not torch.allclose(output, parts[0][name], rtol=1e-4, atol=1e-6, equal_nan=True):
@@ -330,20 +335,24 @@ def _dead(
 
 
 def _on_probe(
-    subject: Subject, probe: States | None, blind: str | None, *, continuous: bool
+    subject: Subject, outputs: dict[str, Tensor], probe: States | None, blind: str | None, *, continuous: bool
 ) -> tuple[Branches, Tensor]:
-    """The run's fixed probe states, and attributions there on a frozen grid: (states, units); NaN without gradients."""
-    explained = subject.explained
+    """The run's fixed probe states, and attributions there on a frozen grid: (states, units); NaN without gradients.
+
+    `outputs` are those at the subject's states: where these are the probe, nothing is asked twice.
+    """
     if probe is not None:
+        explained = subject.explained
         inputs = tensors(probe, explained.policy)
-        outputs = answers(explained.policy, inputs, explained.meter)
+        the_same = all(torch.equal(x, y) for x, y in zip(inputs, subject.inputs, strict=True))
+        answered = outputs if the_same else answers(explained.policy, inputs, explained.meter)
         everything = torch.ones(len(inputs[0]), dtype=torch.bool)
-        choice = choose(outputs, explained.target, dumped_actions(probe, everything), continuous=continuous)
-        subject = _subject(explained, inputs, choice.index, subject.units, subject.settings)
+        choice = choose(answered, explained.target, dumped_actions(probe, everything), continuous=continuous).index
+        if not (the_same and torch.equal(choice, subject.choice)):
+            subject = _subject(explained, inputs, choice, subject.units, subject.settings)
     if blind:
         return subject.inputs, torch.full((subject.count, len(subject.units)), torch.nan)
-    found = expected_gradients(subject, subject.inputs, subject.choice, passes=2)
-    return subject.inputs, sum_over_time(found)
+    return subject.inputs, sum_over_time(at_states(subject, max(_PROBE_PASSES, passes_of(subject))))
 
 
 def _earlier_maps(previous: Previous | None, probed: Tensor) -> Mapping[str, NDArray[np.floating]] | None:

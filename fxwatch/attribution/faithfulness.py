@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fxwatch.attribution.baselines import evenly
+from fxwatch.attribution.removal import values_without
 from fxwatch.attribution.statistics import standard_error
 from fxwatch.attribution.subject import Subject
 from fxwatch.records.analysis import OrderTest
@@ -15,7 +16,6 @@ from fxwatch.records.analysis import OrderTest
 STATES = 16
 STEPS = 5
 REFERENCES = 4
-RANDOM_ORDERS = 2
 _SEED = 11
 
 
@@ -23,44 +23,38 @@ def deletion_and_insertion(subject: Subject, signed: Tensor) -> tuple[OrderTest,
     """How much faster the output falls when units go by descending attribution than in random order, and rises when
     they come: mean over the way, in deviations of the output over states; signed (N, units).
     """
-    rows = evenly(subject.count, STATES)
+    rows = torch.tensor(evenly(subject.count, STATES))
     units = signed.shape[1]
-    spread = float(subject.values(subject.inputs, subject.choice).double().std()) if subject.count > 1 else 0.0
+    spread = float(subject.values_here.double().std()) if subject.count > 1 else 0.0
     if spread == 0:
         reason = "the output is the same at every state" if subject.count > 1 else "a single state has no spread"
         return OrderTest(reason=reason), OrderTest(reason=reason)
-    counts = sorted({max(1, round(units * step / STEPS)) for step in range(1, STEPS)})
+    counts = torch.tensor(sorted({min(max(1, round(units * step / STEPS)), units - 1) for step in range(1, STEPS)}))
     generator = torch.Generator().manual_seed(_SEED)
-    gone, come = [], []
-    for row in rows:
-        orders = [signed[row].argsort(descending=True)]
-        orders += [torch.randperm(units, generator=generator) for _ in range(RANDOM_ORDERS)]
-        removed = torch.zeros(len(orders), len(counts), units, dtype=torch.bool)
-        for place, order in enumerate(orders):
-            for step, count in enumerate(counts):
-                removed[place, step, order[:count]] = True
-        both = torch.cat([removed.view(-1, units), ~removed.view(-1, units)])
-        outputs = _without(subject, row, both).view(2, len(orders), len(counts)).mean(2)
-        gone.append(outputs[0, 1:].mean() - outputs[0, 0])
-        come.append(outputs[1, 0] - outputs[1, 1:].mean())
-    return _order_test(torch.stack(gone) / spread), _order_test(torch.stack(come) / spread)
+    sets = torch.stack([_sets(signed[row], counts, generator) for row in rows])
+    references = torch.tensor(evenly(subject.baselines.count, REFERENCES))
+    state = rows.repeat_interleave(sets.shape[1])
+    outputs = values_without(subject, state, sets.flatten(0, 1), references).double().mean(1)
+    gone, come, *random = outputs.view(len(rows), 4, -1).mean(2).unbind(1)
+    by_chance = torch.stack(random).mean(0)
+    return _order_test((by_chance - gone) / spread), _order_test((come - by_chance) / spread)
+
+
+def _sets(signed: Tensor, counts: Tensor, generator: torch.Generator) -> Tensor:
+    """What is removed of a state, (sets, units), in four parts: ever more of the leading units; all but these; as many
+    of each in random order.
+
+    A random order read from its end is another one: what the first leaves is what the second removes. So both ways are
+    held against the same two random orders.
+    """
+    place = torch.empty_like(signed, dtype=torch.long)
+    place[signed.argsort(descending=True)] = torch.arange(len(signed))
+    leading = place < counts[:, None]
+    draws = torch.rand(len(signed), generator=generator).argsort() < counts[:, None]
+    return torch.cat([leading, ~leading, draws, ~draws])
 
 
 def _order_test(advantages: Tensor) -> OrderTest:
     if not bool(advantages.isfinite().all()):
         return OrderTest(reason="the model answers with NaN or Inf where features are put to the baselines")
     return OrderTest(value=float(advantages.mean()), standard_error=standard_error(advantages))
-
-
-def _without(subject: Subject, row: int, removed: Tensor) -> Tensor:
-    """The output of one state without some of its units, mean over baselines: removed (M, units) -> (M,)."""
-    widths = [x.shape[-1] for x in subject.inputs]
-    chosen = torch.tensor(evenly(subject.baselines.count, REFERENCES))
-    many = removed.repeat_interleave(len(chosen), 0)
-    reference = chosen.repeat(len(removed))
-    inputs = tuple(
-        torch.where(mask[:, None] if x.ndim == 3 else mask, b[reference], x[row])
-        for mask, x, b in zip(many.split(widths, dim=1), subject.inputs, subject.baselines.samples, strict=True)
-    )
-    values = subject.values(inputs, subject.choice[row].expand(len(many)))
-    return values.double().view(len(removed), len(chosen)).mean(1)

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from fxwatch.attribution.engine import batches
 from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, component, named_layers
-from fxwatch.attribution.subject import batches, rows_of
+from fxwatch.attribution.subject import rows_of
 from fxwatch.records.analysis import Drop, GradientFlow, LayerGradient
 from fxwatch.records.base import finite
 from fxwatch.records.thresholds import GradientLimits
-
-_CHUNK = 32
 
 
 def gradient_flow(explained: Explained, inputs: Branches, choice: Choice, limits: GradientLimits) -> GradientFlow:
@@ -70,7 +69,7 @@ Gradients = dict[int, Tensor | None]
 def _gradients(explained: Explained, inputs: Branches, choice: Tensor, parameters: list[nn.Parameter]) -> Gradients:
     total: Gradients = {id(parameter): None for parameter in parameters}
     count = len(choice)
-    for rows in batches(count, _CHUNK):
+    for rows in batches(count, explained.meter.batch):
         with torch.enable_grad():
             outputs = explained.policy(*rows_of(inputs, rows))
             if not outputs[explained.target].requires_grad:

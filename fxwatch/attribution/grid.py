@@ -4,29 +4,64 @@ Coarser than integrated gradients and many times cheaper; free of sampling noise
 results is one between two models or two inputs. Erion et al. 2021 (arXiv 1906.10670), with quadrature for draws.
 """
 
-import torch
+from collections.abc import Sequence
 
+import torch
+from torch import Tensor
+
+from fxwatch.attribution.engine import Scalar, batches, evaluate
 from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.subject import Subject
 
+FEWEST_NODES = 4
 
-def expected_gradients(subject: Subject, inputs: Branches, choice: torch.Tensor, passes: int) -> Branches:
-    """Signed attributions of M samples, in the inputs' shapes.
+
+def passes_of(subject: Subject, nodes: int = FEWEST_NODES) -> int:
+    """How many passes over the baselines make at least so many nodes."""
+    return -(-nodes // subject.baselines.count)
+
+
+def at_states(subject: Subject, passes: int) -> Branches:
+    """Those of the subject's own states, computed once for all that ask: signed, in the inputs' shapes."""
+    known = subject.on_grid
+    if passes not in known:
+        known[passes] = expected_gradients(subject, subject.inputs, subject.choice, passes)
+    return known[passes]
+
+
+def expected_gradients(subject: Subject, inputs: Branches, choice: Tensor, passes: int) -> Branches:
+    """Signed attributions of M samples, in the inputs' shapes, of the explained scalar.
 
     The path is cut into `passes` equal stretches, in each of which baseline k of K stands at position (k + ½)/K.
     """
-    references, samples = subject.baselines.count, len(choice)
-    state = torch.arange(samples).repeat(references)
-    reference = torch.arange(references).repeat_interleave(samples)
-    steps = tuple(x[state] - b[reference] for x, b in zip(inputs, subject.baselines.samples, strict=True))
-    total = tuple(torch.zeros_like(x) for x in inputs)
-    for turn in range(passes):
-        position = (turn + (reference + 0.5) / references) / passes
-        points = tuple(
-            b[reference] + position.view(-1, *[1] * (step.ndim - 1)).to(step.dtype) * step
-            for b, step in zip(subject.baselines.samples, steps, strict=True)
-        )
-        gradients = subject.gradients(points, choice[state])
-        for into, step, gradient in zip(total, steps, gradients, strict=True):
-            into.add_((step * gradient).view(references, samples, *step.shape[1:]).mean(0) / passes)
-    return total
+    return of_scalars(subject, inputs, [Scalar(subject.explained.target, choice)], passes)[0]
+
+
+def of_scalars(subject: Subject, inputs: Branches, scalars: Sequence[Scalar], passes: int) -> list[Branches]:
+    """The same for several scalars of the same M samples, all from the same forward passes."""
+    samples, nodes = len(scalars[0].choice), subject.baselines.count * passes
+    totals = [tuple(torch.zeros_like(x) for x in inputs) for _ in scalars]
+    for rows in batches(samples * nodes, subject.batch):
+        asked = torch.arange(rows.start, rows.stop)
+        state, node = asked // nodes, asked % nodes
+        points, steps = _on_paths(subject, inputs, state, node, nodes)
+        here = [Scalar(one.output, one.choice[state]) for one in scalars]
+        for total, found in zip(
+            totals, evaluate(subject.explained.policy, points, here, subject.explained.meter), strict=True
+        ):
+            for into, step, gradient in zip(total, steps, found.gradients, strict=True):
+                into.index_add_(0, state, step * gradient / nodes)
+    return totals
+
+
+def _on_paths(subject: Subject, inputs: Branches, state: Tensor, node: Tensor, nodes: int) -> tuple[Branches, Branches]:
+    """The points of the paths to some states, and the whole way from their baselines."""
+    reference = node % subject.baselines.count
+    position = (node + 0.5) / nodes
+    points, steps = [], []
+    for x, b in zip(inputs, subject.baselines.samples, strict=True):
+        start = b[reference]
+        step = x[state] - start
+        points.append(start + position.view(-1, *[1] * (step.ndim - 1)).to(step.dtype) * step)
+        steps.append(step)
+    return tuple(points), tuple(steps)

@@ -51,7 +51,7 @@ def head_effects(subject: Subject) -> HeadEffects:
     layers = _silenceable(subject.explained.policy)
     if not layers:
         return HeadEffects({}, "the model has no nn.MultiheadAttention")
-    spread = float(subject.values(subject.inputs, subject.choice).double().std(correction=0))
+    spread = float(subject.values_here.double().std(correction=0))
     if not spread > 0:
         return HeadEffects({}, "the output is the same at every state")
     rows = torch.tensor(evenly(subject.count, STATES))

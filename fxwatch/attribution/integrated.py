@@ -6,10 +6,14 @@ import torch
 from captum.attr import IntegratedGradients
 
 from fxwatch.attribution.adaptive import AdaptiveIntegratedGradients
+from fxwatch.attribution.engine import batches
 from fxwatch.attribution.policy import Branches
-from fxwatch.attribution.subject import BATCH, Subject, batches
+from fxwatch.attribution.subject import Subject
 
 TOLERANCE = 0.05
+"""Of a pair of state and baseline where eight baselines share it, whose errors cancel; of fewer, less in proportion."""
+
+_SHARED_BY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,13 @@ def integrated_gradients(subject: Subject) -> Found:
     steps = subject.settings.n_steps
     if steps != "auto":
         return Found(_fixed(subject, steps), steps)
-    method = AdaptiveIntegratedGradients(subject.values, subject.gradients)
-    found = method.attribute(subject.inputs, subject.baselines.samples, subject.choice, TOLERANCE)
+    found = AdaptiveIntegratedGradients(subject.evaluate).attribute(
+        subject.inputs,
+        subject.baselines.samples,
+        subject.choice,
+        TOLERANCE * min(1.0, subject.baselines.count / _SHARED_BY),
+        at_inputs=subject.at_states,
+    )
     return Found(found.attributions, float(found.steps.mean()), float(found.successive.mean()))
 
 
@@ -39,7 +48,7 @@ def _fixed(subject: Subject, steps: int) -> Branches:
     state = torch.arange(subject.count).repeat_interleave(references)
     reference = torch.arange(references).repeat(subject.count)
     parts = []
-    for rows in batches(len(state), max(1, BATCH // steps)):
+    for rows in batches(len(state), max(1, subject.batch // steps)):
         found = IntegratedGradients(subject.explained).attribute(
             tuple(x[state[rows]] for x in subject.inputs),
             baselines=tuple(b[reference[rows]] for b in subject.baselines.samples),

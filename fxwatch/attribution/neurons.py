@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from fxwatch.attribution.adaptive import AdaptiveIntegratedGradients
 from fxwatch.attribution.conductance import conductance
+from fxwatch.attribution.engine import Evaluated, batches
 from fxwatch.attribution.importance import shares
 from fxwatch.attribution.policy import Branches
-from fxwatch.attribution.subject import Subject, batches, rows_of
+from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.taps import Axes, by_channel, tappable, tapped
 from fxwatch.attribution.units import sum_over_time
 from fxwatch.records.internals import Neuron, NeuronAttributions
@@ -68,21 +69,18 @@ class _Value:
     axes: Axes
     index: int
 
-    def values(self, inputs: Branches, choice: Tensor) -> Tensor:
-        """The value at M samples: (M,)."""
-        with torch.no_grad():
-            return torch.cat([self._of(rows_of(inputs, rows), choice[rows]).detach() for rows in batches(len(choice))])
-
-    def gradients(self, inputs: Branches, choice: Tensor) -> Branches:
-        """Its gradient by the inputs at M samples, in the inputs' shapes."""
-        parts = []
-        for rows in batches(len(choice)):
+    def evaluate(self, inputs: Branches, choice: Tensor) -> Evaluated:
+        """The value and its gradient by the inputs at M samples."""
+        values, gradients = [], []
+        for rows in batches(len(choice), self.subject.batch):
             here = tuple(x[rows].detach().requires_grad_() for x in inputs)
             value = self._of(here, choice[rows])
             self.subject.explained.meter.backwards += len(value)
             found: tuple[Tensor | None, ...] = torch.autograd.grad(value.sum(), here, allow_unused=True)
-            parts.append(tuple(torch.zeros_like(x) if g is None else g for x, g in zip(here, found, strict=True)))
-        return tuple(torch.cat(branch) for branch in zip(*parts, strict=True))
+            values.append(value.detach())
+            gradients.append(tuple(torch.zeros_like(x) if g is None else g for x, g in zip(here, found, strict=True)))
+        together = tuple(torch.cat(branch) for branch in zip(*gradients, strict=True))
+        return Evaluated(torch.cat(values), together, (True,) * len(together))
 
     def _of(self, inputs: Branches, choice: Tensor) -> Tensor:
         name = self.call.partition("#")[0]
@@ -95,7 +93,7 @@ class _Value:
 
 def _features(value: _Value, inputs: Branches, choice: Tensor) -> Tensor:
     """Integrated gradients of a neuron by unit: (M, units)."""
-    method = AdaptiveIntegratedGradients(value.values, value.gradients)
+    method = AdaptiveIntegratedGradients(value.evaluate)
     centre = value.subject.baselines.centre
     return sum_over_time(method.attribute(inputs, centre, torch.zeros_like(choice), _TOLERANCE).attributions)
 

@@ -11,6 +11,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+BATCH = 64
+"""Samples that go through a model together, where nothing better is known of it."""
+
 Branches = tuple[Tensor, ...]
 """One tensor a branch, each (N, time, features) or (N, features)."""
 
@@ -28,10 +31,11 @@ def named_layers(policy: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 @dataclass(slots=True)
 class Meter:
-    """Counts work: samples through the model, and samples differentiated."""
+    """Counts work: samples through the model, and samples differentiated; `batch` of them may go at once."""
 
     forwards: int = 0
     backwards: int = 0
+    batch: int = BATCH
 
 
 class Explained(nn.Module):

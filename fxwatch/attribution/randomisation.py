@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fxwatch.attribution.baselines import evenly
-from fxwatch.attribution.grid import expected_gradients
+from fxwatch.attribution.grid import at_states, expected_gradients, passes_of
 from fxwatch.attribution.statistics import spearman, standard_error, that_count
 from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import sum_over_time
@@ -38,7 +38,7 @@ def parameter_randomisation(subject: Subject) -> RandomisationTest:
     if all(parameter.numel() < 2 for parameter in subject.explained.policy.parameters()):
         return RandomisationTest(reason="the model has no parameters that could be shuffled")
     rows = torch.tensor(evenly(subject.count, STATES))
-    trained = _importance(subject, rows)
+    trained = sum_over_time(rows_of(at_states(subject, passes_of(subject)), rows)).double().abs()
     if not bool(trained.isfinite().all()):
         return RandomisationTest(reason="the attributions hold NaN or Inf")
     random = []
@@ -67,8 +67,9 @@ def random_logit(subject: Subject, outputs: Tensor) -> SimilarityTest:
         return SimilarityTest(reason="the target has a single component")
     rows = torch.tensor(evenly(subject.count, STATES))
     inputs, choice = rows_of(subject.inputs, rows), subject.choice[rows]
-    chosen = sum_over_time(expected_gradients(subject, inputs, choice, passes=1))
-    other = sum_over_time(expected_gradients(subject, inputs, (choice + 1) % width, passes=1))
+    passes = passes_of(subject)
+    chosen = sum_over_time(rows_of(at_states(subject, passes), rows))
+    other = sum_over_time(expected_gradients(subject, inputs, (choice + 1) % width, passes))
     if not bool(chosen.isfinite().all() and other.isfinite().all()):
         return SimilarityTest(reason="the attributions hold NaN or Inf")
     counted = that_count(chosen, other)
@@ -79,7 +80,7 @@ def random_logit(subject: Subject, outputs: Tensor) -> SimilarityTest:
 
 
 def _importance(subject: Subject, rows: Tensor) -> Tensor:
-    found = expected_gradients(subject, rows_of(subject.inputs, rows), subject.choice[rows], passes=1)
+    found = expected_gradients(subject, rows_of(subject.inputs, rows), subject.choice[rows], passes_of(subject))
     return sum_over_time(found).double().abs()
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fxwatch.attribution.baselines import evenly
-from fxwatch.attribution.policy import Branches, component
+from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.subject import Subject, rows_of
 
 STATES = 8
@@ -24,42 +24,29 @@ def out_of_reach(subject: Subject) -> list[str]:
 
     A single state is compared with the centre of the baselines instead.
     """
-    rows = torch.tensor(evenly(subject.count, STATES))
-    here, choice = rows_of(subject.inputs, rows), subject.choice[rows]
     try:
-        missed = [place for place, gradient in enumerate(_gradients(subject, here, choice)) if gradient is None]
+        missed = [place for place, reached in enumerate(subject.at_states.reached) if not reached]
     except Exception:  # noqa: BLE001 - a model whose backward fails: each method says so, and so does `no_gradient`
         return []
     if not missed:
         return []
-    before = subject.values(here, choice)
+    rows = torch.tensor(evenly(subject.count, STATES))
+    here, choice = rows_of(subject.inputs, rows), subject.choice[rows]
+    before = subject.values_here[rows]
     names = list(subject.units.features)
     return [names[place] for place in missed if _moves(subject, here, choice, place, before)]
 
 
 def no_gradient(subject: Subject) -> str | None:
     """Why gradients by the inputs cannot be taken at all; None where they can."""
-    rows = torch.tensor(evenly(subject.count, STATES))
     try:
-        found = _gradients(subject, rows_of(subject.inputs, rows), subject.choice[rows])
+        reached = subject.at_states.reached
     except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises is the reason that is published
         lines = str(error).strip().splitlines()
         return f"gradients cannot be taken: {type(error).__name__}: {lines[0] if lines else 'no message'}"
-    if all(gradient is None for gradient in found):
+    if not any(reached):
         return "no gradient reaches the inputs: as under no_grad, through detach() or argmax, or for integers"
     return None
-
-
-def _gradients(subject: Subject, here: Branches, choice: Tensor) -> tuple[Tensor | None, ...]:
-    asked = tuple(x.detach().requires_grad_() for x in here)
-    with torch.enable_grad():
-        output = component(subject.explained.policy(*asked)[subject.explained.target], choice)
-    subject.explained.meter.forwards += len(choice)
-    if not output.requires_grad:
-        return (None,) * len(asked)
-    subject.explained.meter.backwards += len(choice)
-    found: tuple[Tensor | None, ...] = torch.autograd.grad(output.sum(), asked, allow_unused=True)
-    return found
 
 
 def _moves(subject: Subject, here: Branches, choice: Tensor, place: int, before: Tensor) -> bool:

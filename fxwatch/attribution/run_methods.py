@@ -25,17 +25,19 @@ def run_methods(
 ) -> tuple[dict[str, Attributions], dict[str, MethodReport], list[str]]:
     """Attributions by method, of those that ran, a report on each, and the branches that the primary cannot see.
 
-    Raises AttributionError where the primary method failed.
+    What several methods share is counted for the first that asks. Raises AttributionError where the primary method
+    failed.
     """
     found: dict[str, Attributions] = {}
     reports: dict[str, MethodReport] = {}
-    missed = out_of_reach(subject)
-    unseen = ", ".join(missed)
+    missed: list[str] = []
     for name in method_names(subject):
         progress(name.replace("_", " "))
         meter = subject.explained.meter
         forwards, backwards, began = meter.forwards, meter.backwards, time.perf_counter()
-        result, reason = _attempt(name, subject, unseen if name in BY_GRADIENTS else "")
+        result, reason = _attempt(name, subject)
+        if result is not None and name in BY_GRADIENTS and (missed := out_of_reach(subject)):
+            result, reason = _half_seen(result, ", ".join(missed))
         status = "failed" if result is None else "degenerate" if result.distrust else "ok"
         if result is not None:
             found[name] = result
@@ -57,7 +59,7 @@ def run_methods(
     return found, reports, missed if primary in BY_GRADIENTS else []
 
 
-def _attempt(name: str, subject: Subject, unseen: str) -> tuple[Attributions | None, str | None]:
+def _attempt(name: str, subject: Subject) -> tuple[Attributions | None, str | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Captum's notes on its own hooks, which nobody here can act upon
@@ -67,13 +69,16 @@ def _attempt(name: str, subject: Subject, unseen: str) -> tuple[Attributions | N
         return None, f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
     if not bool(result.units.isfinite().all()):
         return None, "its attributions hold NaN or Inf"
-    if unseen:
-        reason = (
-            f"no gradient reaches {unseen}, which the output depends on: integers for an embedding, or detach(); "
-            "feature_ablation needs none"
-        )
-        return (replace(result, distrust=reason), reason) if bool(result.units.any()) else (None, reason)
     return result, result.distrust
+
+
+def _half_seen(result: Attributions, unseen: str) -> tuple[Attributions | None, str]:
+    """What a method by gradients is worth where they do not reach some branches: no vote, or nothing at all."""
+    reason = (
+        f"no gradient reaches {unseen}, which the output depends on: integers for an embedding, or detach(); "
+        "feature_ablation needs none"
+    )
+    return (replace(result, distrust=reason), reason) if bool(result.units.any()) else (None, reason)
 
 
 def _largest(result: Attributions | None) -> float | None:

@@ -1,21 +1,20 @@
-"""What is explained, and the two ways to ask it: values and gradients, in batches that fit the memory."""
+"""What is explained, and what is known of it: what several methods ask for is asked of the model once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from fxwatch.attribution.baselines import Baselines
+from fxwatch.attribution.engine import Evaluated, Scalar, batches, evaluate
 from fxwatch.attribution.policy import Branches, Explained
 from fxwatch.attribution.units import Units
 from fxwatch.records.settings import AnalysisSettings
 
-BATCH = 64
-"""Samples that go through the model together: enough to keep a core busy, few enough for a graph of some hundred MB."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
     """A policy's chosen scalar over N states, and what the states are compared with.
 
@@ -35,27 +34,70 @@ class Subject:
         """N."""
         return len(self.choice)
 
+    @property
+    def batch(self) -> int:
+        """How many samples may go through the model together."""
+        return self.explained.meter.batch
+
+    @cached_property
+    def at_states(self) -> Evaluated:
+        """Values and gradients at the states themselves."""
+        return self.evaluate(self.inputs, self.choice)
+
+    @cached_property
+    def on_grid(self) -> dict[int, Branches]:
+        """Expected gradients at the states by the number of passes, as far as `grid.at_states` was asked for them."""
+        return {}
+
+    @cached_property
+    def values_here(self) -> Tensor:
+        """Values at the states, without gradients: a model need not have any."""
+        return self.values(self.inputs, self.choice)
+
+    @cached_property
+    def mean_change(self) -> Tensor:
+        """What the output of each state is above its mean over the baselines: (N,).
+
+        A baseline is judged by the component that the state is explained by.
+        """
+        kinds, kind = torch.unique(self.choice, return_inverse=True)
+        every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in self.baselines.samples)
+        left = self.values(every, kinds.repeat_interleave(self.baselines.count)).view(len(kinds), -1)
+        # in double, so that the mean of equal values is none but themselves
+        return (self.values_here.double() - left.double().mean(1)[kind]).to(left.dtype)
+
+    @cached_property
+    def change_from_centre(self) -> Tensor:
+        """What the output of each state is above that at the centre of the baselines: (N,)."""
+        kinds, kind = torch.unique(self.choice, return_inverse=True)
+        centre = tuple(b.expand(len(kinds), *b.shape[1:]) for b in self.baselines.centre)
+        return self.values_here - self.values(centre, kinds)[kind]
+
     def values(self, inputs: Branches, choice: Tensor) -> Tensor:
         """The explained scalar of M samples: (M,)."""
+        return self.values_of(len(choice), lambda rows: (rows_of(inputs, rows), choice[rows]))
+
+    def values_of(self, total: int, build: Callable[[slice], tuple[Branches, Tensor]]) -> Tensor:
+        """The explained scalar of samples that are built batch by batch, as all of them need not fit the memory."""
+        parts = []
         with torch.no_grad():
-            parts = [self.explained(*(x[rows] for x in inputs), choice[rows]) for rows in batches(len(choice))]
+            for rows in batches(total, self.batch):
+                points, choice = build(rows)
+                parts.append(self.explained(*points, choice))
         return torch.cat(parts)
 
-    def gradients(self, inputs: Branches, choice: Tensor) -> Branches:
-        """Its gradient by the inputs at M samples, in the inputs' shapes."""
-        parts = []
-        for rows in batches(len(choice)):
-            here = tuple(x[rows].detach().requires_grad_() for x in inputs)
-            with torch.enable_grad():
-                total = self.explained(*here, choice[rows]).sum()
-            found: tuple[Tensor | None, ...] = torch.autograd.grad(total, here, allow_unused=True)
-            parts.append(tuple(torch.zeros_like(x) if g is None else g for x, g in zip(here, found, strict=True)))
-        return tuple(torch.cat(branch) for branch in zip(*parts, strict=True))
-
-
-def batches(total: int, size: int = BATCH) -> Iterator[slice]:
-    """Consecutive slices of at most `size` rows."""
-    return (slice(start, start + size) for start in range(0, total, size))
+    def evaluate(self, inputs: Branches, choice: Tensor) -> Evaluated:
+        """Its values and gradients at M samples."""
+        policy, meter = self.explained.policy, self.explained.meter
+        parts = [
+            evaluate(policy, rows_of(inputs, rows), [Scalar(self.explained.target, choice[rows])], meter)[0]
+            for rows in batches(len(choice), self.batch)
+        ]
+        return Evaluated(
+            torch.cat([part.values for part in parts]),
+            tuple(torch.cat(branch) for branch in zip(*(part.gradients for part in parts), strict=True)),
+            parts[0].reached,
+        )
 
 
 def rows_of(branches: Branches, rows: slice | Tensor) -> Branches:

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from fxwatch.attribution.grid import expected_gradients
+from fxwatch.attribution.grid import at_states, expected_gradients, passes_of
 from fxwatch.attribution.policy import Branches
+from fxwatch.attribution.removal import values_without
 from fxwatch.attribution.statistics import jackknife, standard_error
-from fxwatch.attribution.subject import Subject
+from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import by_branch
 from fxwatch.records.analysis import Estimate, Infidelity, Sensitivity
 
@@ -35,24 +36,13 @@ def infidelity(subject: Subject, signed: Tensor) -> Infidelity:
     over states. Neither depends on the scale of f. A state's masks are always the same. signed: (N, units).
     """
     states, units = signed.shape
-    references = subject.baselines.count
-    at_state = subject.values(subject.inputs, subject.choice)
-    terms = []
-    for row in range(states):
-        masks = _masks(units, row)
-        many = masks.repeat_interleave(references, 0)
-        reference = torch.arange(references).repeat(MASKS)
-        inputs = tuple(
-            torch.where(out, b[reference], x[row])
-            for out, x, b in zip(
-                _broadcast(many, subject.inputs), subject.inputs, subject.baselines.samples, strict=True
-            )
-        )
-        left = subject.values(inputs, subject.choice[row].expand(len(many))).view(MASKS, references)
-        b = at_state[row].double() - left.double().mean(1)  # in double: equal values have no mean but themselves
-        a = (signed[row] * masks).sum(1).double()
-        terms.append(torch.stack([(a * b).sum(), (a * a).sum(), (b * b).sum()]))
-    pooled = torch.stack(terms)
+    masks = torch.cat([_masks(units, row) for row in range(states)])
+    state = torch.arange(states).repeat_interleave(MASKS)
+    left = values_without(subject, state, masks, torch.arange(subject.baselines.count)).view(states, MASKS, -1)
+    # in double: equal values have no mean but themselves
+    b = subject.values_here.double()[:, None] - left.double().mean(2)
+    a = (signed[state] * masks).sum(1).double().view(states, MASKS)
+    pooled = torch.stack([(a * b).sum(1), (a * a).sum(1), (b * b).sum(1)], dim=1)
     if not bool(pooled.isfinite().all()):
         return Infidelity(reason="the model answers with NaN or Inf where features are replaced from the baselines")
     if float(pooled[:, 2].sum()) == 0:
@@ -73,16 +63,20 @@ def sensitivity(subject: Subject) -> Sensitivity:
     rows = torch.linspace(0, subject.count - 1, min(subject.count, SENSITIVITY_STATES)).round().long()
     generator = torch.Generator().manual_seed(_SEED)
     scales = by_branch(subject.deviation, subject.inputs)
-    centre = _attribute(subject, tuple(x[rows] for x in subject.inputs), subject.choice[rows])
-    length = centre.norm(dim=1)
-    changes = []
-    for _ in range(DRAWS):
-        moved = tuple(
+    passes = passes_of(subject)
+    moved = [
+        tuple(
             x[rows] + RADIUS * scale * (2 * torch.rand(x[rows].shape, generator=generator, dtype=x.dtype) - 1)
             for x, scale in zip(subject.inputs, scales, strict=True)
         )
-        changes.append((_attribute(subject, moved, subject.choice[rows]) - centre).norm(dim=1) / length)
-    table = torch.stack(changes).double()[:, length > 0]
+        for _ in range(DRAWS)
+    ]
+    copies = tuple(torch.cat(branch) for branch in zip(*moved, strict=True))
+    centre = _flat(rows_of(at_states(subject, passes), rows))
+    found = _flat(expected_gradients(subject, copies, subject.choice[rows].repeat(DRAWS), passes))
+    length = centre.norm(dim=1)
+    changes = (found.view(DRAWS, len(rows), -1) - centre).norm(dim=2) / length
+    table = changes.double()[:, length > 0]
     if not bool(length.isfinite().all() and table.isfinite().all()):
         return Sensitivity(reason="the attribution by the gradients is NaN or Inf near some states", radius=RADIUS)
     if not table.numel():
@@ -91,12 +85,6 @@ def sensitivity(subject: Subject) -> Sensitivity:
     return Sensitivity(
         value=float(largest.mean()), standard_error=standard_error(largest), mean=float(table.mean()), radius=RADIUS
     )
-
-
-def _broadcast(masks: Tensor, like: Branches) -> Branches:
-    """Masks over units (M, units) as masks that broadcast against inputs (M, ...)."""
-    parts = torch.split(masks, [part.shape[-1] for part in like], dim=1)
-    return tuple(part[:, None] if x.ndim == 3 else part for part, x in zip(parts, like, strict=True))
 
 
 def _masks(units: int, row: int) -> Tensor:
@@ -109,8 +97,8 @@ def _masks(units: int, row: int) -> Tensor:
     return masks
 
 
-def _attribute(subject: Subject, inputs: Branches, choice: Tensor) -> Tensor:
-    return torch.cat([part.flatten(1) for part in expected_gradients(subject, inputs, choice, passes=1)], dim=1)
+def _flat(branches: Branches) -> Tensor:
+    return torch.cat([part.flatten(1) for part in branches], dim=1)
 
 
 def _quotient(sums: Tensor) -> Tensor:

@@ -55,23 +55,3 @@ def drawing_for(row: int) -> Iterator[None]:
 def by_time(attributions: Branches) -> Branches:
     """Mean over N states by time step: (N, time, features) or (N, features) -> (time, features) or (1, features)."""
     return tuple(part.mean(0) if part.ndim == 3 else part.mean(0, keepdim=True) for part in attributions)
-
-
-def mean_change(subject: Subject) -> Tensor:
-    """What the output of each state is above its mean over the baselines: (N,).
-
-    A baseline is judged by the component that the state is explained by.
-    """
-    kinds, kind = torch.unique(subject.choice, return_inverse=True)
-    references = subject.baselines.count
-    every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in subject.baselines.samples)
-    left = subject.values(every, kinds.repeat_interleave(references)).view(len(kinds), references)
-    here = subject.values(subject.inputs, subject.choice)
-    # in double, so that the mean of equal values is none but themselves
-    return (here.double() - left.double().mean(1)[kind]).to(here.dtype)
-
-
-def change_from_centre(subject: Subject) -> Tensor:
-    """What the output of each state is above that at the centre of the baselines: (N,)."""
-    reference = tuple(b.expand_as(x) for x, b in zip(subject.inputs, subject.baselines.centre, strict=True))
-    return subject.values(subject.inputs, subject.choice) - subject.values(reference, subject.choice)

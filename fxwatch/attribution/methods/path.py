@@ -1,21 +1,19 @@
 """Methods that follow the path from a baseline to the state."""
 
-import torch
-from captum.attr import GradientShap
-
 from fxwatch.attribution import grid, integrated
-from fxwatch.attribution.methods.attributions import Attributions, by_time, drawing_for, mean_change
-from fxwatch.attribution.subject import Subject, rows_of
+from fxwatch.attribution.methods.attributions import Attributions, by_time
+from fxwatch.attribution.subject import Subject
 from fxwatch.attribution.units import sum_over_time
 
 GRID_PASSES = 4
+_SAMPLES_A_NODE = 4
 
 
 def integrated_gradients(subject: Subject) -> Attributions:
     """Integrated gradients, averaged over all baselines, with as many steps as they need."""
     found = integrated.integrated_gradients(subject)
     units = sum_over_time(found.attributions)
-    delta = units.sum(1) - mean_change(subject)
+    delta = units.sum(1) - subject.mean_change
     return Attributions(units, by_time(found.attributions), delta, steps=found.steps, successive=found.successive)
 
 
@@ -24,23 +22,16 @@ def expected_gradients(subject: Subject) -> Attributions:
 
     It estimates what `gradient_shap` estimates by Monte Carlo, without its noise: 4 samples a baseline and state.
     """
-    found = grid.expected_gradients(subject, subject.inputs, subject.choice, GRID_PASSES)
+    found = grid.at_states(subject, GRID_PASSES)
     units = sum_over_time(found)
-    return Attributions(units, by_time(found), units.sum(1) - mean_change(subject), steps=GRID_PASSES)
+    return Attributions(units, by_time(found), units.sum(1) - subject.mean_change, steps=GRID_PASSES)
 
 
 def gradient_shap(subject: Subject) -> Attributions:
-    """Expected gradients by Monte Carlo. Each state has its own seed, so a batch changes nothing."""
-    method = GradientShap(subject.explained)
-    parts = []
-    for row in range(subject.count):
-        rows = slice(row, row + 1)
-        with drawing_for(row):
-            found = method.attribute(
-                rows_of(subject.inputs, rows),
-                baselines=subject.baselines.samples,
-                n_samples=subject.settings.n_samples,
-                additional_forward_args=(subject.choice[rows],),
-            )
-        parts.append(sum_over_time(found))
-    return Attributions(torch.cat(parts).detach())
+    """Expected gradients, which Captum's GradientShap draws at random, on the frozen grid instead.
+
+    A node of the grid is worth four random samples and more (docs/science.md): there are a quarter as many nodes as
+    `n_samples` asks for samples, and each baseline has one at least.
+    """
+    nodes = -(-subject.settings.n_samples // _SAMPLES_A_NODE)
+    return Attributions(sum_over_time(grid.at_states(subject, grid.passes_of(subject, nodes))))

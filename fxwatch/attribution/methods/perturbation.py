@@ -1,14 +1,16 @@
 """Methods that take something away and see what the output does: no gradient is asked for."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from captum.attr import FeatureAblation, Occlusion
 from torch import Tensor
 
+from fxwatch.attribution.engine import batches
 from fxwatch.attribution.methods.attributions import Attributions, by_time
 from fxwatch.attribution.policy import Branches
-from fxwatch.attribution.subject import BATCH, Subject, batches, rows_of
+from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import sum_over_time
 
 WINDOWS = 4
@@ -19,12 +21,12 @@ def feature_ablation(subject: Subject) -> Attributions:
     """Each unit as a whole put to the centre of the baselines: the change of the output is its attribution."""
     method = FeatureAblation(subject.explained)
     parts = []
-    for rows in batches(subject.count, BATCH // _TOGETHER):
+    for rows, together in _stacks(subject):
         found = method.attribute(
             rows_of(subject.inputs, rows),
             baselines=subject.baselines.centre,
             feature_mask=unit_masks(subject.inputs),
-            perturbations_per_eval=_TOGETHER,
+            perturbations_per_eval=together,
             additional_forward_args=(subject.choice[rows],),
         )
         parts.append(of_units(found))
@@ -44,18 +46,24 @@ def occlusion(subject: Subject) -> Attributions:
     windows = tuple((size, 1) if x.ndim == 3 else (1,) for x, size in zip(subject.inputs, lengths, strict=True))
     method = Occlusion(subject.explained)
     parts = []
-    for rows in batches(subject.count, BATCH // _TOGETHER):
+    for rows, together in _stacks(subject):
         found = method.attribute(
             rows_of(subject.inputs, rows),
             sliding_window_shapes=windows,
             strides=windows,
             baselines=subject.baselines.centre,
-            perturbations_per_eval=_TOGETHER,
+            perturbations_per_eval=together,
             additional_forward_args=(subject.choice[rows],),
         )
         parts.append(tuple(part.detach() / _cells(part, size) for part, size in zip(found, lengths, strict=True)))
     cells = tuple(torch.cat(branch) for branch in zip(*parts, strict=True))
     return Attributions(sum_over_time(cells), by_time(cells))
+
+
+def _stacks(subject: Subject) -> Iterator[tuple[slice, int]]:
+    """States to be asked together, and how many of their copies with something taken away: a batch at most in all."""
+    for rows in batches(subject.count, max(1, subject.batch // _TOGETHER)):
+        yield rows, max(1, subject.batch // (rows.stop - rows.start))
 
 
 def unit_masks(inputs: Branches) -> Branches:

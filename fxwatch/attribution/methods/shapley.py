@@ -11,10 +11,10 @@ from captum.attr import KernelShap, ShapleyValueSampling
 from torch import Tensor
 from torch.distributions import Distribution
 
-from fxwatch.attribution.methods.attributions import SEED, Attributions, change_from_centre, drawing_for
+from fxwatch.attribution.methods.attributions import SEED, Attributions, drawing_for
 from fxwatch.attribution.methods.perturbation import of_units, unit_masks
 from fxwatch.attribution.policy import AttributionError, Branches
-from fxwatch.attribution.subject import BATCH, Subject, rows_of
+from fxwatch.attribution.subject import Subject, rows_of
 
 ORDERS = 24
 MOST_UNITS = 100
@@ -39,7 +39,7 @@ def shapley_value_sampling(subject: Subject) -> Attributions:
             baselines=subject.baselines.centre,
             feature_mask=unit_masks(subject.inputs),
             n_samples=ORDERS,
-            perturbations_per_eval=BATCH,
+            perturbations_per_eval=subject.batch,
             additional_forward_args=(subject.choice[rows],),
         )
         parts.append(of_units(found))
@@ -67,7 +67,7 @@ def kernel_shap(subject: Subject) -> Attributions:
                 baselines=subject.baselines.centre,
                 feature_mask=unit_masks(subject.inputs),
                 n_samples=ORDERS * len(subject.units),
-                perturbations_per_eval=BATCH,
+                perturbations_per_eval=subject.batch,
                 return_input_shape=False,
                 additional_forward_args=(subject.choice[rows],),
             )
@@ -77,7 +77,7 @@ def kernel_shap(subject: Subject) -> Attributions:
 
 def _complete(subject: Subject, units: Tensor) -> Attributions:
     units = units.to(subject.inputs[0].dtype)
-    return Attributions(units, delta=units.sum(1) - change_from_centre(subject))
+    return Attributions(units, delta=units.sum(1) - subject.change_from_centre)
 
 
 def _refuse_what_costs_too_much(subject: Subject, name: str) -> None:
