@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fxwatch.watch import Sighting, Watcher, run_of, runs_above
+from fxwatch.watch import Listener, Sighting, Watcher, run_of, runs_above
+from fxwatch.watch.events import News
 from fxwatch.watch.scan import RootError, scan
 from fxwatch.watch.watcher import INCOMPLETE_AFTER, SCAN_POLLING, SETTLE, SETTLE_AFTER_CLOSE
 
@@ -26,11 +27,26 @@ class Told:
 
     def __init__(self) -> None:
         self.paths: dict[str, bool] = {}
-        self.alive = True
+        self.folders: set[str] = set()
+        self.lost: str | None = None
+        self.why_broken: str | None = None
+        self.starts = 0
 
-    def take(self) -> tuple[dict[str, bool], bool]:
-        taken, self.paths = self.paths, {}
-        return taken, False
+    def start(self) -> str | None:
+        self.starts += 1
+        self.why_broken = None
+        return None
+
+    def stop(self) -> None:
+        pass
+
+    def broken(self) -> str | None:
+        return self.why_broken
+
+    def take(self) -> News:
+        taken = News(self.paths, self.folders, self.lost)
+        self.paths, self.folders, self.lost = {}, set(), None
+        return taken
 
 
 def checkpoint(value: float = 0.0) -> bytes:
@@ -44,7 +60,8 @@ class Bench:
 
     def __init__(self, root: Path, *, hints: bool) -> None:
         self.root, self.clock, self.told = root, Clock(), Told() if hints else None
-        self.watcher = Watcher(str(root), self.told, {}, self.clock)  # type: ignore[arg-type]
+        self.listener = Listener(self.told, None, self.clock)
+        self.watcher = Watcher(str(root), self.listener, {}, self.clock)
 
     def write(self, name: str, content: bytes, *, closed: bool = True) -> None:
         (self.root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +204,7 @@ def test_a_lost_root_is_said_and_its_return_is_noticed(tmp_path: Path) -> None:
     assert bench.after(5) == []
     assert "cannot be read" in (bench.watcher.trouble or "")
     with pytest.raises(RootError):
-        scan(str(root))
+        scan(str(root), {})
     (tmp_path / "away").rename(root)
     bench.write("a.pt", checkpoint())
     assert ("a.pt", "ready") in bench.after(5)
@@ -196,8 +213,9 @@ def test_a_lost_root_is_said_and_its_return_is_noticed(tmp_path: Path) -> None:
 
 def test_what_was_decided_before_is_not_decided_again(tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(checkpoint())
-    generation = scan(str(tmp_path)).files["a.pt"].generation
-    watcher = Watcher(str(tmp_path), None, {"a.pt": generation}, Clock())
+    generation = scan(str(tmp_path), {}).files["a.pt"].generation
+    clock = Clock()
+    watcher = Watcher(str(tmp_path), Listener(None, None, clock), {"a.pt": generation}, clock)
     assert watcher.look() == []
     assert watcher.checkpoints() == 1
 
