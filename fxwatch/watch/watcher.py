@@ -163,11 +163,12 @@ class Watcher:
         said = self._gone([path for path in gone if not any(path.startswith(f"{one}/") for one in found.unreadable)])
         for one in sorted(found.changed, key=_by_age):
             said += self._note(one.path, one)
+        relied = self._listener.trusted
         self._listener.judge(new, self._hinted, found.root)
         self._hinted.clear()
         self.scans += 1
         self.scan_seconds = self._clock() - began
-        interval = SCAN_WITH_EVENTS if self.mode == "events" else SCAN_POLLING
+        interval = SCAN_WITH_EVENTS if relied and self.mode == "events" else SCAN_POLLING
         self._next_scan = self._clock() + max(interval, self.scan_seconds / _DUTY)
         return said
 

@@ -172,7 +172,9 @@ def test_a_history_that_is_gone_altogether_is_rebuilt(tmp_path: Path, content: b
     assert ShareIndex(run.shares).holds(range(6))
 
 
-@pytest.mark.parametrize("content", [b"", b"[]\n", b'{"hf": 3}\n', b'{"hf": [1]', b"\xff\xfe\n" * 50, b"{}\n" + b"x" * 99])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]\n", b'{"hf": 3}\n', b'{"hf": [1]', b"\xff\xfe\n" * 50, b"{}\n" + b"x" * 99]
+)
 @pytest.mark.parametrize("suffix", [".rows", ".details"])
 def test_an_index_of_any_content_is_rebuilt(tmp_path: Path, content: bytes, suffix: str) -> None:
     run, _ = a_run(tmp_path)
@@ -229,9 +231,7 @@ def test_a_ledger_of_many_lines_a_path_is_made_anew_from_the_newest(
         generation = Generation(device=1, inode=number, size=3, mtime_ns=4, ctime_ns=5)
         for state in ("seen", "ready", "done"):
             given_number = number if state == "ready" else None
-            ledger.note(
-                'late"st.pt', state, kind="checkpoint", run="r", generation=generation, number=given_number
-            )
+            ledger.note('late"st.pt', state, kind="checkpoint", run="r", generation=generation, number=given_number)
     ledger.note("other.pt", "ready", kind="checkpoint", run="r", generation=GENERATION, number=500)
     assert path.stat().st_size < 20_000
     numbers = [found.seq for found in read_lines(path, LedgerLine)]
