@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test check format docs clean
+.PHONY: help demo test soak check format docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,6 +15,9 @@ demo: $(READY)  ## Train a real PPO policy on EUR/USD, explain it, and watch it;
 
 test: $(READY)  ## Run all tests, on two cores.
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+soak: $(READY)  ## Run the long tests: bursts, kills, 10,000 checkpoints; their figures are in docs/reliability.md.
+	$(BIN)/pytest -m soak --timeout 3600 -s
 
 check: $(READY)  ## Lint, types, import contracts.
 	$(BIN)/ruff check .

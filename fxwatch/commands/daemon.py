@@ -1,21 +1,28 @@
 """`fxwatch daemon`: watch a folder, or explain once what is in it."""
 
+import errno
+import functools
+import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fxwatch import exit_codes
 from fxwatch.config import Config, load_config
 from fxwatch.records.base import Verdict, at_or_below
-from fxwatch.store.layout import Store
+from fxwatch.store.layout import Store, StoreError
 from fxwatch.store.lock import HeldError, held
 from fxwatch.terminal import say
 
 if TYPE_CHECKING:
     from fxwatch.daemon.service import Summary
 
+Made = TypeVar("Made")
+_MAY_PASS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 RETURNED_EVERY = 2.0
 """Seconds between looks for a watched folder that has gone."""
 
@@ -65,25 +72,78 @@ def _watch(
     from fxwatch.daemon.page import page
     from fxwatch.daemon.service import Daemon
 
-    stopping = threading.Event()
+    ending = _Ending()
     with page(watched, config_file) if serve else nullcontext(), Narrator() as narrator:
         while True:
             with held(store.lock) as lock:
-                service = Daemon(watched, config, store, lock, narrator, once=once)
-
-                def stop(*_: object, service: Daemon = service) -> None:
-                    stopping.set()
-                    service.stop()
-
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    signal.signal(number, stop)
+                service = _patiently(
+                    functools.partial(Daemon, watched, config, store, lock, narrator, once=once),
+                    None if once else ending.asked,
+                    narrator.say,
+                )
+                ending.ends(service.stop)
                 if not once:
                     narrator.say(f"watching {watched}, results in {store.root}; Ctrl-C ends it")
                 with Heralds(watched, config, config_file, store, narrator.say, once=once):
                     service.run()
             if not service.displaced:
                 return service.summary()
-            while not watched.is_dir():
-                if stopping.wait(RETURNED_EVERY):
-                    return service.summary()
-            store.create()
+            if not _back(watched, store, ending.asked, narrator.say):
+                return service.summary()
+
+
+class _Ending:
+    """SIGTERM and SIGINT: the first asks for an end, the second does not wait for it, as the store bears that."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self._stop: Callable[[], None] = self.asked.set
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def ends(self, stop: Callable[[], None]) -> None:
+        """From now on it is this that ends."""
+        self._stop = stop
+        if self.asked.is_set():
+            stop()
+
+    def _on_signal(self, *_: object) -> None:
+        if self.asked.is_set():
+            if sys.stderr.isatty():
+                os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # a progress bar hides the cursor
+            os._exit(exit_codes.FAILURE)
+        self.asked.set()
+        self._stop()
+
+
+def _patiently(begin: Callable[[], Made], ending: threading.Event | None, say: Callable[[str], None]) -> Made:
+    """What is begun, as soon as a full disk or the like lets it. Raises OSError where nobody would wait for that."""
+    said = ""
+    while True:
+        try:
+            return begin()
+        except OSError as error:
+            if ending is None or error.errno not in _MAY_PASS:
+                raise
+            words = f"the folder of results cannot be written ({error.strerror}); waiting until it can"
+            if words != said:
+                say(words)
+            said = words
+            if ending.wait(RETURNED_EVERY):
+                raise
+
+
+def _back(watched: Path, store: Store, ending: threading.Event, say: Callable[[str], None]) -> bool:
+    """Wait until there is a watched folder again, and a place for results; False where the end comes first."""
+    said = ""
+    while True:
+        try:
+            if watched.is_dir():
+                store.create()
+                return True
+        except StoreError as error:
+            if str(error) != said:
+                say(f"{error}; waiting until that is over")
+            said = str(error)
+        if ending.wait(RETURNED_EVERY):
+            return False

@@ -45,7 +45,7 @@ def _folder(folder: Path, states: Path | None, config_file: Path | None) -> int:
 
     settings = load_config(config_file, folder).config.model
     try:
-        found = sorted(scan(str(folder)).files.values(), key=lambda one: one.generation.mtime_ns)
+        found = sorted(scan(str(folder), {}).files.values(), key=lambda one: one.generation.mtime_ns)
     except RootError as error:
         say(f"fxwatch: {error}")
         return exit_codes.NOTHING

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from fxwatch import __version__, exit_codes
 from fxwatch.config import load_config
-from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Run, Store, StoreError
-from fxwatch.store.lines import last_line
+from fxwatch.store.read import newest_line
 from fxwatch.terminal import say, tell
 
 
@@ -35,7 +34,7 @@ def report(folder: Path | None, config_file: Path | None, *, html: bool) -> int:
 def _write_html(store: Store, runs: list[Run], thresholds: Thresholds) -> int:
     from fxwatch.report.html.stored import write_page
 
-    newest = [(run, last_line(run.history, HistoryLine)) for run in runs]
+    newest = [(run, newest_line(run)) for run in runs]
     try:
         found = [(run, line.id) for run, line in newest if line is not None]
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -53,7 +52,7 @@ def _draw_newest(run: Run, thresholds: Thresholds) -> bool:
     """Draw the newest analysis of a run; whether that worked."""
     from fxwatch.report.stored import draw_stored
 
-    line = last_line(run.history, HistoryLine)
+    line = newest_line(run)
     if line is None:
         say(f"fxwatch: run {run.name} has no analysis in {run.history}")
         return False

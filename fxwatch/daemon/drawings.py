@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 from fxwatch.daemon.jobs import DrawJob
+from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
+from fxwatch.store.lines import read_lines
 from fxwatch.store.write import RunWriter
 
 
@@ -19,9 +21,10 @@ class Drawings:
         self._waiting: list[tuple[str, str]] = []
         self._newest: dict[str, str] = {}
         for writer in runs:
-            folders = {entry.id: writer.run.analysis(entry.id) for entry in writer.history}
-            for analysis, folder in folders.items():
-                self._newest[writer.run.name] = analysis
+            if writer.newest is not None:
+                self._newest[writer.run.name] = writer.newest.id
+            for analysis in [entry.id for entry in read_lines(writer.run.history, HistoryLine)]:
+                folder = writer.run.analysis(analysis)
                 if folder.json.exists() and folder.arrays.exists() and not folder.png.exists():
                     self._waiting.append((writer.run.name, analysis))
 
@@ -29,10 +32,10 @@ class Drawings:
         """How many are waiting."""
         return len(self._waiting)
 
-    def add(self, run: str, analysis: str) -> None:
-        """A new analysis: the newest of its run."""
+    def add(self, run: str, analysis: str, newest: str) -> None:
+        """A new analysis, and the newest of its run."""
         self._waiting.append((run, analysis))
-        self._newest[run] = analysis
+        self._newest[run] = newest
 
     def take(self) -> DrawJob | None:
         """The next to draw, if any."""

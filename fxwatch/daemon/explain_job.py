@@ -15,7 +15,7 @@ from fxwatch.attribution import Arrays, AttributionError, Context, explain
 from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.explain import dtype_of
 from fxwatch.daemon.jobs import Duplicate, Explained, ExplainJob, Trouble
-from fxwatch.daemon.past import context, earlier_analysis
+from fxwatch.daemon.past import analysis_of, context
 from fxwatch.load import (
     Content,
     Dump,
@@ -30,7 +30,8 @@ from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
 from fxwatch.records.recipe import analysis_digest, recipe_digest
 from fxwatch.records.verdict import judge, states_blurred, states_left_out
 from fxwatch.store.atomic import write_atomic
-from fxwatch.store.layout import Run, Store, analysis_id
+from fxwatch.store.layout import Run, Store, StoreError, analysis_id
+from fxwatch.store.read import lines_before, read_analysis
 
 Progress = Callable[[str], None]
 
@@ -61,17 +62,30 @@ def run_explain(job: ExplainJob, progress: Progress) -> Explained | Duplicate | 
     try:
         progress("reading")
         opened = open_files(job)
-        if done := next(run.folder.glob(f"step-*-{opened.digest[:8]}/analysis.json"), None):
-            return Duplicate(analysis=done.parent.name, checkpoint_sha256=opened.checkpoint.sha256)
+        if (done := _made_before(run, opened.digest)) is not None:
+            return Duplicate(analysis=done, checkpoint_sha256=opened.checkpoint.sha256)
         made = explain_files(job, opened, run, progress)
     except (LoadError, AttributionError) as error:
         return trouble(error)
     if not store.exists():
         return Trouble(outcome="vanished", reason=f"{store.root} was removed while it was analysed")
     folder = run.analysis(made.analysis.id)
-    folder.folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder.arrays, npz(made.arrays))
+    try:
+        folder.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder.arrays, npz(made.arrays))
+    except OSError as error:
+        return Trouble(outcome="unwritable", reason=f"{store.root} cannot be written: {error.strerror or error}")
     return Explained(analysis=made.analysis, notes=made.notes)
+
+
+def _made_before(run: Run, digest: str) -> str | None:
+    """The id of the same analysis, where it was made before; one that is damaged is made again."""
+    for found in run.folder.glob(f"step-*-{digest[:8]}/analysis.json"):
+        try:
+            return read_analysis(found).id
+        except StoreError:
+            continue
+    return None
 
 
 def open_files(job: ExplainJob) -> Opened:
@@ -99,8 +113,11 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
     policy = loaded.over(list(everything.branches), config.model)
     check_answers(policy, everything)
     chosen = everything.take(np.array(evenly(everything.count, config.analysis.max_states)))
-    earlier = earlier_analysis(run) if run is not None else None
-    past, notes = context(run, earlier, everything, chosen, config.analysis) if run is not None else (Context(), [])
+    earlier, past, notes = None, Context(), list[str]()
+    if run is not None:
+        before = lines_before(run, weights.step, max(1, config.analysis.dead_min_history - 1), late=job.late)
+        earlier = analysis_of(run, before[-1] if before else None)
+        past, notes = context(run, before, earlier, everything, chosen, config.analysis)
     explanation, arrays = explain(
         policy,
         chosen,
@@ -138,6 +155,7 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
             left_out=left_out,
             left_out_reason=why,
         ),
+        late=job.late,
         health=findings.health(weights.step),
     )
     return Made(analysis, arrays, notes)

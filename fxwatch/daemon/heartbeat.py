@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from fxwatch import __version__
+from fxwatch.records.history import HistoryLine
 from fxwatch.records.ledger import FileState
 from fxwatch.records.status import DaemonStatus, RunStatus
 from fxwatch.store.layout import Store
@@ -39,6 +40,8 @@ class Heartbeat:
         scan_seconds: float | None,
         files: Mapping[FileState, int],
         waiting: int,
+        backlog: int,
+        lost_events: int,
         running: list[str],
         trouble: str | None,
         runs: Mapping[str, RunWriter],
@@ -56,9 +59,11 @@ class Heartbeat:
             scan_seconds=round(scan_seconds, 4) if scan_seconds is not None else None,
             files=dict(files),
             waiting=waiting,
+            backlog=backlog,
+            lost_events=lost_events,
             running=running,
             last_trouble=trouble,
-            runs={name: _run(writer) for name, writer in runs.items() if writer.history},
+            runs={name: _run(writer, newest) for name, writer in runs.items() if (newest := writer.newest)},
         )
         news = self._last is None or status.model_copy(update={"at": "", "scan_seconds": 0}) != self._last.model_copy(
             update={"at": "", "scan_seconds": 0}
@@ -70,10 +75,9 @@ class Heartbeat:
         self._last, self._beaten = status, now
 
 
-def _run(writer: RunWriter) -> RunStatus:
-    newest = writer.history[-1]
+def _run(writer: RunWriter, newest: HistoryLine) -> RunStatus:
     return RunStatus(
-        analyses=len(writer.history),
+        analyses=writer.count,
         latest=newest.id,
         step=newest.step,
         verdict=newest.verdict,

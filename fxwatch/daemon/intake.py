@@ -1,14 +1,14 @@
 """From sightings to the plan: each file's way into the ledger, and what the daemon knows when it starts again."""
 
 from fxwatch.daemon.narrator import Narrator
-from fxwatch.daemon.plan import Plan
-from fxwatch.formats import dump_step, step_in_name
+from fxwatch.daemon.plan import Candidate, Plan
 from fxwatch.records.ledger import Generation
-from fxwatch.store.ledger import Ledger
+from fxwatch.store.ledger import Entry, Ledger
 from fxwatch.watch import Sighting, run_of
 
 _CHOSEN = {"ready", "running", "done", "failed"}
 _DECIDED = {"done", "skipped", "quarantined"}
+ASIDE = "backlog: others come first; it is explained when nothing else waits"
 _FINAL = {"done", "failed", "refused", "unsupported", "skipped", "quarantined"}
 _SAID_ALOUD = {"incomplete", "refused", "unsupported"}
 
@@ -16,27 +16,27 @@ _SAID_ALOUD = {"incomplete", "refused", "unsupported"}
 class Intake:
     """Takes sightings in. `recipe` is the digest under which decisions hold."""
 
-    def __init__(self, root: str, plan: Plan, ledger: Ledger, recipe: str, narrator: Narrator) -> None:
-        self._root, self._plan, self._ledger, self._recipe, self._narrator = root, plan, ledger, recipe, narrator
+    def __init__(self, plan: Plan, ledger: Ledger, recipe: str, narrator: Narrator) -> None:
+        self._plan, self._ledger, self._recipe, self._narrator = plan, ledger, recipe, narrator
         self._told_without_states: set[str] = set()
 
     def remember(self) -> dict[str, Generation]:
         """Checkpoints that were decided under the same recipe, by path; the plan is told of them, too."""
         known = {}
-        for line in self._ledger.newest():
-            decided = line.kind == "checkpoint" and line.state in _DECIDED and line.recipe == self._recipe
-            if decided and line.generation is not None:
-                known[line.path] = line.generation
-                if line.state == "done":
-                    self._plan.remember(line.path, line.run, line.generation, line.step)
+        for one in self._ledger.newest():
+            decided = one.kind == "checkpoint" and one.state in _DECIDED and one.recipe == self._recipe
+            if decided and one.generation is not None:
+                known[one.path] = one.generation
+                if one.state == "done" or _is_aside(one):
+                    self._plan.remember(one.path, one.run, one.generation, one.step, aside=_is_aside(one))
         return known
 
     def take(self, sighting: Sighting, now: float) -> None:
         """Note a sighting, and plan what follows from it."""
         run = run_of(sighting.path)
         if sighting.state in {"seen", "vanished"}:
-            before = self._plan.gone(sighting.path)
-            if before is not None and before.state == "waiting" and sighting.state == "seen":
+            before = self._plan.gone(sighting.path, vanished=sighting.state == "vanished")
+            if before is not None and before.state in {"waiting", "aside"} and sighting.state == "seen":
                 reason = "overwritten before its turn"
                 self._ledger.note(
                     sighting.path, "superseded", reason, kind="checkpoint", run=run, generation=before.generation
@@ -48,11 +48,36 @@ class Intake:
             if sighting.state in _SAID_ALOUD:
                 self._narrator.say(f"{sighting.path} is {sighting.state}: {sighting.reason}")
         elif sighting.kind == "states":
-            step = dump_step(f"{self._root}/{sighting.path}")
-            self._plan.dump(sighting.path, run, sighting.generation, step, now)
-            self._note(sighting, run, step)
+            self._plan.dump(sighting.path, run, sighting.generation, sighting.step, now)
+            self._note(sighting, run)
         else:
             self._checkpoint(sighting, run)
+
+    def put_aside(self) -> None:
+        """Note what has to wait until nothing else does."""
+        for one in self._plan.put_aside():
+            self._ledger.note(
+                one.path,
+                "skipped",
+                ASIDE,
+                kind="checkpoint",
+                run=one.run,
+                generation=one.generation,
+                step=one.step,
+                recipe=self._recipe,
+            )
+
+    def interrupted(self, one: Candidate) -> None:
+        """Note that the end has come before that of an analysis: it is made at the next start."""
+        self._ledger.note(
+            one.path,
+            "ready",
+            "interrupted; explained at the next start",
+            kind="checkpoint",
+            run=one.run,
+            generation=one.generation,
+            step=one.step,
+        )
 
     def tell_without_states(self) -> None:
         """Say which checkpoints wait for states, once a run."""
@@ -67,15 +92,16 @@ class Intake:
     def _vanished(self, sighting: Sighting, run: str) -> None:
         """A file that is gone; what became of it before stays as it was decided."""
         before = self._ledger.get(sighting.path)
-        if before is None or before.state not in _FINAL:
+        if before is None or before.state not in _FINAL or _is_aside(before):
             self._note(sighting, run)
 
     def _checkpoint(self, sighting: Sighting, run: str) -> None:
         before = self._ledger.get(sighting.path)
-        chosen = before is not None and before.generation == sighting.generation and before.state in _CHOSEN
-        number = None if chosen else self._ledger.checkpoints(run)
-        step = step_in_name(sighting.path)
-        one = self._plan.checkpoint(sighting.path, run, sighting.generation, step, number)
+        same = before is not None and before.generation == sighting.generation
+        chosen = before is not None and same and (before.state in _CHOSEN or _is_aside(before))
+        number = before.number if before is not None and same else None
+        number = self._ledger.checkpoints(run) if number is None else number
+        one = self._plan.checkpoint(sighting.path, run, sighting.generation, sighting.step, None if chosen else number)
         if one.state == "skipped":
             reason = f"every = {self._plan.every}"
             self._ledger.note(
@@ -85,13 +111,14 @@ class Intake:
                 kind="checkpoint",
                 run=run,
                 generation=sighting.generation,
-                step=step,
+                step=sighting.step,
                 recipe=self._recipe,
+                number=number,
             )
         else:
-            self._note(sighting, run, step)
+            self._note(sighting, run, number)
 
-    def _note(self, sighting: Sighting, run: str, step: int | None = None) -> None:
+    def _note(self, sighting: Sighting, run: str, number: int | None = None) -> None:
         self._ledger.note(
             sighting.path,
             sighting.state,
@@ -99,5 +126,10 @@ class Intake:
             kind=sighting.kind,
             run=run,
             generation=sighting.generation,
-            step=step,
+            step=sighting.step,
+            number=number,
         )
+
+
+def _is_aside(one: Entry) -> bool:
+    return one.state == "skipped" and one.reason == ASIDE

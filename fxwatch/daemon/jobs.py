@@ -12,7 +12,7 @@ from fxwatch.records.thresholds import Thresholds
 
 class ExplainJob(Record):
     """Explain a checkpoint over a dump. Paths are absolute, names relative to the watched folder; `store` is the folder
-    of results.
+    of results. `late`: a later checkpoint of the run was explained, or begun, before this one.
     """
 
     kind: Literal["explain"] = "explain"
@@ -23,6 +23,7 @@ class ExplainJob(Record):
     run: str
     store: str
     config: Config
+    late: bool = False
 
 
 class DrawJob(Record):
@@ -62,11 +63,12 @@ class Drawn(Record):
 class Trouble(Record):
     """What went wrong with which of the two files, in words.
 
-    `config` says that the configuration is to be mended, `crashed` that the worker gave no answer at all.
+    `unwritable`: neither is to blame, but the store, and it is to be tried again. `config` says that the configuration
+    is to be mended, `crashed` that the worker gave no answer at all.
     """
 
     kind: Literal["trouble"] = "trouble"
-    outcome: Literal["failed", "incomplete", "refused", "unsupported", "vanished"]
+    outcome: Literal["failed", "incomplete", "refused", "unsupported", "vanished", "unwritable"]
     reason: str
     culprit: Literal["checkpoint", "states"] = "checkpoint"
     config: bool = False

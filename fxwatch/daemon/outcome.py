@@ -19,10 +19,16 @@ _ID = re.compile(r"step-(none|\d{9,})-[0-9a-f]{8}")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an analysis: what was published, and a file that is to be looked at again, or is gone."""
+    """What became of an analysis: what was published, and a file that is to be looked at again, or is gone.
+
+    `explained`: there is an analysis now, be it an older one. `unwritable`: why the worker could not write its part;
+    nothing was noted, and it is to be tried again.
+    """
 
     published: Analysis | None = None
+    explained: bool = False
     failed: bool = False
+    unwritable: str | None = None
     again: str | None = None
     gone: str | None = None
 
@@ -33,7 +39,7 @@ class Publisher:
     def __init__(self, store: Store, ledger: Ledger, narrator: Narrator, recipe: str) -> None:
         self._store, self._ledger, self._narrator, self._recipe = store, ledger, narrator, recipe
         self._crashes: Counter[tuple[str, Generation]] = Counter()
-        self.runs: dict[str, RunWriter] = {run.name: RunWriter(run) for run in store.runs()}
+        self.runs: dict[str, RunWriter] = {run.name: RunWriter(run) for run in store.runs_to_mend()}
 
     def publish(self, work: Work, answer: Answer) -> Outcome:
         """Do what an answer calls for. Raises OSError where the store cannot be written."""
@@ -41,7 +47,7 @@ class Publisher:
             return self._explained(work, answer)
         if isinstance(answer, Duplicate):
             self._note(work, "done", "analysed before: same content, states and settings", answer.analysis)
-            return Outcome()
+            return Outcome(explained=True)
         if isinstance(answer, Trouble):
             return self._trouble(work, answer)
         raise TypeError(answer)
@@ -65,7 +71,7 @@ class Publisher:
             if finding.metric == "states":
                 self._states_left_out(work.dump, finding)
         self._narrator.analysed(analysis)
-        return Outcome(published=analysis)
+        return Outcome(published=analysis, explained=True)
 
     def _states_left_out(self, dump: Dump, finding: Finding) -> None:
         """A dump with states that are not finite: said aloud once, and kept in the ledger."""
@@ -92,6 +98,8 @@ class Publisher:
     def _trouble(self, work: Work, answer: Trouble) -> Outcome:
         if answer.crashed:
             return self._crashed(work, answer)
+        if answer.outcome == "unwritable":
+            return Outcome(unwritable=answer.reason)
         one, dump = work.candidate, work.dump
         if answer.outcome in {"incomplete", "vanished"}:
             path = one.path if answer.culprit == "checkpoint" else dump.path

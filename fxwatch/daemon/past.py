@@ -12,14 +12,12 @@ from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, StoreError
-from fxwatch.store.lines import last_line
 from fxwatch.store.read import read_analysis
 from fxwatch.store.shares import ShareIndex
 
 
-def earlier_analysis(run: Run) -> Analysis | None:
-    """The run's newest analysis, where there is one that can be read."""
-    line = last_line(run.history, HistoryLine)
+def analysis_of(run: Run, line: HistoryLine | None) -> Analysis | None:
+    """The analysis of a line of the history, where there is one that can be read."""
     if line is None:
         return None
     try:
@@ -29,10 +27,16 @@ def earlier_analysis(run: Run) -> Analysis | None:
 
 
 def context(
-    run: Run, earlier: Analysis | None, everything: States, chosen: States, settings: AnalysisSettings
+    run: Run,
+    before: list[HistoryLine],
+    earlier: Analysis | None,
+    everything: States,
+    chosen: States,
+    settings: AnalysisSettings,
 ) -> tuple[Context, list[str]]:
     """The run's probe, made of the first dump's first states where there is none, and its past; and what people should
-    hear about it. `everything` is the dump, `chosen` those states of it that are analysed.
+    hear about it. `before` are the analyses that come before this one in training, oldest first, `earlier` the last of
+    them; `everything` is the dump, `chosen` those states of it that are analysed.
     """
     notes = []
     probe = read_probe(run.probe)
@@ -43,7 +47,7 @@ def context(
         probe = everything.take(np.arange(min(settings.max_states, everything.count)))
         run.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(run.probe, probe_bytes(probe))
-    earlier_shares = ShareIndex(run.shares).last(everything.features, settings.dead_min_history - 1)
+    earlier_shares = ShareIndex(run.shares).shares(everything.features, [line.seq for line in before])
     previous = _previous(run, earlier) if earlier is not None else None
     return Context(None if probe.same(chosen) else probe, previous, earlier_shares), notes
 

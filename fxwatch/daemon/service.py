@@ -1,12 +1,14 @@
 """The daemon: look, plan, explain, publish, beat; until it is told to stop, or, with `once`, until nothing is left."""
 
+import shutil
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
-from concurrent.futures import Executor, Future, wait
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fxwatch.config import Config
 from fxwatch.daemon.cluster import Cluster
@@ -18,6 +20,7 @@ from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.outcome import Publisher
 from fxwatch.daemon.plan import Plan, Work
 from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.mounts import network
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.ledger import FileState
@@ -25,11 +28,16 @@ from fxwatch.records.recipe import recipe_digest
 from fxwatch.store.layout import Store
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.lock import Lock
-from fxwatch.watch import Hints, Sighting, Watcher
+from fxwatch.watch import SETTLE, SETTLE_OVER_A_NETWORK, Hints, Listener, Sighting, Watcher
+from fxwatch.watch.lookout import Lookout
 
 PATIENCE_ONCE = 3.0
-PATIENCE_AT_THE_END = 10.0
+PATIENCE_AT_THE_END = 8.0
+PATIENCE_TO_LOOK = 5.0
 LATEST_DRAWING = 30.0
+RESERVE = 32 * 1024 * 1024
+"""Bytes that must be free where results are written, before another analysis is begun."""
+TRY_AGAIN = 5.0
 _CAME_TO_NOTHING: tuple[FileState, ...] = ("refused", "unsupported", "incomplete")
 
 
@@ -43,35 +51,66 @@ class Summary(NamedTuple):
     verdict: Verdict
 
 
+class Pool(Protocol):
+    """Where jobs are done, from text to text."""
+
+    def warm_up(self) -> None:
+        """Be ready for the first job."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do a job when there is a place."""
+
+    def end(self) -> None:
+        """End those that run."""
+
+
 class Daemon:
-    """Watches one folder. `once`: analyse what is complete now, and end."""
+    """Watches one folder. `once`: analyse what is complete now, and end.
+
+    `pool` and `clock`, of monotonic seconds, are those of this machine unless told. Raises OSError where the store
+    cannot be written, StoreError where a newer fxwatch has written to it.
+    """
 
     def __init__(
-        self, watched: Path, config: Config, store: Store, lock: Lock, narrator: Narrator, *, once: bool
+        self,
+        watched: Path,
+        config: Config,
+        store: Store,
+        lock: Lock,
+        narrator: Narrator,
+        *,
+        once: bool,
+        pool: Pool | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._watched, self._config, self._store, self._lock = watched, config, store, lock
-        self._narrator, self._once = narrator, once
+        self._narrator, self._once, self._clock = narrator, once, clock
         self.displaced = False
         self._wake = threading.Event()
         self._stopping = False
         recipe = recipe_digest(config.model, config.inputs, config.analysis)[:8]
         self._ledger = Ledger(store.ledger)
-        self._plan = Plan(config.analysis.every, grace=0.0) if once else Plan(config.analysis.every)
-        self._intake = Intake(str(watched), self._plan, self._ledger, recipe, narrator)
+        every = config.analysis.every
+        self._plan = Plan(every, grace=0.0, most_waiting=None) if once else Plan(every)
+        self._intake = Intake(self._plan, self._ledger, recipe, narrator)
         self._publisher = Publisher(store, self._ledger, narrator, recipe)
-        self._hints = None if once else self._listen()
-        self._watcher = Watcher(str(watched), self._hints, self._intake.remember(), time.monotonic)
-        self._pool = ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
+        for words in (self._ledger.words, *(writer.words for writer in self._publisher.runs.values())):
+            if words is not None:
+                narrator.say(words)
+        settle = SETTLE if network(watched) is None else SETTLE_OVER_A_NETWORK
+        self._watcher = Watcher(str(watched), self._listener(), self._intake.remember(), clock, settle)
+        self._lookout = Lookout(self._watcher)
+        self._pool = pool or ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
         self._cluster = Cluster(config, self._on_stage) if config.daemon.executor == "dask" else None
         self._explaining: dict[Future[str], Work] = {}
         self._drawing: dict[Future[str], DrawJob] = {}
         self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
-        self._drawn_at = self._busy_at = time.monotonic()
+        self._drawn_at = self._busy_at = clock()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched)
-        self._trouble: str | None = None
-        self._store_is_full = False
+        self._troubles: dict[str, str] = {}
         self._sightings: deque[Sighting] = deque()
+        self._look_again: list[str] = []
         self._analysed = 0
         self._failed = 0
 
@@ -83,7 +122,7 @@ class Daemon:
             analysed=self._analysed,
             others={"failed": self._failed, **{state: states[state] for state in _CAME_TO_NOTHING}},
             without_states=len(self._plan.without_states()),
-            verdict=worst(*(run.history[-1].verdict for run in self._publisher.runs.values() if run.history)),
+            verdict=worst(*(run.newest.verdict for run in self._publisher.runs.values() if run.newest is not None)),
         )
 
     def stop(self) -> None:
@@ -99,50 +138,66 @@ class Daemon:
                 self._narrator.say(f"{self._store.root} was removed or replaced; beginning anew")
                 self.displaced = True
                 break
-            try:
-                self._turn()
-                done = self._once and self._all_done(time.monotonic())
-            except OSError as error:
-                done = self._store_trouble(error)
-            if done:
+            if self.turn():
                 for sighting in self._watcher.wait_is_over():
-                    self._intake.take(sighting, time.monotonic())
+                    self._intake.take(sighting, self._clock())
                 break
-            self._wake.wait(self._seconds_to_wait())
+            self._wake.wait(self.seconds_to_next())
             self._wake.clear()
-        self._end()
+        self.end()
 
-    def _turn(self) -> None:
-        self._look()
-        self._collect()
-        self._dispatch()
-        self._beat("watching")
-        self._store_is_full = False
+    def turn(self) -> bool:
+        """Look, take in what is finished, begin what can be begun, and say so. Whether that was all, with `once`."""
+        try:
+            self._look()
+            self._collect()
+            self._dispatch()
+            self._ledger.sync()
+            self._beat("watching")
+        except OSError as error:
+            self._tell("store", f"{self._store.root} cannot be written ({error.strerror or error}); what is done waits")
+            return self._once
+        self._tell("store", None)
+        if self._cluster is not None:
+            self._tell("cluster", self._cluster.trouble)
+        return self._once and self._all_done(self._clock())
 
-    def _store_trouble(self, error: OSError) -> bool:
-        """The store cannot be written: what is finished waits, and is written when it can be. With `once`: give up."""
-        if not self._store_is_full:
-            self._narrator.say(f"{self._store.root} cannot be written ({error.strerror}); what is done waits for it")
-        self._store_is_full = True
-        return self._once
+    def _tell(self, about: str, words: str | None) -> None:
+        """Say what the trouble is when it is new, and that it is over. It stands in the heartbeat meanwhile."""
+        if words is None:
+            before = self._troubles.pop(about, None)
+            if before is not None:
+                self._narrator.say(f"over: {before}")
+        elif self._troubles.get(about) != words:
+            self._troubles[about] = words
+            self._narrator.say(words)
 
-    def _listen(self) -> Hints | None:
-        hints = Hints(str(self._watched), str(self._store.root.absolute()), self._wake.set)
-        if hints.start():
-            return hints
-        self._narrator.say("no events come from this folder (see fs.inotify.max_user_watches); it is polled instead")
-        return None
+    def _listener(self) -> Listener:
+        kind = network(self._watched)
+        if self._once or kind is not None:
+            why = f"{kind} tells nothing of what other machines write, so it is looked at often" if kind else None
+            return Listener(None, why, self._clock)
+        return Listener(Hints(str(self._watched), str(self._store.root.absolute()), self._wake.set), None, self._clock)
 
     def _look(self) -> None:
-        self._sightings.extend(self._watcher.look())
+        began = datetime.now(UTC)
+        sightings = self._lookout.look(PATIENCE_TO_LOOK)
+        if sightings is None:
+            if "silence" not in self._troubles:
+                when = f"{began:%Y-%m-%d %H:%M:%S} UTC"
+                self._tell("silence", f"{self._watched} has not answered since {when}; is its file system reachable?")
+            return
+        self._tell("silence", None)
+        self._sightings.extend(sightings)
+        while self._look_again:
+            self._watcher.again(self._look_again.pop())
         while self._sightings:
-            self._intake.take(self._sightings[0], time.monotonic())
+            self._intake.take(self._sightings[0], self._clock())
             self._sightings.popleft()  # only now: what could not be noted is not forgotten
+        self._intake.put_aside()
         if not self._watcher.settling("states"):
             self._intake.tell_without_states()
-        if self._watcher.trouble and self._watcher.trouble != self._trouble:
-            self._narrator.say(self._watcher.trouble)
-        self._trouble = self._watcher.trouble
+        self._tell("folder", self._watcher.trouble)
 
     def _collect(self) -> None:
         """Take in what workers have finished."""
@@ -158,28 +213,39 @@ class Daemon:
             if outcome.published is not None:
                 self._published(outcome.published)
             self._failed += outcome.failed
+            if outcome.unwritable is not None:
+                self._tell("worker", outcome.unwritable)
+                self._plan.try_later(work, self._clock() + TRY_AGAIN)
+                continue
+            self._tell("worker", None)
             if outcome.again is not None:
-                self._watcher.again(outcome.again)
+                self._look_again.append(outcome.again)
             if outcome.gone is not None:
-                self._plan.gone(outcome.gone)
+                self._plan.gone(outcome.gone, vanished=True)
             step = outcome.published.checkpoint.step if outcome.published is not None else None
-            self._plan.finished(work, time.monotonic(), step)
+            self._plan.finished(work, self._clock(), step, explained=outcome.explained)
         self._show_progress()
 
     def _published(self, analysis: Analysis) -> None:
         self._analysed += 1
-        self._drawings.add(analysis.run, analysis.id)
+        newest = self._publisher.runs[analysis.run].newest
+        self._drawings.add(analysis.run, analysis.id, newest.id if newest is not None else analysis.id)
 
     def _dispatch(self) -> None:
         """Fill the free places: with analyses first, though no report waits longer than half a minute."""
+        free = shutil.disk_usage(self._store.root).free
+        if free < RESERVE:
+            self._tell("disk", f"{self._store.root} has only {free >> 20} MB left; analyses wait until there is more")
+            return
+        self._tell("disk", None)
         while len(self._explaining) + len(self._drawing) < self._config.daemon.workers:
-            late = len(self._drawings) > 0 and time.monotonic() - self._drawn_at > LATEST_DRAWING
-            work = None if late else self._plan.take(time.monotonic())
+            late = len(self._drawings) > 0 and self._clock() - self._drawn_at > LATEST_DRAWING
+            work = None if late else self._plan.take(self._clock())
             if work is not None:
                 self._explain(work)
             elif (drawing := self._drawings.take()) is not None:
                 self._drawing[self._submit(drawing, self._pool)] = drawing
-                self._drawn_at = time.monotonic()
+                self._drawn_at = self._clock()
             else:
                 return
 
@@ -193,14 +259,15 @@ class Daemon:
             run=one.run,
             store=str(self._store.root),
             config=self._config,
+            late=work.late,
         )
         self._ledger.note(
             one.path, "running", kind="checkpoint", run=one.run, generation=work.generation, step=one.step
         )
         self._explaining[self._submit(job, self._cluster or self._pool)] = work
 
-    def _submit(self, job: ExplainJob | DrawJob, executor: Executor) -> Future[str]:
-        future: Future[str] = executor.submit(do_job, job.model_dump_json())
+    def _submit(self, job: ExplainJob | DrawJob, pool: Pool | Cluster) -> Future[str]:
+        future: Future[str] = pool.submit(do_job, job.model_dump_json())
         future.add_done_callback(lambda _: self._wake.set())
         return future
 
@@ -216,35 +283,41 @@ class Daemon:
 
     def _beat(self, state: Any) -> None:
         self._heartbeat.beat(
-            time.monotonic(),
+            self._clock(),
             state,
             self._watcher.mode,
             scan_seconds=self._watcher.scan_seconds,
             files=self._ledger.counts(),
             waiting=self._plan.waiting(),
+            backlog=self._plan.aside(),
+            lost_events=self._watcher.losses,
             running=[work.candidate.path for work in self._explaining.values()],
-            trouble=self._trouble or (self._cluster.trouble if self._cluster is not None else None),
+            trouble="; ".join(self._troubles.values()) or None,
             runs=self._publisher.runs,
         )
 
     def _all_done(self, now: float) -> bool:
         """Whether nothing is left, or what still settles has had its time since anything was done."""
-        if self._explaining or self._drawing or len(self._drawings) or self._plan.waiting():
+        if self._explaining or self._drawing or len(self._drawings) or self._plan.left() or self._look_again:
             self._busy_at = now
             return False
         return not self._watcher.settling() or now - self._busy_at > PATIENCE_ONCE
 
-    def _seconds_to_wait(self) -> float:
-        now = time.monotonic()
-        next_at = self._plan.next_at()
-        put_off = [max(0.1, next_at - now)] if next_at is not None else []
-        seconds = min(self._watcher.seconds_to_next(), self._heartbeat.seconds_to_next(now), *put_off)
-        return max(seconds, 1.0) if self._store_is_full else seconds
+    def seconds_to_next(self) -> float:
+        """How long nothing has to be done, unless something wakes it."""
+        now = self._clock()
+        next_at = self._plan.next_at(now)
+        seconds = self._heartbeat.seconds_to_next(now)
+        if next_at is not None:
+            seconds = min(seconds, next_at - now)
+        if not self._lookout.away:
+            seconds = min(seconds, self._watcher.seconds_to_next())
+        return max(seconds, 1.0 if "store" in self._troubles else 0.0)
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """Finish what can be finished soon, and leave the rest for the next start."""
-        if self._hints is not None:
-            self._hints.stop()
+        self._lookout.end()
+        self._watcher.stop()
         if not self.displaced:
             self._finish()
         if self._cluster is not None:
@@ -260,9 +333,12 @@ class Daemon:
         wait([*self._explaining, *self._drawing], PATIENCE_AT_THE_END)
         try:
             self._collect_finished_only()
+            for work in self._explaining.values():
+                self._intake.interrupted(work.candidate)
+            self._ledger.sync()
             self._beat("stopped")
         except OSError as error:
-            self._store_trouble(error)
+            self._tell("store", f"{self._store.root} cannot be written ({error.strerror or error})")
 
     def _collect_finished_only(self) -> None:
         for future in [*self._explaining, *self._drawing]:

@@ -17,6 +17,8 @@ _BESIDE = re.compile(
     re.IGNORECASE,
 )
 """What trainers leave beside their weights: the rest of their own state, and shards, which are read by their index."""
+_SUFFIXES = CHECKPOINT_SUFFIXES | STATES_SUFFIXES | {".bin", ".json", ".pt2", ".distcp", ".pkl"}
+"""No other is a checkpoint's or a dump's: asked first, as most files in a tree may be neither."""
 _ONE_OF_MANY = frozenset({"__0_0.distcp", "module_state.pkl", "algorithm_state.pkl"})
 """One file of a folder that is refused as a whole, so that the reason is said once."""
 
@@ -40,9 +42,9 @@ _BARE = [
 
 def kind_of(name: str) -> Literal["checkpoint", "states"] | None:
     """Whether a file of this name may be a checkpoint or a dump; None for all others, temporary names among them."""
-    if _TEMPORARY.search(name):
+    suffix = name[name.rfind(".") :].lower()
+    if (suffix not in _SUFFIXES and not adapter_for(suffix)) or _TEMPORARY.search(name):
         return None
-    suffix = PurePath(name).suffix.lower()
     if name.lower().startswith("states"):
         return "states" if suffix in STATES_SUFFIXES else None
     if _BESIDE.search(name):

@@ -48,10 +48,10 @@ def alerts(
 
     An alert is due when the last two analyses are both worse, or both better, than what was told; it tells the nearer
     of the two. Within `quiet_seconds` of an alert, by the times of the analyses, it waits, unless the run is bad now. A
-    verdict that is not known changes nothing.
+    verdict that is not known changes nothing, nor does one on a checkpoint of the past.
     """
     for line in lines:
-        if line.seq <= state.seq:
+        if line.seq <= state.seq or line.late:
             continue
         state, alert = _step(state, line, quiet_seconds)
         yield state, alert

@@ -390,6 +390,9 @@ class Analysis(Explanation):
     fxwatch_version: str
     checkpoint: Checkpoint
     states: StatesUsed
+    late: bool = Field(
+        default=False, description="whether a later checkpoint of the run was explained, or begun, before this one"
+    )
     health: Health = Health()
 
     @classmethod

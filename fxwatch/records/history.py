@@ -1,5 +1,6 @@
 """One line of history.jsonl: what a monitor needs of an analysis without opening it."""
 
+from collections.abc import Iterable
 from typing import Self
 
 from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
@@ -23,12 +24,16 @@ HEADLINES = (
 
 
 class HistoryLine(Record):
-    """The headline of an analysis; `seq` counts the analyses of a run from 0 as they complete."""
+    """The headline of an analysis; `seq` counts the analyses of a run from 0 as they complete.
+
+    `late`: a later checkpoint of the run was explained, or begun, before this one.
+    """
 
     schema_version: int = SCHEMA_VERSION
     seq: int
     id: str
     step: int | None
+    late: bool = False
     created_at: str
     checkpoint: str
     verdict: Verdict
@@ -57,6 +62,7 @@ class HistoryLine(Record):
             seq=seq,
             id=analysis.id,
             step=analysis.checkpoint.step,
+            late=analysis.late,
             created_at=analysis.created_at,
             checkpoint=analysis.checkpoint.path,
             verdict=analysis.health.verdict,
@@ -75,3 +81,24 @@ class HistoryLine(Record):
             attention_stability=analysis.attention.stability,
             branches={name: branch.share for name, branch in analysis.branches.items()},
         )
+
+
+def in_order(lines: Iterable[HistoryLine]) -> list[HistoryLine]:
+    """Lines, given as they completed, as their checkpoints follow each other in training."""
+    found: list[HistoryLine] = []
+    for line in lines:
+        found.insert(place_of(line.step, found, late=line.late), line)
+    return found
+
+
+def place_of(step: int | None, lines: list[HistoryLine], *, late: bool) -> int:
+    """Where a checkpoint belongs among lines in order: a late one before those of later steps that end them.
+
+    One without a step is put before the last.
+    """
+    place = len(lines)
+    if late and step is None:
+        return max(0, place - 1)
+    while late and place and (lines[place - 1].step or -1) > (step or 0):
+        place -= 1
+    return place

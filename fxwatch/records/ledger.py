@@ -1,5 +1,6 @@
 """One line of ledger.jsonl: a file that was seen, and what became of it."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from fxwatch.records.base import Record
@@ -23,8 +24,12 @@ FileState = Literal[
 ]
 
 
-class Generation(Record):
-    """What stat says of a file: it changes whenever the file is written, replaced or touched."""
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What stat says of a file: it changes whenever the file is written, replaced or touched.
+
+    No Record, as there is one for every file ever seen, and one of pydantic's takes six times the memory.
+    """
 
     device: int
     inode: int
@@ -37,9 +42,11 @@ class LedgerLine(Record):
     """What became of a file.
 
     `path` is relative to the watched folder; `sha256` and `step` are known once the file was read; `recipe` is that of
-    the settings under which the decision was made.
+    the settings under which the decision was made; `number` counts the checkpoints of a run from 0, and one that is
+    overwritten anew.
     """
 
+    schema_version: int = 1
     seq: int
     at: str
     path: str
@@ -52,3 +59,4 @@ class LedgerLine(Record):
     step: int | None = None
     recipe: str | None = None
     analysis: str | None = None
+    number: int | None = None

@@ -20,7 +20,12 @@ class RunStatus(Record):
 
 
 class DaemonStatus(Record):
-    """What the daemon is doing. Times are ISO 8601 in UTC."""
+    """What the daemon is doing. Times are ISO 8601 in UTC.
+
+    `waiting`: analyses that wait for a worker; `backlog`: checkpoints that wait until nothing else does (`skipped` in
+    `files`, until then); `lost_events`: how often file events were lost or could not be relied on; `last_trouble`: what
+    keeps the daemon from its work now, in words.
+    """
 
     schema_version: int = 1
     state: Literal["starting", "watching", "stopped"]
@@ -34,6 +39,8 @@ class DaemonStatus(Record):
     scan_seconds: float | None = None
     files: dict[FileState, int] = {}
     waiting: int = 0
+    backlog: int = 0
+    lost_events: int = 0
     running: list[str] = []
     last_trouble: str | None = None
     runs: dict[str, RunStatus] = {}

@@ -2,7 +2,6 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxwatch.records.analysis import Analysis
-from fxwatch.records.history import HistoryLine
+from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.png import LONGEST_HISTORY, draw
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run
-from fxwatch.store.lines import parse_line
+from fxwatch.store.lines import lines_backwards
 from fxwatch.store.read import read_analysis
 
-_BLOCK = 1 << 16
 _LARGEST_ARRAY = 64 * 1024 * 1024
 _UNREADABLE = (
     OSError,
@@ -71,49 +69,20 @@ def read_heat(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def history_until(path: Path, analysis: Analysis) -> list[HistoryLine]:
-    """The last lines of a history up to an analysis, oldest first; it ends the list even where it was not noted yet.
+    """The last lines of a history up to an analysis, in the order of training; it ends the list even where it was not
+    noted yet.
 
-    Read from the end, so that a long history costs no more than a short one.
+    Read from the end, so that for a new analysis a long history costs no more than a short one.
     """
-    key = f'"{analysis.id}"'.encode()
     found: list[HistoryLine] = []
-    for raw in _backwards(path):
-        if not found and key not in raw:
-            continue
-        line = parse_line(raw, HistoryLine)
-        if line is not None and (found or line.id == analysis.id):
-            found.append(line)
-        if len(found) == LONGEST_HISTORY:
+    noted = 0
+    for line in lines_backwards(path, HistoryLine):
+        found.append(line)
+        noted += noted > 0 or line.id == analysis.id
+        if noted == LONGEST_HISTORY:
             break
-    return found[::-1] or _with_all_before(path, analysis)
-
-
-def _with_all_before(path: Path, analysis: Analysis) -> list[HistoryLine]:
-    """An analysis that was not noted yet, behind all that were."""
-    noted: list[HistoryLine] = []
-    for raw in _backwards(path):
-        if (line := parse_line(raw, HistoryLine)) is not None:
-            noted.append(line)
-        if len(noted) == LONGEST_HISTORY - 1:
-            break
-    return [*noted[::-1], HistoryLine.of(analysis, noted[0].seq + 1 if noted else 0)]
-
-
-def _backwards(path: Path) -> Iterator[bytes]:
-    """The lines of a file, the last one first, each with its end."""
-    try:
-        file = path.open("rb")
-    except OSError:
-        return
-    with file:
-        left = file.seek(0, 2)
-        rest = b""
-        while left > 0:
-            size = min(_BLOCK, left)
-            left -= size
-            file.seek(left)
-            lines = (file.read(size) + rest).splitlines(keepends=True)
-            rest = lines[0]
-            yield from reversed(lines[1:])
-        if rest:
-            yield rest
+    ordered = in_order(reversed(found))
+    place = next((place for place, line in enumerate(ordered) if line.id == analysis.id), None)
+    if place is None:
+        return [*ordered[1 - LONGEST_HISTORY :], HistoryLine.of(analysis, found[0].seq + 1 if found else 0)]
+    return ordered[max(0, place + 1 - LONGEST_HISTORY) : place + 1]

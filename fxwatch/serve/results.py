@@ -12,8 +12,8 @@ from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.serve.metrics import exposition
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
-from fxwatch.store.lines import last_line, read_lines
-from fxwatch.store.read import read_analysis, read_status
+from fxwatch.store.lines import read_lines
+from fxwatch.store.read import newest_line, read_analysis, read_status
 
 _SCHEMA_VERSION = 1
 _MOST_LINES = 1_000
@@ -101,7 +101,7 @@ class Results:
             raise web.HTTPNotFound(reason="an analysis cannot be read") from error
 
     def _newest(self) -> list[tuple[Run, HistoryLine]]:
-        found = [(run, last_line(run.history, HistoryLine)) for run in self._store.runs()]
+        found = [(run, newest_line(run)) for run in self._store.runs()]
         return [(run, line) for run, line in found if line is not None]
 
     async def _run(self, request: web.Request) -> Run:
@@ -115,10 +115,13 @@ class Results:
     async def _folder(self, request: web.Request) -> AnalysisFolder:
         run = await self._run(request)
         wanted = request.query.get("id")
-        lines = await asyncio.to_thread(lambda: [line.id for line in read_lines(run.history, HistoryLine)])
+        newest = await asyncio.to_thread(newest_line, run)
+        if newest is None:
+            raise web.HTTPNotFound(reason="there is no analysis yet")
+        lines = await asyncio.to_thread(lambda: {line.id for line in read_lines(run.history, HistoryLine)})
         if wanted is not None and wanted not in lines:
             raise web.HTTPNotFound(reason="there is no such analysis; /api/v1/history lists them")
-        return run.analysis(wanted if wanted is not None else lines[-1])
+        return run.analysis(wanted if wanted is not None else newest.id)
 
 
 def _lines_after(run: Run, seq: int) -> list[HistoryLine]:

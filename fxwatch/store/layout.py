@@ -1,5 +1,7 @@
 """Where everything is. The folder of results is known by its mark, and a run and an analysis have a folder each."""
 
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 MARK = ".fxwatch-store"
 FOLDER = "fxwatch"
 PNG = "feature_importance_analysis.png"
+_ANALYSIS = re.compile(r"step-(none|\d{9,})-[0-9a-f]{8}")
 _MARK_TEXT = "fxwatch keeps its results in this folder: it is never watched, and written by `fxwatch daemon` alone.\n"
 
 
@@ -66,9 +69,20 @@ class Store:
 
     def runs(self) -> Iterator["Run"]:
         """All runs that have a history, by name."""
+        return (run for run in self._runs() if run.history.is_file())
+
+    def runs_to_mend(self) -> Iterator["Run"]:
+        """All runs that have a history, be it damaged, or an analysis, by name."""
+        return (run for run in self._runs() if os.path.lexists(run.history) or next(run.analyses(), None) is not None)
+
+    def _runs(self) -> Iterator["Run"]:
+        """All folders that may be those of runs; those of analyses, of which there are many, are not looked into."""
         top = self.root / "runs"
-        for history in sorted(top.rglob("history.jsonl")):
-            yield self.run(history.parent.relative_to(top).as_posix())
+        for folder, inner, _ in os.walk(top):
+            inner[:] = sorted(name for name in inner if not _ANALYSIS.fullmatch(name))
+            name = Path(folder).relative_to(top).as_posix()
+            if name != ".":
+                yield self.run(name)
 
 
 @dataclass(frozen=True, slots=True)

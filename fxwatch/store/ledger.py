@@ -1,24 +1,56 @@
 """The ledger: every file seen and what became of it, appended to by the daemon, and read again when it starts."""
 
+import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fxwatch.records.ledger import FileKind, FileState, Generation, LedgerLine
-from fxwatch.store.lines import LineWriter, read_lines
+from fxwatch.store.atomic import write_atomic
+from fxwatch.store.lines import LineWriter, mend
+
+COMPACT_FROM = 8 * 1024 * 1024
+COMPACT_LINES_A_PATH = 4
+_PATH = re.compile(rb'"path":("(?:[^"\\]|\\.)*")')
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the newest line of a path says, in as little memory as may be: there is one for every file ever seen."""
+
+    path: str
+    state: FileState
+    reason: str
+    kind: FileKind
+    run: str
+    generation: Generation | None
+    step: int | None
+    recipe: str | None
+    analysis: str | None
+    number: int | None
 
 
 class Ledger:
-    """The ledger of a store, and the newest line of every path."""
+    """The ledger of a store, and what the newest line of every path says.
+
+    `words` say what was wrong with the file, where something was. A file of many more lines than paths is made anew
+    from the newest line of each. Raises OSError, and StoreError where a newer fxwatch has written to it.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._newest: dict[str, LedgerLine] = {}
+        self._path = path
+        self._newest: dict[str, Entry] = {}
         self._counts: Counter[FileState] = Counter()
         self._checkpoints: Counter[str] = Counter()
         self._seq = 0
-        for line in read_lines(path, LedgerLine):
+        mended = mend(path, LedgerLine)
+        self.words = mended.words
+        for line in mended.lines:
             self._take(line)
+        self._lines = len(mended.lines)
         self._writer = LineWriter(path)
 
     def note(
@@ -34,6 +66,7 @@ class Ledger:
         step: int | None = None,
         recipe: str | None = None,
         analysis: str | None = None,
+        number: int | None = None,
     ) -> None:
         """Append a line, unless it says nothing that the path's newest line does not. Raises OSError."""
         before = self._newest.get(path)
@@ -41,6 +74,8 @@ class Ledger:
             same = (before.state, before.reason, before.analysis) == (state, reason, analysis)
             if state == "seen" or (same and before.recipe == recipe):
                 return
+            number = before.number if number is None else number
+        self._compact_where_due()
         line = LedgerLine(
             seq=self._seq,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -54,20 +89,26 @@ class Ledger:
             step=step,
             recipe=recipe,
             analysis=analysis,
+            number=number,
         )
         self._writer.append(line)
+        self._lines += 1
         self._take(line)
 
-    def newest(self) -> Iterator[LedgerLine]:
-        """The newest line of every path."""
+    def sync(self) -> None:
+        """Flush what was noted to disk. Raises OSError."""
+        self._writer.sync()
+
+    def newest(self) -> Iterator[Entry]:
+        """What the newest line of every path says."""
         return iter(list(self._newest.values()))
 
     def counts(self) -> dict[FileState, int]:
         """How many paths are in each state."""
         return {state: count for state, count in self._counts.items() if count}
 
-    def get(self, path: str) -> LedgerLine | None:
-        """The newest line of a path."""
+    def get(self, path: str) -> Entry | None:
+        """What the newest line of a path says."""
         return self._newest.get(path)
 
     def checkpoints(self, run: str) -> int:
@@ -83,7 +124,35 @@ class Ledger:
         if before is not None:
             self._counts[before.state] -= 1
         self._counts[line.state] += 1
-        self._newest[line.path] = line
+        self._newest[line.path] = Entry(
+            path=line.path,
+            state=line.state,
+            reason=sys.intern(line.reason),
+            kind=line.kind,
+            run=sys.intern(line.run),
+            generation=before.generation if before and before.generation == line.generation else line.generation,
+            step=line.step,
+            recipe=sys.intern(line.recipe) if line.recipe is not None else None,
+            analysis=line.analysis,
+            number=line.number,
+        )
         self._seq = line.seq + 1
-        if line.kind == "checkpoint" and line.state in {"ready", "skipped"}:
+        if line.number is not None:
+            self._checkpoints[line.run] = max(self._checkpoints[line.run], line.number + 1)
+        elif line.kind == "checkpoint" and line.state in {"ready", "skipped"}:  # as an older fxwatch counted
             self._checkpoints[line.run] += 1
+
+    def _compact_where_due(self) -> None:
+        """Keep of each path its newest line alone, where most lines are of the past. Raises OSError."""
+        if self._lines < COMPACT_LINES_A_PATH * len(self._newest) or self._path.stat().st_size < COMPACT_FROM:
+            return
+        newest: dict[bytes, bytes] = {}
+        with self._path.open("rb") as file:
+            for raw in file:
+                if (found := _PATH.search(raw)) is not None:
+                    newest.pop(found[1], None)
+                    newest[found[1]] = raw
+        write_atomic(self._path, b"".join(newest.values()))
+        self._writer.close()
+        self._writer = LineWriter(self._path)
+        self._lines = len(newest)

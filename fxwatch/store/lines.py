@@ -1,71 +1,207 @@
-"""Files of JSON lines: appended to by one process, read by many. A line that is not whole is not there."""
+"""Files of JSON lines: appended to by one process, read by many. A line that is not whole is not there.
+
+A line ends with the CRC-32 of all that stands before it: `,"crc":"1a2b3c4d"}`. A line without one was written by an
+older fxwatch, and is taken as it is.
+"""
 
 import json
 import os
+import shutil
+import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
 from fxwatch.records.base import Record
+from fxwatch.store.atomic import write_all, write_atomic
+from fxwatch.store.layout import StoreError
 
 Line = TypeVar("Line", bound=Record)
+SCHEMA_VERSION = 1
+_LONGEST = 1 << 20
+_LONGEST_TORN = 1 << 16
+_CRC = b',"crc":"'
 
 
 class LineWriter:
-    """Appends records to a file; a torn last line, left by a crash, is closed off first and stays unread."""
+    """Appends records to a file. A line that could not be written whole is taken back; `sync` makes them outlive the
+    machine.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        size = os.fstat(self._handle).st_size
-        if size and os.pread(self._handle, 1, size - 1) != b"\n":
-            os.write(self._handle, b"\n")
+        self._size = os.fstat(self._handle).st_size
+        self._unsynced = False
 
     def append(self, record: Record) -> None:
-        """Write a record and flush it to disk. Raises OSError."""
-        text = json.dumps(record.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
-        data = text.encode("ascii") + b"\n"
-        while data:
-            data = data[os.write(self._handle, data) :]
-        os.fsync(self._handle)
+        """Write a record. Raises OSError, and then it is not there."""
+        os.ftruncate(self._handle, self._size)  # what an earlier failure left, where it could not be taken back
+        data = as_line(record)
+        try:
+            write_all(self._handle, data)
+        except OSError:
+            os.ftruncate(self._handle, self._size)
+            raise
+        self._size += len(data)
+        self._unsynced = True
+
+    def sync(self) -> None:
+        """Flush what was written to disk. Raises OSError."""
+        if self._unsynced:
+            os.fsync(self._handle)
+            self._unsynced = False
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._handle)
 
 
+@dataclass(frozen=True, slots=True)
+class Mended(Generic[Line]):
+    """The records of a file that is whole again; `words` say what was wrong with it, where something was."""
+
+    lines: list[Line]
+    words: str | None = None
+
+
+def mend(path: Path, kind: type[Line]) -> Mended[Line]:
+    """Read a file as its only writer, and make it whole first.
+
+    A torn last line, as a crash leaves it, is dropped. Any other damage is kept in a copy beside the file, which then
+    holds the lines that can be read. Raises OSError, and StoreError where a newer fxwatch has written to it.
+    """
+    if not path.exists() and not path.is_symlink():
+        return Mended([])
+    if path.is_symlink() or not path.is_file():
+        kept = _beside(path)
+        path.rename(kept)
+        return Mended([], f"{path} was no file, and is now {kept.name}")
+    lines: list[Line] = []
+    good: list[bytes] = []
+    bad = 0
+    torn = b""
+    for raw in _pieces(path):
+        record = parse_line(raw, kind)
+        if record is not None:
+            lines.append(record)
+            good.append(raw)
+        elif not raw.endswith(b"\n") and len(raw) < _LONGEST_TORN and raw.startswith(b"{"):
+            torn = raw
+        else:
+            _refuse_newer(path, raw)
+            bad += 1
+    if bad:
+        kept = _beside(path)
+        _copy(path, kept)
+        write_atomic(path, b"".join(good))
+        return Mended(lines, f"{bad} lines of {path} were damaged; the file as it was is kept as {kept.name}")
+    if torn:
+        _end_whole(path, len(torn), kind, torn, lines)
+    return Mended(lines)
+
+
+def as_line(record: Record) -> bytes:
+    """A record as a line, with its newline."""
+    head = json.dumps(record.model_dump(mode="json"), separators=(",", ":"), allow_nan=False).encode("ascii")[:-1]
+    return b'%b%b%08x"}\n' % (head, _CRC, zlib.crc32(head))
+
+
+def parse_line(raw: bytes, kind: type[Line]) -> Line | None:
+    """A record of one line; None where it is torn, damaged or not understood."""
+    if not raw.endswith(b"\n"):
+        return None
+    head, crc, rest = raw.rpartition(_CRC)
+    if crc and rest != b'%08x"}\n' % zlib.crc32(head):
+        return None
+    try:
+        record = kind.model_validate_json(raw)
+    except ValidationError:
+        return None
+    return None if getattr(record, "schema_version", SCHEMA_VERSION) > SCHEMA_VERSION else record
+
+
 def read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
     """The records of a file, oldest first; lines that are torn or not understood are passed over."""
     if not path.is_file():
         return
-    with path.open("rb") as file:
-        for raw in file:
-            if (record := parse_line(raw, kind)) is not None:
-                yield record
+    for raw in _pieces(path):
+        if (record := parse_line(raw, kind)) is not None:
+            yield record
 
 
 def last_line(path: Path, kind: type[Line]) -> Line | None:
     """The newest record of a file, without reading all of it."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        for length in (1 << 16, 1 << 22, size):
-            file.seek(max(0, size - length))
-            lines = file.read().splitlines(keepends=True)[0 if length >= size else 1 :]
-            for raw in reversed(lines):
-                if (record := parse_line(raw, kind)) is not None:
-                    return record
-    return None
+    return next(lines_backwards(path, kind), None)
 
 
-def parse_line(raw: bytes, kind: type[Line]) -> Line | None:
-    """A record of one line; None where it is torn or not understood."""
-    if not raw.endswith(b"\n") or raw == b"\n":
-        return None
+def lines_backwards(path: Path, kind: type[Line]) -> Iterator[Line]:
+    """The records of a file, newest first, without reading more of it than is asked for."""
     try:
-        return kind.model_validate_json(raw)
-    except ValidationError:
-        return None
+        file = path.open("rb")
+    except OSError:
+        return
+    with file:
+        left, rest = file.seek(0, os.SEEK_END), b""
+        while left > 0:
+            size = min(_LONGEST_TORN, left)
+            left -= size
+            file.seek(left)
+            pieces = (file.read(size) + rest).splitlines(keepends=True)
+            rest = pieces[0] if left else b""
+            for raw in reversed(pieces[1:] if left else pieces):
+                if (record := parse_line(raw, kind)) is not None:
+                    yield record
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Lines with their ends; what has no end for a long way comes in pieces."""
+    with path.open("rb") as file:
+        while raw := file.readline(_LONGEST):
+            if raw != b"\n":  # what an older fxwatch closed a torn line with
+                yield raw
+
+
+def _refuse_newer(path: Path, raw: bytes) -> None:
+    try:
+        version = json.loads(raw)["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} is of a newer fxwatch (schema {version}, this one knows {SCHEMA_VERSION}); "
+            "install that one, or set [store] dir to another folder"
+        )
+
+
+def _end_whole(path: Path, length: int, kind: type[Line], torn: bytes, lines: list[Line]) -> None:
+    """Drop a torn last line; where nothing but its newline is missing, put that there."""
+    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND)
+    try:
+        record = parse_line(torn + b"\n", kind)
+        if record is not None:
+            write_all(handle, b"\n")
+            lines.append(record)
+        else:
+            os.ftruncate(handle, os.fstat(handle).st_size - length)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    """A name that is free, for what is damaged."""
+    name = f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    names = [name, *(f"{name}-{number}" for number in range(2, 1000))]
+    return next(free for name in names if not (free := path.with_name(name)).exists())
+
+
+def _copy(path: Path, kept: Path) -> None:
+    try:
+        os.link(path, kept)  # costs nothing, as the file itself is then replaced
+    except OSError:
+        shutil.copyfile(path, kept)

@@ -5,10 +5,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
-from fxwatch.records.history import HistoryLine
+from fxwatch.records.history import HistoryLine, in_order, place_of
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.layout import Run, Store, StoreError
-from fxwatch.store.lines import read_lines
+from fxwatch.store.lines import lines_backwards, read_lines
 
 _LARGEST = 64 * 1024 * 1024
 
@@ -36,6 +36,29 @@ def read_analysis(path: Path) -> Analysis:
 def read_history(run: Run) -> list[HistoryLine]:
     """The history of a run, oldest first."""
     return list(read_lines(run.history, HistoryLine))
+
+
+def newest_line(run: Run) -> HistoryLine | None:
+    """The analysis of the run's latest checkpoint, without reading all of its history; None where there is none."""
+    found = []
+    for line in lines_backwards(run.history, HistoryLine):
+        found.append(line)
+        if not line.late:
+            break
+    return in_order(reversed(found))[-1] if found else None
+
+
+def lines_before(run: Run, step: int | None, count: int, *, late: bool) -> list[HistoryLine]:
+    """The `count` analyses that come before that of a checkpoint in training, oldest first."""
+    found, before = [], 0
+    for line in lines_backwards(run.history, HistoryLine):
+        found.append(line)
+        before += not line.late and (not late or (line.step or 0) <= (step or 0))
+        if before >= count:
+            break
+    ordered = in_order(reversed(found))
+    place = place_of(step, ordered, late=late)
+    return ordered[max(0, place - count) : place]
 
 
 def read_status(store: Store) -> DaemonStatus | None:

@@ -8,7 +8,7 @@ attributions, and why units are dead. They hold nothing that the analyses do not
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxwatch.records.analysis import Analysis, Unit
+from fxwatch.store.atomic import write_all
 
 Layout = Mapping[str, list[str]]
 CAUSES = ("constant_input", "zero_projection", "no_functional_effect", "low_importance")
@@ -41,7 +42,7 @@ class ShareIndex:
         self.folder = folder
 
     def append(self, seq: int, analysis: Analysis) -> None:
-        """Add the row of an analysis; an analysis without shares has none. Raises OSError."""
+        """Add the row of an analysis, unless it is the last; an analysis without shares has none. Raises OSError."""
         layout = layout_of(analysis)
         if not any(layout.values()):
             return
@@ -50,10 +51,12 @@ class ShareIndex:
         _append(path, header, row_of(seq, analysis))
         _append(path.with_suffix(".details"), header, details_of(seq, analysis))
 
-    def last(self, layout: Layout, count: int) -> NDArray[np.float32]:
-        """Shares in the last `count` analyses of a layout, oldest first: (analyses, units)."""
+    def shares(self, layout: Layout, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """Shares in analyses of these numbers, in this order, less those of another layout: (analyses, units)."""
         rows = self._rows(layout)
-        return np.array(rows["share"][-count:]) if count else np.zeros((0, sum(map(len, layout.values()))), np.float32)
+        places = np.searchsorted(rows["seq"], numbers)
+        known = [place for place, number in zip(places, numbers, strict=True) if _is_at(rows, int(place), number)]
+        return np.array(rows["share"][known])
 
     def history(self, layout: Layout, branch: str, feature: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """One feature over all analyses of a layout: their numbers in the history, and its shares."""
@@ -63,23 +66,27 @@ class ShareIndex:
 
     def rebuild(self, analyses: Iterable[tuple[int, Analysis]]) -> None:
         """Write the index anew from numbered analyses."""
+        if not self.folder.is_dir():
+            self.folder.unlink(missing_ok=True)
         for old in [*self.folder.glob("*.rows"), *self.folder.glob("*.details")]:
             old.unlink()
         for seq, analysis in analyses:
             self.append(seq, analysis)
 
-    def newest(self) -> int | None:
-        """The number of the newest analysis in the index; None where there is none, or where its files differ.
-
-        Raises ValueError or OSError where a file is damaged.
-        """
-        found = list(self.layouts())
-        if any(len(one.shares) != len(one.details) for one in found):
-            return None
-        return max((int(one.shares["seq"][-1]) for one in found if len(one.shares)), default=None)
+    def holds(self, numbers: Sequence[int]) -> bool:
+        """Whether it has rows of these analyses alone, in order, and one of the last of them."""
+        try:
+            found = list(self.layouts())
+        except (ValueError, OSError, TypeError, AttributeError):  # a damaged file may hold anything
+            return False
+        if any(one.shares["seq"].tolist() != one.details["seq"].tolist() for one in found):
+            return False
+        seqs = [int(seq) for one in found for seq in one.shares["seq"]]
+        ascending = all((np.diff(one.shares["seq"]) > 0).all() for one in found)
+        return ascending and set(seqs) <= set(numbers) and max(seqs, default=None) == max(numbers, default=None)
 
     def layouts(self) -> Iterator[Indexed]:
-        """All that is indexed. Raises ValueError or OSError where a file is damaged."""
+        """All that is indexed. Raises ValueError, TypeError, AttributeError or OSError where a file is damaged."""
         for path in sorted(self.folder.glob("*.rows")):
             details = path.with_suffix(".details")
             layout = _layout(path)
@@ -137,6 +144,10 @@ def details_of(seq: int, analysis: Analysis) -> NDArray[np.void]:
     return row
 
 
+def _is_at(rows: NDArray[np.void], place: int, number: int) -> bool:
+    return place < len(rows) and int(rows["seq"][place]) == number
+
+
 def _row(units: int) -> np.dtype[np.void]:
     return np.dtype([("seq", "<i8"), ("share", "<f4", (units,))])
 
@@ -157,9 +168,16 @@ def _layout(path: Path) -> Layout:
 
 
 def _append(path: Path, header: bytes, row: NDArray[np.void]) -> None:
-    if not path.exists():
-        path.write_bytes(header)
-    with path.open("r+b") as file:
-        whole = (file.seek(0, os.SEEK_END) - len(header)) // row.itemsize
-        file.seek(len(header) + max(whole, 0) * row.itemsize)  # over the rest of a torn row
-        file.write(row.tobytes())
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        size = os.fstat(handle).st_size
+        if size < len(header):
+            os.pwrite(handle, header, 0)
+        whole = max(size - len(header), 0) // row.itemsize
+        data, end = row.tobytes(), len(header) + whole * row.itemsize
+        if whole and os.pread(handle, 8, end - row.itemsize) == data[:8]:
+            return
+        os.lseek(handle, end, os.SEEK_SET)  # over the rest of a torn row
+        write_all(handle, data)
+    finally:
+        os.close(handle)

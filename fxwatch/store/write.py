@@ -3,65 +3,77 @@
 import json
 
 from fxwatch.records.analysis import Analysis, Explanation
-from fxwatch.records.history import HistoryLine
+from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.atomic import TEMPORARY_PREFIX, write_atomic
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
-from fxwatch.store.lines import LineWriter
-from fxwatch.store.read import read_analysis, read_history
+from fxwatch.store.lines import LineWriter, as_line, mend
+from fxwatch.store.read import read_analysis
 from fxwatch.store.shares import ShareIndex
 
 
 class RunWriter:
-    """Writes the results of one run. What a crash left unfinished is finished when it is made."""
+    """Writes the results of one run. What a crash left unfinished is finished when it is made.
+
+    `newest`: the analysis of the run's latest checkpoint; `count`: how many analyses there are; `words` say what was
+    wrong with the history, where something was. Raises OSError, and StoreError where a newer fxwatch has written to it.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         run.folder.mkdir(parents=True, exist_ok=True)
         for stale in run.folder.rglob(f"{TEMPORARY_PREFIX}*.tmp"):
             stale.unlink(missing_ok=True)
-        self.history = read_history(run)
-        self._lines = LineWriter(run.history)
         self._index = ShareIndex(run.shares)
-        self._recover()
+        mended = mend(run.history, HistoryLine)
+        self.words = mended.words
+        lines = self._complete(mended.lines)
+        self.newest: HistoryLine | None = in_order(lines)[-1] if lines else None
+        self.count = len(lines)
+        self._last = lines[-1].id if lines else None
+        self._lines = LineWriter(run.history)
+        if not self._index.holds([line.seq for line in lines]):
+            self._index.rebuild((line.seq, found) for line in lines if (found := self._readable(line.id)) is not None)
 
-    def commit(self, analysis: Analysis) -> HistoryLine:
-        """Publish an analysis. Raises OSError, and then nothing happened."""
-        if self.history and self.history[-1].id == analysis.id:  # a second try, after the disk was full
-            return self.history[-1]
-        path = self.run.analysis(analysis.id).json
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, as_json(analysis))
-        return self._note(analysis)
+    def commit(self, analysis: Analysis) -> None:
+        """Publish an analysis. Raises OSError, and then it is to be tried again; what was done is not done twice."""
+        if self._last != analysis.id:
+            path = self.run.analysis(analysis.id).json
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, as_json(analysis))
+            line = HistoryLine.of(analysis, seq=self.count)
+            self._lines.append(line)
+            self.newest = in_order([self.newest, line])[-1] if self.newest is not None else line
+            self.count += 1
+            self._last = analysis.id
+        self._lines.sync()
+        self._index.append(self.count - 1, analysis)
 
     def close(self) -> None:
         """Close the history."""
         self._lines.close()
 
-    def _note(self, analysis: Analysis) -> HistoryLine:
-        line = HistoryLine.of(analysis, seq=self.history[-1].seq + 1 if self.history else 0)
-        self._lines.append(line)
-        self.history.append(line)
-        self._index.append(line.seq, analysis)
-        return line
-
-    def _recover(self) -> None:
-        """Add analyses that were committed but not noted, and rows of the index that are missing."""
-        noted = {line.id for line in self.history}
+    def _complete(self, lines: list[HistoryLine]) -> list[HistoryLine]:
+        """The history with analyses that were committed but are not in it: each in a place that is free, else at the
+        end. Their numbers are those they had before, as W&B knows them by these.
+        """
+        noted = {line.id for line in lines}
         lost = [folder for folder in self.run.analyses() if folder.folder.name not in noted]
-        for analysis in sorted(map(_readable, lost), key=lambda found: found.created_at if found else ""):
-            if analysis is not None:
-                self._note(analysis)
-        if self.history and self._index_is_behind():
-            numbered = ((line.seq, _readable(self.run.analysis(line.id))) for line in self.history)
-            self._index.rebuild((seq, analysis) for seq, analysis in numbered if analysis is not None)
+        found = [one for one in map(_readable, lost) if one is not None]
+        total = len(lines) + len(found)
+        if not found and [line.seq for line in lines] == list(range(total)):
+            return lines
+        taken = {line.seq for line in lines}
+        free = [number for number in range(total + max(taken, default=0)) if number not in taken]
+        ordered = sorted(found, key=lambda one: one.created_at)
+        placed = [HistoryLine.of(one, seq) for one, seq in zip(ordered, free, strict=False)]
+        merged = sorted([*lines, *placed], key=lambda line: line.seq)
+        whole = [line.model_copy(update={"seq": number}) for number, line in enumerate(merged)]
+        write_atomic(self.run.history, b"".join(map(as_line, whole)))
+        return whole
 
-    def _index_is_behind(self) -> bool:
-        try:
-            newest = self._index.newest()
-        except (ValueError, OSError):
-            return True
-        return newest is None or newest < self.history[-1].seq
+    def _readable(self, analysis_id: str) -> Analysis | None:
+        return _readable(self.run.analysis(analysis_id))
 
 
 def as_json(analysis: Analysis) -> bytes:

@@ -1,7 +1,8 @@
 """Which checkpoints and dumps exist and have settled: the scan is the truth, events are hints."""
 
 from fxwatch.watch.events import Hints
+from fxwatch.watch.listener import Listener
 from fxwatch.watch.runs import run_of, runs_above
-from fxwatch.watch.watcher import Sighting, Watcher
+from fxwatch.watch.watcher import SETTLE, SETTLE_OVER_A_NETWORK, Sighting, Watcher
 
-__all__ = ["Hints", "Sighting", "Watcher", "run_of", "runs_above"]
+__all__ = ["SETTLE", "SETTLE_OVER_A_NETWORK", "Hints", "Listener", "Sighting", "Watcher", "run_of", "runs_above"]

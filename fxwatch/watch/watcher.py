@@ -2,21 +2,26 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
-from fxwatch.formats import Format, kind_of, recognise, step_in_name
+from fxwatch.formats import Format, dump_step, kind_of, recognise, step_in_name
 from fxwatch.records.ledger import FileKind, FileState, Generation
-from fxwatch.watch.events import Hints
+from fxwatch.watch.events import News
+from fxwatch.watch.listener import Listener
 from fxwatch.watch.scan import Found, RootError, look_at, scan
 
 SETTLE_AFTER_CLOSE = 0.25
 SETTLE = 1.0
+SETTLE_OVER_A_NETWORK = 10.0
 INCOMPLETE_AFTER = 600.0
 SCAN_WITH_EVENTS = 10.0
 SCAN_POLLING = 2.0
 _DUTY = 0.05
+_DECISIONS_A_LOOK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Sighting:
     state: FileState
     reason: str = ""
     format: Format | None = None
+    step: int | None = None
 
 
 @dataclass(slots=True)
@@ -44,37 +50,62 @@ class _Open:
 class Watcher:
     """Looks at a folder, now and then all of it, and says what has become of its files.
 
-    `known`: generations that need no new decision, by path. `clock` gives monotonic seconds.
+    `known`: generations that need no new decision, by path. `clock` gives monotonic seconds. `settle`: for so many
+    seconds a file must not have changed, by our own looks at it; what its times say is never compared with a clock.
     """
 
     def __init__(
-        self, root: str, hints: Hints | None, known: Mapping[str, Generation], clock: Callable[[], float]
+        self,
+        root: str,
+        listener: Listener,
+        known: Mapping[str, Generation],
+        clock: Callable[[], float],
+        settle: float = SETTLE,
     ) -> None:
-        self._root, self._hints, self._clock = root, hints, clock
+        self._root, self._listener, self._clock, self._settle = root, listener, clock, settle
         self._decided: dict[str, Generation] = dict(known)
         self._open: dict[str, _Open] = {}
+        self._found: dict[str, Found] = {}
         self._next_scan = clock()
+        self._hinted: set[str] = set()
+        self._unreadable = self._lost = ""
+        self._device = 0
+        self.scans = 0
         self.scan_seconds: float | None = None
-        self.trouble: str | None = None
 
     @property
     def mode(self) -> Literal["events", "polling"]:
-        """`events`, or `polling` where none can come."""
-        return "events" if self._hints is not None and self._hints.alive else "polling"
+        """`events`, or `polling` where they cannot be relied on."""
+        return "events" if self._listener.trusted else "polling"
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from seeing everything at once, in words."""
+        return "; ".join(words for words in (self._unreadable, self._lost, self._listener.words) if words) or None
+
+    @property
+    def losses(self) -> int:
+        """How often events were lost, or could not be relied on."""
+        return self._listener.losses
 
     def look(self) -> list[Sighting]:
         """Look where something may have changed, at all of it when that is due, and decide what can be decided."""
-        hinted, folder_changed = self._hints.take() if self._hints is not None else ({}, False)
-        now = self._clock()
+        news, relied = self._listener.take(), self._listener.trusted
+        self._hinted |= news.files.keys()
         said: list[Sighting] = []
-        if folder_changed or now >= self._next_scan:
-            said += self._scan()
+        if news.lost is not None:
+            self._lost = f"file events were lost ({news.lost}), and everything is looked at instead"
+        if news.folders or news.lost is not None or self._clock() >= self._next_scan:
+            said += self._scan(news)
         else:
-            for path in {*hinted, *self._open}:
-                said += self._note(path, look_at(self._root, path))
-        for path, closed in hinted.items():
+            for path in news.files:
+                with suppress(OSError):  # the next scan says so
+                    said += self._note(path, look_at(self._root, path))
+        if relied and not self._listener.trusted:
+            self._next_scan = min(self._next_scan, self._clock() + SCAN_POLLING)
+        for path, closed in news.files.items():
             if closed and path in self._open and not self._open[path].said:
-                self._open[path].due = min(self._open[path].due, now + SETTLE_AFTER_CLOSE)
+                self._open[path].due = min(self._open[path].due, self._clock() + min(SETTLE_AFTER_CLOSE, self._settle))
         return said + self._decide()
 
     def seconds_to_next(self) -> float:
@@ -101,57 +132,86 @@ class Watcher:
     def again(self, path: str) -> None:
         """Decide about a file once more, when it has settled anew."""
         self._decided.pop(path, None)
-        found, now = look_at(self._root, path), self._clock()
+        found, now = None, self._clock()
+        with suppress(OSError):  # the next scan finds it
+            found = look_at(self._root, path)
         if found is not None:
-            self._open[path] = _Open(found, now, now + SETTLE)
+            self._open[path] = _Open(found, now, now + self._settle)
 
-    def _scan(self) -> list[Sighting]:
+    def stop(self) -> None:
+        """Listen no more."""
+        self._listener.stop()
+
+    def _scan(self, news: News) -> list[Sighting]:
         began = self._clock()
         try:
-            found = scan(self._root)
+            found = scan(self._root, self._found)
         except RootError as error:
-            self.trouble = str(error)
+            self._unreadable = str(error)
             self._next_scan = began + SCAN_POLLING
             return []
-        unreadable = [f"{folder} ({why})" for folder, why in found.unreadable.items()]
-        self.trouble = f"folders that cannot be read: {', '.join(unreadable[:3])}" if unreadable else None
+        if not found.files and self._found and found.root[0] != self._device:
+            self._unreadable = f"{self._root} is empty, and another file system than before: it may not be mounted"
+            self._next_scan = began + SCAN_POLLING
+            return []
+        self._device = found.root[0]
+        self._unreadable = _in_words(found.unreadable)
+        self._lost = self._lost if news.lost is not None else ""
+        new = [one.path for one in found.changed if one.path not in self._found and one.path not in self._decided]
+        before, self._found = self._found, found.files
+        gone = {*before, *self._open, *self._decided} - found.files.keys()
+        said = self._gone([path for path in gone if not any(path.startswith(f"{one}/") for one in found.unreadable)])
+        for one in sorted(found.changed, key=_by_age):
+            said += self._note(one.path, one)
+        relied = self._listener.trusted
+        self._listener.judge(new, self._hinted, found.root)
+        self._hinted.clear()
+        self.scans += 1
         self.scan_seconds = self._clock() - began
-        interval = SCAN_WITH_EVENTS if self.mode == "events" else SCAN_POLLING
+        interval = SCAN_WITH_EVENTS if relied and self.mode == "events" else SCAN_POLLING
         self._next_scan = self._clock() + max(interval, self.scan_seconds / _DUTY)
-        gone = [path for path in {*self._open, *self._decided} if path not in found.files]
-        said = [sighting for path in gone for sighting in self._note(path, None)]
-        for path, one in sorted(found.files.items(), key=_by_age):
-            said += self._note(path, one)
         return said
 
     def _note(self, path: str, found: Found | None) -> list[Sighting]:
         """Take in how a file is now. A change opens it again."""
         before = self._open.get(path)
         if found is None:
-            return self._gone(path)
-        if before is not None and before.found.generation == found.generation:
+            return self._gone([path])
+        if before is not None and before.found == found:
             return []
         if before is None and self._decided.get(path) == found.generation:
             return []
         self._decided.pop(path, None)
         now = self._clock()
-        self._open[path] = _Open(found, now, now + SETTLE)
+        self._open[path] = _Open(found, now, now + self._settle)
         return [_sighting(found, "seen")] if before is None else []
 
-    def _gone(self, path: str) -> list[Sighting]:
-        before, generation = self._open.pop(path, None), self._decided.pop(path, None)
-        if before is not None:
-            return [_sighting(before.found, "vanished", "gone before it was complete")]
-        kind = kind_of(path.rsplit("/", 1)[-1])
-        if generation is None or kind is None:
-            return []
-        return [_sighting(Found(path, kind, generation), "vanished", "gone")]
+    def _gone(self, paths: Collection[str]) -> list[Sighting]:
+        said = []
+        for path in paths:
+            before, generation = self._open.pop(path, None), self._decided.pop(path, None)
+            self._found.pop(path, None)
+            kind = kind_of(path.rsplit("/", 1)[-1])
+            if before is not None:
+                said.append(_sighting(before.found, "vanished", "gone before it was complete"))
+            elif generation is not None and kind is not None:
+                said.append(_sighting(Found(path, kind, generation), "vanished", "gone"))
+        return said
 
     def _decide(self) -> list[Sighting]:
+        """Judge what is due, and so much at once that somebody who waits for us does not wait for long."""
         now = self._clock()
         said = []
-        for path, one in list(self._open.items()):
-            if one.due > now:
+        due = (one for one in self._open.values() if one.due <= now)
+        for one in list(islice(due, _DECISIONS_A_LOOK)):
+            path = one.found.path
+            try:
+                found = look_at(self._root, path)
+            except OSError:  # the next scan says so
+                one.due = now + self._settle
+                continue
+            if found != one.found:
+                said += self._note(path, found)
                 continue
             sighting = self._judge(one, now)
             if sighting is None:
@@ -168,33 +228,42 @@ class Watcher:
         found = one.found
         if found.trouble is not None:
             return _sighting(found, found.trouble, found.reason)
-        if look_at(self._root, found.path) != found:
-            return None
+        full = os.path.join(self._root, found.path)
         try:
-            known = recognise(os.path.join(self._root, found.path))
+            known = recognise(full)
+        except FileNotFoundError:
+            return None
         except OSError as error:
             if isinstance(error, PermissionError):
                 reason = "permission denied; make the file readable for the user that runs fxwatch"
                 return _sighting(found, "refused", reason)
             return _sighting(found, "unsupported", error.strerror or str(error))
         if known.format is not None:
-            return _sighting(found, "ready", file_format=known.format)
+            step = dump_step(full) if found.kind == "states" else step_in_name(found.path)
+            return _sighting(found, "ready", file_format=known.format, step=step)
         if known.trouble == "incomplete":
             if now - one.since >= INCOMPLETE_AFTER:
                 reason = f"{known.reason}; unchanged for {INCOMPLETE_AFTER / 60:.0f} minutes"
                 return _sighting(found, "incomplete", reason)
             # only a change can complete it, and a change opens it anew; until then it is looked at ever more seldom
             first, one.said = not one.said, known.reason
-            one.due = min(now + max(SETTLE, now - one.since), one.since + INCOMPLETE_AFTER)
+            one.due = min(now + max(self._settle, now - one.since), one.since + INCOMPLETE_AFTER)
             return _sighting(found, "settling", known.reason) if first else None
         return _sighting(found, known.trouble or "unsupported", known.reason)
 
 
-def _by_age(item: tuple[str, Found]) -> tuple[int, int, str]:
+def _in_words(unreadable: Mapping[str, str]) -> str:
+    folders = [f"{os.fsencode(one).decode('utf-8', 'backslashreplace')} ({why})" for one, why in unreadable.items()]
+    more = f" and {len(folders) - 3} more" if len(folders) > 3 else ""
+    return f"folders that cannot be read: {', '.join(folders[:3])}{more}" if folders else ""
+
+
+def _by_age(one: Found) -> tuple[int, int, str]:
     """Oldest first; files of one moment by the step in their names."""
-    path, found = item
-    return found.generation.mtime_ns, step_in_name(path) or 0, path
+    return one.generation.mtime_ns, step_in_name(one.path) or 0, one.path
 
 
-def _sighting(found: Found, state: FileState, reason: str = "", file_format: Format | None = None) -> Sighting:
-    return Sighting(found.shown, found.kind, found.generation, state, reason, file_format)
+def _sighting(
+    found: Found, state: FileState, reason: str = "", file_format: Format | None = None, step: int | None = None
+) -> Sighting:
+    return Sighting(found.shown, found.kind, found.generation, state, reason, file_format, step)

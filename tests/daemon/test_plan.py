@@ -11,8 +11,8 @@ def generation(number: int = 0) -> Generation:
 class Bench:
     """A plan and a clock, in few words."""
 
-    def __init__(self, every: int = 1) -> None:
-        self.plan, self.now = Plan(every), 100.0
+    def __init__(self, every: int = 1, most_waiting: int | None = None) -> None:
+        self.plan, self.now = Plan(every, most_waiting=most_waiting), 100.0
         self.counts: dict[str, int] = {}
 
     def checkpoint(self, path: str, run: str = "r", step: int | None = None, content: int = 0) -> None:
@@ -31,7 +31,7 @@ class Bench:
         done = []
         while (work := self.take()) is not None:
             done.append((work.candidate.path, work.dump.path))
-            self.plan.finished(work, self.now)
+            self.plan.finished(work, self.now, explained=True)
         return done
 
 
@@ -135,7 +135,7 @@ def test_a_dump_that_comes_during_the_analysis_is_not_missed() -> None:
     assert work is not None
     bench.dump("s2", step=2)
     assert bench.take() is None
-    bench.plan.finished(work, bench.now)
+    bench.plan.finished(work, bench.now, explained=True)
     bench.now += DUMP_GRACE
     assert bench.work() == [("c", "s2")]
 
@@ -148,7 +148,7 @@ def test_a_checkpoint_overwritten_during_its_analysis_is_analysed_again() -> Non
     assert work is not None
     bench.plan.gone("latest")
     bench.checkpoint("latest", content=2)
-    bench.plan.finished(work, bench.now)
+    bench.plan.finished(work, bench.now, explained=True)
     second = bench.take()
     assert second is not None
     assert second.generation == generation(2)
@@ -157,7 +157,7 @@ def test_a_checkpoint_overwritten_during_its_analysis_is_analysed_again() -> Non
 def test_what_was_decided_in_an_earlier_life_is_checked_against_the_dump_once() -> None:
     bench = Bench()
     for step in (1, 2, 3):
-        bench.plan.remember(f"c{step}", "r", generation(), step)
+        bench.plan.remember(f"c{step}", "r", generation(), step, aside=False)
     bench.dump("s", step=3)
     bench.now += DUMP_GRACE
     assert bench.work() == [("c3", "s")]
@@ -192,7 +192,7 @@ def test_the_newest_checkpoint_is_known_by_the_step_in_the_file() -> None:
     for step in (1, 3):
         work = bench.take()
         assert work is not None
-        bench.plan.finished(work, bench.now, step)
+        bench.plan.finished(work, bench.now, step, explained=True)
     bench.checkpoint("model_2", step=2)
     bench.work()
     bench.dump("s2")

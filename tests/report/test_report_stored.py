@@ -120,7 +120,7 @@ def test_a_long_history_is_not_read_as_a_whole(tmp_path: Path, monkeypatch: pyte
         parsed.append(raw)
         return parse_line(raw, kind)
 
-    monkeypatch.setattr("fxwatch.report.stored.parse_line", counted)
+    monkeypatch.setattr("fxwatch.store.lines.parse_line", counted)
     history_until(tmp_path / "history.jsonl", SAMPLES["small"]().analysis.model_copy(update={"id": lines[-1].id}))
     assert len(parsed) == LONGEST_HISTORY
 

@@ -86,5 +86,5 @@ def test_a_store_is_thinned_and_nothing_breaks(tmp_path: Path) -> None:
     assert len(read_history(run)) == 30
     assert all(read_analysis(found.json).run == "exp" for found in bare)
     again = RunWriter(run)  # a restart
-    assert len(ShareIndex(run.shares).last(layout_of(analysis()), 99)) == 30
+    assert len(ShareIndex(run.shares).shares(layout_of(analysis()), range(99))) == 30
     assert len(Drawings(store, Thresholds(), [again])) == 0

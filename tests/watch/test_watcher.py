@@ -1,85 +1,33 @@
 """When a file is ready: by a clock that the test turns, with and without hints."""
 
-import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
-from fxwatch.watch import Sighting, Watcher, run_of, runs_above
+from fxwatch.watch import Listener, Watcher, run_of, runs_above
 from fxwatch.watch.scan import RootError, scan
-from fxwatch.watch.watcher import INCOMPLETE_AFTER, SCAN_POLLING, SETTLE, SETTLE_AFTER_CLOSE
+from fxwatch.watch.watcher import INCOMPLETE_AFTER, SETTLE, SETTLE_AFTER_CLOSE
+from tests.watch.bench import SOURCES, Bench, Clock, checkpoint
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Told:
-    """Hints that the test gives."""
-
-    def __init__(self) -> None:
-        self.paths: dict[str, bool] = {}
-        self.alive = True
-
-    def take(self) -> tuple[dict[str, bool], bool]:
-        taken, self.paths = self.paths, {}
-        return taken, False
-
-
-def checkpoint(value: float = 0.0) -> bytes:
-    buffer = io.BytesIO()
-    torch.save({"w": torch.full((8,), value)}, buffer)
-    return buffer.getvalue()
-
-
-class Bench:
-    """A folder, a clock, and a watcher of it."""
-
-    def __init__(self, root: Path, *, hints: bool) -> None:
-        self.root, self.clock, self.told = root, Clock(), Told() if hints else None
-        self.watcher = Watcher(str(root), self.told, {}, self.clock)  # type: ignore[arg-type]
-
-    def write(self, name: str, content: bytes, *, closed: bool = True) -> None:
-        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / name).write_bytes(content)
-        if self.told is not None:
-            self.told.paths[name] = closed
-
-    def after(self, seconds: float) -> list[tuple[str, str]]:
-        """What is said after so many seconds, looking as often as the watcher asks for."""
-        end, said = self.clock.now + seconds, list[Sighting]()
-        while True:
-            said += self.watcher.look()
-            step = self.watcher.seconds_to_next()
-            if self.clock.now + step > end:
-                break
-            self.clock.now += max(step, 0.01)
-        self.clock.now = end
-        return [(sighting.path, sighting.state) for sighting in said]
-
-
-@pytest.fixture(params=[True, False], ids=["hints", "polling"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    made = Bench(tmp_path, hints=request.param)
+@pytest.fixture(params=SOURCES)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path, request.param, seed=len(request.node.name))
     made.after(0)
-    return made
+    yield made
+    made.stop()
 
 
 def test_a_whole_file_is_ready_when_it_has_settled(bench: Bench) -> None:
     bench.write("a.pt", checkpoint())
-    assert bench.after(SCAN_POLLING + 2 * SETTLE) == [("a.pt", "seen"), ("a.pt", "ready")]
+    assert bench.after(bench.soon) == [("a.pt", "seen"), ("a.pt", "ready")]
     assert bench.after(60) == []
 
 
 def test_a_closed_file_is_ready_a_quarter_of_a_second_later(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, hints=True)
+    bench = Bench(tmp_path, "told")
     bench.after(0)
     bench.write("a.pt", checkpoint())
     assert bench.after(SETTLE_AFTER_CLOSE - 0.01) == [("a.pt", "seen")]
@@ -92,48 +40,47 @@ def test_a_growing_file_is_not_ready_before_it_is_whole(bench: Bench) -> None:
         bench.write("a.pt", whole[: len(whole) * part // 5], closed=False)
         assert ("a.pt", "ready") not in bench.after(2 * SETTLE)
     bench.write("a.pt", whole)
-    assert ("a.pt", "ready") in bench.after(SCAN_POLLING + 2 * SETTLE)
+    assert ("a.pt", "ready") in bench.after(bench.soon)
 
 
 def test_a_file_that_never_becomes_whole_is_incomplete_in_the_end_and_a_change_wakes_it(bench: Bench) -> None:
     whole = checkpoint()
     bench.write("a.pt", whole[:100])
-    said = bench.after(SCAN_POLLING + INCOMPLETE_AFTER + 10 * SETTLE)
+    said = bench.after(bench.soon + INCOMPLETE_AFTER + 10 * SETTLE)
     assert said == [("a.pt", "seen"), ("a.pt", "settling"), ("a.pt", "incomplete")]
     assert bench.after(3600) == []
     bench.write("a.pt", whole)
-    assert bench.after(SCAN_POLLING + 2 * SETTLE)[-1] == ("a.pt", "ready")
+    assert bench.after(bench.soon)[-1] == ("a.pt", "ready")
 
 
 def test_a_file_overwritten_under_its_name_is_seen_anew(bench: Bench) -> None:
     bench.write("latest.pt", checkpoint(1))
-    bench.after(SCAN_POLLING + 2 * SETTLE)
+    bench.after(bench.soon)
     bench.write("latest.pt", checkpoint(2))
-    assert bench.after(SCAN_POLLING + 2 * SETTLE) == [("latest.pt", "seen"), ("latest.pt", "ready")]
+    assert bench.after(bench.soon) == [("latest.pt", "seen"), ("latest.pt", "ready")]
 
 
 def test_a_change_that_restores_size_and_mtime_is_seen_all_the_same(bench: Bench) -> None:
     bench.write("a.pt", checkpoint(1))
     before = (bench.root / "a.pt").stat()
-    bench.after(SCAN_POLLING + 2 * SETTLE)
+    bench.after(bench.soon)
     bench.write("a.pt", checkpoint(2))
     os.utime(bench.root / "a.pt", ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert ("a.pt", "ready") in bench.after(SCAN_POLLING + 2 * SETTLE)
+    assert ("a.pt", "ready") in bench.after(bench.soon)
 
 
 def test_without_any_hint_the_scan_finds_everything(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, hints=True)
+    bench = Bench(tmp_path, "told")
     bench.after(0)
     for number in range(30):
         bench.write(f"deep/{number}/a.pt", checkpoint(number))
-    assert bench.told is not None
     bench.told.paths.clear()
     assert sum(state == "ready" for _, state in bench.after(30)) == 30
 
 
 def test_a_file_that_goes_before_it_is_ready_has_vanished(bench: Bench) -> None:
     bench.write("a.pt", checkpoint()[:50], closed=False)
-    bench.after(SCAN_POLLING + SETTLE)
+    bench.after(bench.soon)
     (bench.root / "a.pt").unlink()
     assert ("a.pt", "vanished") in bench.after(60)
 
@@ -157,7 +104,7 @@ def test_what_is_not_to_be_opened_is_said(
     tmp_path: Path, make: Callable[[Path], object], state: str, words: str
 ) -> None:
     make(tmp_path)
-    bench = Bench(tmp_path, hints=False)
+    bench = Bench(tmp_path)
     sightings = []
     for _ in range(4):
         sightings += bench.watcher.look()
@@ -167,7 +114,7 @@ def test_what_is_not_to_be_opened_is_said(
 
 
 def test_aliases_stores_hidden_and_temporary_files_are_passed_over(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, hints=False)
+    bench = Bench(tmp_path)
     bench.write("a.pt", checkpoint())
     (tmp_path / "last.pt").symlink_to(tmp_path / "a.pt")
     bench.write("fxwatch/runs/b.pt", checkpoint())
@@ -181,13 +128,13 @@ def test_aliases_stores_hidden_and_temporary_files_are_passed_over(tmp_path: Pat
 def test_a_lost_root_is_said_and_its_return_is_noticed(tmp_path: Path) -> None:
     root = tmp_path / "outputs"
     root.mkdir()
-    bench = Bench(root, hints=False)
+    bench = Bench(root)
     bench.after(0)
     root.rename(tmp_path / "away")
     assert bench.after(5) == []
     assert "cannot be read" in (bench.watcher.trouble or "")
     with pytest.raises(RootError):
-        scan(str(root))
+        scan(str(root), {})
     (tmp_path / "away").rename(root)
     bench.write("a.pt", checkpoint())
     assert ("a.pt", "ready") in bench.after(5)
@@ -196,8 +143,9 @@ def test_a_lost_root_is_said_and_its_return_is_noticed(tmp_path: Path) -> None:
 
 def test_what_was_decided_before_is_not_decided_again(tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(checkpoint())
-    generation = scan(str(tmp_path)).files["a.pt"].generation
-    watcher = Watcher(str(tmp_path), None, {"a.pt": generation}, Clock())
+    generation = scan(str(tmp_path), {}).files["a.pt"].generation
+    clock = Clock()
+    watcher = Watcher(str(tmp_path), Listener(None, None, clock), {"a.pt": generation}, clock)
     assert watcher.look() == []
     assert watcher.checkpoints() == 1
 

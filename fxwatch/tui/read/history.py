@@ -24,7 +24,8 @@ _MOST_BRANCHES = 64
 class History:
     """Follows history.jsonl, from its beginning or from a `backlog` of bytes before its end.
 
-    Beyond `most` lines the oldest are forgotten, but still counted.
+    Beyond `most` lines the oldest are forgotten, but still counted. `newest` is the place of the latest checkpoint's
+    analysis, which is the last one, unless older checkpoints were explained after it.
     """
 
     def __init__(self, run: Run, *, most: int = 250_000, backlog: int | None = None) -> None:
@@ -35,6 +36,8 @@ class History:
 
     def _clear(self) -> None:
         self.first = 0
+        self.newest = -1
+        self._late = False
         self._ids: list[str] = []
         self._steps = array("q")
         self._verdicts = bytearray()
@@ -96,7 +99,7 @@ class History:
             if known:
                 step = self._steps[min(begin + stride, len(values)) - 1]
                 found.append((float(begin + self.first if step == _NO_STEP else step), sum(known) / len(known)))
-        return found
+        return sorted(found) if self._late else found
 
     def past(self, index: int, *, reading: bool = False) -> Past:
         """What there is to say of the place of an analysis in the history."""
@@ -125,6 +128,9 @@ class History:
         return tuple(_VERDICTS[max(bucket)] for bucket in buckets if bucket), stride
 
     def _add(self, line: HistoryLine) -> None:
+        self._late = self._late or line.late
+        if not line.late or (line.step or 0) > (self.step_of(self.newest) or 0):
+            self.newest = self.count
         self._ids.append(line.id)
         self._steps.append(_NO_STEP if line.step is None or not 0 <= line.step < 1 << 62 else line.step)
         self._verdicts.append(_VERDICTS.index(line.verdict))

@@ -32,11 +32,9 @@ def feature_trends(run: Run, analysis: Analysis, index: int) -> dict[tuple[str, 
     shares = _index(run)
     try:
         numbers, _ = shares.history(layout, *names[0])
-        later = int((numbers > index).sum())
-        rows = shares.last(layout, later + _TREND)
+        rows = shares.shares(layout, numbers[numbers <= index][-_TREND:].tolist())
     except (OSError, ValueError):
         return {}
-    rows = rows[: len(rows) - later]
     return {name: tuple(map(float, rows[:, column])) for column, name in enumerate(names)}
 
 

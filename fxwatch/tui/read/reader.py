@@ -96,7 +96,7 @@ class StoreReader:
         self._pinned = None if self._pinned == kept else kept
 
     def _beginning(self, history: History) -> int | None:
-        return history.beginning(history.count - 1 if self._place.index is None else self._place.index)
+        return history.beginning(history.newest if self._place.index is None else self._place.index)
 
     def _follow(self, name: str) -> tuple[History, bool]:
         if self._history is None or self._history[0] != name:
@@ -111,4 +111,4 @@ def _where(place: Place, history: History, news: RunNews, *, reading: bool) -> t
         return history.past(place.index, reading=reading), history.id_of(place.index) or news.latest
     if reading or not history.count:
         return Past(news.analyses, news.analyses, reading=reading), news.latest
-    return history.past(history.count - 1), history.id_of(history.count - 1) or news.latest
+    return history.past(history.newest), history.id_of(history.newest) or news.latest

@@ -9,7 +9,7 @@ from pathlib import Path
 from fxwatch.records.base import Verdict
 from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Store
-from fxwatch.store.lines import last_line
+from fxwatch.store.read import newest_line
 from fxwatch.tui.read.once import Once
 from fxwatch.tui.snapshot import RunNews
 
@@ -52,7 +52,8 @@ class Runs:
         self._newest = {name: self._newest.get(name) or self._newest_line(name) for name in sorted(names)}
 
     def _newest_line(self, name: str) -> Once[HistoryLine | None]:
-        return Once(self._store.run(name).history, lambda path: last_line(path, HistoryLine), missing=None)
+        run = self._store.run(name)
+        return Once(run.history, lambda _: newest_line(run), missing=None)
 
 
 class Folders:
