@@ -47,6 +47,36 @@ class StoreSettings(Strict):
     )
 
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SPAN = re.compile(r"(\d+)\s*([smhd]?)")
+
+
+class ReportSettings(Strict):
+    """Reports on each run as a whole, beside the picture of every analysis."""
+
+    every: int | str = Field(
+        10, description="after so many analyses of a run, or after a time with any, as in '6h' or '30m'; 0: never"
+    )
+
+    @field_validator("every")
+    @classmethod
+    def _is_a_count_or_a_time(cls, every: int | str) -> int | str:
+        if not _SPAN.fullmatch(str(every)):
+            raise ValueError(f"{every} is neither a number of analyses nor a time such as '6h', '30m' or '1d'")
+        return int(every) if str(every).isdecimal() else every
+
+    @property
+    def analyses(self) -> int | None:
+        """After how many analyses; None where it is a time."""
+        return self.every if isinstance(self.every, int) else None
+
+    @property
+    def seconds(self) -> float | None:
+        """After how long; None where it is a count."""
+        found = _SPAN.fullmatch(str(self.every))
+        return None if found is None or not found[2] else float(found[1]) * _SECONDS[found[2]]
+
+
 class WandbSettings(Strict):
     """Runs of our own at wandb.ai, in the trainer's group; the key stays where `wandb login` has put it."""
 
@@ -98,6 +128,7 @@ class Config(Strict):
     daemon: DaemonSettings = DaemonSettings()
     watch: WatchSettings = WatchSettings()
     store: StoreSettings = StoreSettings()
+    report: ReportSettings = ReportSettings()
     wandb: WandbSettings = WandbSettings()
     alerts: AlertSettings = AlertSettings()
     serve: ServeSettings = ServeSettings()

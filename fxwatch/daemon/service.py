@@ -12,11 +12,12 @@ from fxwatch.config import Config
 from fxwatch.daemon.drawings import Drawings
 from fxwatch.daemon.heartbeat import Heartbeat
 from fxwatch.daemon.intake import Intake
-from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Trouble, do_job, parse_answer
+from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Job, ReportJob, Trouble, do_job, parse_answer
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.outcome import Publisher
 from fxwatch.daemon.plan import Plan, Work
 from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.run_reports import RunReports
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.ledger import FileState
@@ -62,8 +63,9 @@ class Daemon:
         self._watcher = Watcher(str(watched), self._hints, self._intake.remember(), time.monotonic)
         self._pool = ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
         self._explaining: dict[Future[str], Work] = {}
-        self._drawing: dict[Future[str], DrawJob] = {}
+        self._drawing: dict[Future[str], DrawJob | ReportJob] = {}
         self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
+        self._run_reports = RunReports(store, config.report, config.thresholds)
         self._drawn_at = self._busy_at = time.monotonic()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched)
@@ -148,7 +150,8 @@ class Daemon:
             job, answer = self._drawing.pop(future), _answer(future)
             if not isinstance(answer, Drawn):
                 why = answer.reason if isinstance(answer, Trouble) else "its worker answered for something else"
-                self._narrator.say(f"the report of {job.analysis} was not drawn: {why}")
+                what = job.analysis if isinstance(job, DrawJob) else f"run {job.run}"
+                self._narrator.say(f"the report of {what} was not drawn: {why}")
         for future in [future for future in self._explaining if future.done()]:
             work = self._explaining[future]
             outcome = self._publisher.publish(work, _answer(future))
@@ -175,11 +178,14 @@ class Daemon:
             work = None if late else self._plan.take(time.monotonic())
             if work is not None:
                 self._explain(work)
-            elif (drawing := self._drawings.take()) is not None:
+            elif (drawing := self._run_report() or self._drawings.take()) is not None:
                 self._drawing[self._submit(drawing)] = drawing
                 self._drawn_at = time.monotonic()
             else:
                 return
+
+    def _run_report(self) -> ReportJob | None:
+        return self._run_reports.take(self._publisher.runs, time.time())
 
     def _explain(self, work: Work) -> None:
         one = work.candidate
@@ -197,7 +203,7 @@ class Daemon:
         )
         self._explaining[self._submit(job)] = work
 
-    def _submit(self, job: ExplainJob | DrawJob) -> Future[str]:
+    def _submit(self, job: Job) -> Future[str]:
         future: Future[str] = self._pool.submit(do_job, job.model_dump_json())
         future.add_done_callback(lambda _: self._wake.set())
         return future

@@ -2,7 +2,6 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.png import LONGEST_HISTORY, draw
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run
-from fxwatch.store.lines import parse_line
+from fxwatch.store.lines import backwards, parse_line
 from fxwatch.store.read import read_analysis
 
-_BLOCK = 1 << 16
 _LARGEST_ARRAY = 64 * 1024 * 1024
 _UNREADABLE = (
     OSError,
@@ -77,7 +75,7 @@ def history_until(path: Path, analysis: Analysis) -> list[HistoryLine]:
     """
     key = f'"{analysis.id}"'.encode()
     found: list[HistoryLine] = []
-    for raw in _backwards(path):
+    for raw in backwards(path):
         if not found and key not in raw:
             continue
         line = parse_line(raw, HistoryLine)
@@ -91,29 +89,9 @@ def history_until(path: Path, analysis: Analysis) -> list[HistoryLine]:
 def _with_all_before(path: Path, analysis: Analysis) -> list[HistoryLine]:
     """An analysis that was not noted yet, behind all that were."""
     noted: list[HistoryLine] = []
-    for raw in _backwards(path):
+    for raw in backwards(path):
         if (line := parse_line(raw, HistoryLine)) is not None:
             noted.append(line)
         if len(noted) == LONGEST_HISTORY - 1:
             break
     return [*noted[::-1], HistoryLine.of(analysis, noted[0].seq + 1 if noted else 0)]
-
-
-def _backwards(path: Path) -> Iterator[bytes]:
-    """The lines of a file, the last one first, each with its end."""
-    try:
-        file = path.open("rb")
-    except OSError:
-        return
-    with file:
-        left = file.seek(0, 2)
-        rest = b""
-        while left > 0:
-            size = min(_BLOCK, left)
-            left -= size
-            file.seek(left)
-            lines = (file.read(size) + rest).splitlines(keepends=True)
-            rest = lines[0]
-            yield from reversed(lines[1:])
-        if rest:
-            yield rest

@@ -98,6 +98,16 @@ class Run:
         """The newest report."""
         return self.folder / PNG
 
+    @property
+    def history_png(self) -> Path:
+        """The newest report on the run as a whole, as a picture."""
+        return self.folder / "run_history.png"
+
+    @property
+    def html(self) -> Path:
+        """The same, with all of the newest analysis, as one file to mail."""
+        return self.folder / "report.html"
+
     def analysis(self, analysis_id: str) -> "AnalysisFolder":
         """The folder of an analysis."""
         return AnalysisFolder(self.folder / analysis_id)
