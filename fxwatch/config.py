@@ -84,7 +84,11 @@ class WandbSettings(Strict):
     project: str | None = Field(None, description="WANDB_PROJECT, or fxwatch, where not set")
     entity: str | None = Field(None, description="a team; your own where not set")
     group: str | None = Field(None, description="the trainer's W&B run, found beside its outputs, where not set")
-    mode: Literal["online", "offline"] | None = Field(None, description="WANDB_MODE, or online, where not set")
+    mode: Literal["online", "offline", "shared"] | None = Field(
+        None,
+        description="WANDB_MODE, or online, where not set; shared: into the trainer's own run, which must be in W&B's "
+        "shared mode, too; a sync that is killed then sends up to 20 rows twice",
+    )
 
     def chosen_mode(self) -> str:
         """The mode, or what WANDB_MODE says, in the words of today's wandb."""

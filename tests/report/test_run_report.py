@@ -75,8 +75,8 @@ def test_it_shows_what_each_feature_was_worth_and_its_rank_then_and_now(store: S
     assert found.shares.shape == (2, 11)
     assert found.shares[0].tolist() == pytest.approx(found.shares[1].tolist())
     found.shares[0] = found.shares[0][::-1]
-    texts = compose_past(found, Thresholds()).figure.findobj(Text)
-    words = [text.get_text() for text in texts if isinstance(text, Text) and text.get_gid() == "features"]
+    texts = compose_past(found, Thresholds()).figure.findobj(lambda one: one.get_gid() == "features")
+    words = [text.get_text() for text in texts if isinstance(text, Text)]
     assert words[words.index("portfolio · position_pnl_percent") :][:4] == [
         "portfolio · position_pnl_percent", "18%", "1", "↑ 11",
     ]  # fmt: skip
