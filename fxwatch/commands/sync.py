@@ -59,7 +59,7 @@ def account_of(config: Config) -> Account:
         raise ConfigError(f"WANDB_MODE is {mode}; fxwatch sends online, offline or shared: set one in [wandb] mode")
     if mode == "shared" and config.wandb.mode is None:
         raise ConfigError(
-            'WANDB_MODE is shared, which has limits: ask for it by [wandb] mode = "shared", or set another'
+            'WANDB_MODE is shared; to let fxwatch write to the same run, say [wandb] mode = "shared", too'
         )
     project = config.wandb.project or os.environ.get("WANDB_PROJECT", "fxwatch")
     return Account(project, config.wandb.entity, cast("Mode", mode))

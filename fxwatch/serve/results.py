@@ -12,7 +12,7 @@ from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.serve.metrics import exposition
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
-from fxwatch.store.lines import last_line, read_lines
+from fxwatch.store.lines import last_line, lines_since, read_lines
 from fxwatch.store.read import read_analysis, read_status
 
 _SCHEMA_VERSION = 1
@@ -115,20 +115,22 @@ class Results:
     async def _folder(self, request: web.Request) -> AnalysisFolder:
         run = await self._run(request)
         wanted = request.query.get("id")
-        lines = await asyncio.to_thread(lambda: [line.id for line in read_lines(run.history, HistoryLine)])
-        if wanted is not None and wanted not in lines:
+        found = await asyncio.to_thread(_chosen, run, wanted)
+        if found is None:
             raise web.HTTPNotFound(reason="there is no such analysis; /api/v1/history lists them")
-        return run.analysis(wanted if wanted is not None else lines[-1])
+        return run.analysis(found)
+
+
+def _chosen(run: Run, wanted: str | None) -> str | None:
+    """The id of the newest analysis, or the one that is wanted, where the history has it."""
+    if wanted is None:
+        newest = last_line(run.history, HistoryLine)
+        return newest.id if newest is not None else None
+    return next((line.id for line in read_lines(run.history, HistoryLine) if line.id == wanted), None)
 
 
 def _lines_after(run: Run, seq: int) -> list[HistoryLine]:
-    found: list[HistoryLine] = []
-    for line in read_lines(run.history, HistoryLine):
-        if line.seq > seq:
-            found.append(line)
-        if len(found) == _MOST_LINES:
-            break
-    return found
+    return lines_since(run.history, HistoryLine, lambda line: line.seq <= seq)[:_MOST_LINES]
 
 
 def _whole(text: str) -> int:

@@ -1,5 +1,7 @@
 """Where everything is. The folder of results is known by its mark, and a run and an analysis have a folder each."""
 
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 MARK = ".fxwatch-store"
 FOLDER = "fxwatch"
 PNG = "feature_importance_analysis.png"
+_ANALYSIS = re.compile(r"step-(none|-?\d{9,})-[0-9a-f]{8}")
 _MARK_TEXT = "fxwatch keeps its results in this folder: it is never watched, and written by `fxwatch daemon` alone.\n"
 
 
@@ -67,8 +70,8 @@ class Store:
     def runs(self) -> Iterator["Run"]:
         """All runs that have a history, by name."""
         top = self.root / "runs"
-        for history in sorted(top.rglob("history.jsonl")):
-            yield self.run(history.parent.relative_to(top).as_posix())
+        for folder in sorted(map(Path, _with_history(str(top)))):
+            yield self.run(folder.relative_to(top).as_posix())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,14 @@ class AnalysisFolder:
     def png(self) -> Path:
         """The report."""
         return self.folder / PNG
+
+
+def _with_history(top: str) -> Iterator[str]:
+    """Folders with a history, without a look into the folders of analyses, of which there may be many."""
+    for folder, folders, files in os.walk(top):
+        if "history.jsonl" in files:
+            yield folder
+            folders[:] = [name for name in folders if not _ANALYSIS.fullmatch(name)]
 
 
 def analysis_id(step: int | None, digest: str) -> str:

@@ -184,4 +184,4 @@ def test_shared_mode_must_be_asked_for(results: Results) -> None:
     code, _, errors = results.sync(WANDB_MODE="shared")
     assert code == exit_codes.USAGE
     assert errors.count("\n") == 1
-    assert 'say [wandb] mode = "shared", too' in errors
+    assert 'say [wandb] mode = "shared"' in errors
