@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -37,6 +38,7 @@ class Results:
             web.get("/api/v1/history", self.history),
             web.get("/api/v1/analysis", self.analysis),
             web.get("/png", self.png),
+            web.get("/history.png", self.history_png),
         ]
 
     async def status(self, _request: web.Request) -> web.Response:
@@ -66,13 +68,12 @@ class Results:
         return _json(found.model_dump(mode="json"))
 
     async def png(self, request: web.Request) -> web.Response:
-        """`?run=NAME&id=ID`: its picture; without `id` the newest."""
-        folder = await self._folder(request)
-        try:
-            data = await asyncio.to_thread(folder.png.read_bytes)
-        except OSError as error:
-            raise web.HTTPNotFound(reason="there is no picture of it yet") from error
-        return web.Response(body=data, content_type="image/png")
+        """`?run=NAME&id=ID`: the picture of an analysis; without `id` the newest, without `run` the newest of all."""
+        return await _picture((await self._folder(request, pick=True)).png)
+
+    async def history_png(self, request: web.Request) -> web.Response:
+        """`?run=NAME`: the picture of a run as a whole; without `run` the one with the newest analysis."""
+        return await _picture((await self._run(request, pick=True)).history_png)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """All headline numbers, for Prometheus, or for the W&B run of the trainer."""
@@ -104,21 +105,30 @@ class Results:
         found = [(run, last_line(run.history, HistoryLine)) for run in self._store.runs()]
         return [(run, line) for run, line in found if line is not None]
 
-    async def _run(self, request: web.Request) -> Run:
+    async def _run(self, request: web.Request, *, pick: bool = False) -> Run:
+        """The run that is named; where none is, the only one, or, with `pick`, that of the newest analysis."""
         newest = await asyncio.to_thread(self._newest)
         wanted = request.query.get("run")
-        found = [run for run, _ in newest if wanted in {None, run.name}]
-        if len(found) != 1:
+        found = [(line.created_at, run) for run, line in newest if wanted in {None, run.name}]
+        if not found or (len(found) > 1 and not pick):
             raise web.HTTPNotFound(reason="there is no such run; /api/v1/runs lists them")
-        return found[0]
+        return max(found, key=lambda one: one[0])[1]
 
-    async def _folder(self, request: web.Request) -> AnalysisFolder:
-        run = await self._run(request)
+    async def _folder(self, request: web.Request, *, pick: bool = False) -> AnalysisFolder:
+        run = await self._run(request, pick=pick)
         wanted = request.query.get("id")
         found = await asyncio.to_thread(_chosen, run, wanted)
         if found is None:
             raise web.HTTPNotFound(reason="there is no such analysis; /api/v1/history lists them")
         return run.analysis(found)
+
+
+async def _picture(file: Path) -> web.Response:
+    try:
+        data = await asyncio.to_thread(file.read_bytes)
+    except OSError as error:
+        raise web.HTTPNotFound(reason="there is no picture of it yet") from error
+    return web.Response(body=data, content_type="image/png")
 
 
 def _chosen(run: Run, wanted: str | None) -> str | None:
