@@ -132,7 +132,7 @@ def files(count: int) -> Cost:
             if number % 1000 == 0:
                 path.parent.mkdir()
             path.touch()
-        return Cost(best(lambda: scan(folder), 3))
+        return Cost(best(lambda: scan(folder, {}), 3))
 
 
 @axis("runs, to write one heartbeat", 1, 10, 100, 1_000)
@@ -154,6 +154,8 @@ def runs(count: int) -> Cost:
                 scan_seconds=0.1,
                 files={"done": count},
                 waiting=0,
+                backlog=0,
+                lost_events=0,
                 running=[],
                 trouble=None,
                 runs=writers,

@@ -86,6 +86,36 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SPAN = re.compile(r"(\d+)\s*([smhd]?)")
+
+
+class ReportSettings(Strict):
+    """Reports on each run as a whole, beside the picture of every analysis."""
+
+    every: int | str = Field(
+        10, description="after so many analyses of a run, or after a time with any, as in '6h' or '30m'; 0: never"
+    )
+
+    @field_validator("every")
+    @classmethod
+    def _is_a_count_or_a_time(cls, every: int | str) -> int | str:
+        if not _SPAN.fullmatch(str(every)):
+            raise ValueError(f"{every} is neither a number of analyses nor a time such as '6h', '30m' or '1d'")
+        return int(every) if str(every).isdecimal() else every
+
+    @property
+    def analyses(self) -> int | None:
+        """After how many analyses; None where it is a time."""
+        return self.every if isinstance(self.every, int) else None
+
+    @property
+    def seconds(self) -> float | None:
+        """After how long; None where it is a count."""
+        found = _SPAN.fullmatch(str(self.every))
+        return None if found is None or not found[2] else float(found[1]) * _SECONDS[found[2]]
+
+
 class WandbSettings(Strict):
     """Runs of our own at wandb.ai, in the trainer's group; the key stays where `wandb login` has put it."""
 
@@ -93,7 +123,11 @@ class WandbSettings(Strict):
     project: str | None = Field(None, description="WANDB_PROJECT, or fxwatch, where not set")
     entity: str | None = Field(None, description="a team; your own where not set")
     group: str | None = Field(None, description="the trainer's W&B run, found beside its outputs, where not set")
-    mode: Literal["online", "offline"] | None = Field(None, description="WANDB_MODE, or online, where not set")
+    mode: Literal["online", "offline", "shared"] | None = Field(
+        None,
+        description="WANDB_MODE, or online, where not set; shared: into the trainer's own run, which must be in W&B's "
+        "shared mode, too; a sync that is killed then sends up to 20 rows twice",
+    )
 
     def chosen_mode(self) -> str:
         """The mode, or what WANDB_MODE says, in the words of today's wandb."""
@@ -138,6 +172,7 @@ class Config(Strict):
     cluster: ClusterSettings = ClusterSettings()
     watch: WatchSettings = WatchSettings()
     store: StoreSettings = StoreSettings()
+    report: ReportSettings = ReportSettings()
     wandb: WandbSettings = WandbSettings()
     alerts: AlertSettings = AlertSettings()
     serve: ServeSettings = ServeSettings()

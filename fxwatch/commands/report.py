@@ -1,4 +1,4 @@
-"""`fxwatch report`: draw the page of each run's newest analysis again, or write all of them as one HTML file."""
+"""`fxwatch report`: draw the pages of each run again, or write all runs as one HTML file."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +49,8 @@ def _write_html(store: Store, runs: list[Run], thresholds: Thresholds) -> int:
 
 
 def _draw_newest(run: Run, thresholds: Thresholds) -> bool:
-    """Draw the newest analysis of a run; whether that worked."""
+    """Draw the newest analysis of a run, and the run as a whole; whether that worked."""
+    from fxwatch.report.run_report import write_run_report
     from fxwatch.report.stored import draw_stored
 
     line = newest_line(run)
@@ -58,6 +59,7 @@ def _draw_newest(run: Run, thresholds: Thresholds) -> bool:
         return False
     try:
         draw_stored(run, line.id, newest=True, thresholds=thresholds)
+        write_run_report(run, thresholds)
     except StoreError as error:
         say(f"fxwatch: run {run.name}: {error}")
         return False

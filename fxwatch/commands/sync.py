@@ -12,6 +12,7 @@ from fxwatch.store.layout import Run, Store
 from fxwatch.store.lock import HeldError, held
 from fxwatch.sync.board import Account, BoardError, Mode
 from fxwatch.sync.outbox import waiting
+from fxwatch.sync.passing import passing_folder
 from fxwatch.sync.send import Sender
 from fxwatch.terminal import say, tell
 
@@ -30,7 +31,7 @@ def sync(folder: Path | None, config_file: Path | None) -> int:
         say(f"fxwatch: {store.root} holds no analysis yet; type `fxwatch daemon {watched} --once` to make some")
         return exit_codes.NOTHING
     account = account_of(config)
-    if account.mode == "online" and not _has_key():
+    if account.mode != "offline" and not _has_key():
         say(
             "fxwatch: W&B needs a key: type `wandb login`, set WANDB_API_KEY, "
             'or write files for later with [wandb] mode = "offline"'
@@ -38,12 +39,15 @@ def sync(folder: Path | None, config_file: Path | None) -> int:
         return exit_codes.FAILURE
     sender = Sender(watched, store, account, config.wandb.group, config.alerts.quiet_minutes * 60)
     try:
-        with held(store.root / _LOCK):
+        with held(store.root / _LOCK), passing_folder(store):
             done = [_send(sender, store, run) for run in runs]
     except HeldError as error:
         say(f"fxwatch: {store.root} is sent already by {error}")
         return exit_codes.LOCKED
-    if account.mode == "offline":
+    except OSError as error:
+        say(f"fxwatch: {store.root} cannot be written ({error.strerror}); what is to be sent waits")
+        return exit_codes.FAILURE
+    if account.mode == "offline" and any(store.root.glob("wandb/offline-run-*")):
         tell(f"to upload, type: wandb sync {store.root}/wandb/offline-run-*")
     return exit_codes.OK if all(done) else exit_codes.FAILURE
 
@@ -51,8 +55,12 @@ def sync(folder: Path | None, config_file: Path | None) -> int:
 def account_of(config: Config) -> Account:
     """Where runs go: the configuration before W&B's own environment. Raises ConfigError."""
     mode = config.wandb.chosen_mode()
-    if mode not in {"online", "offline"}:
-        raise ConfigError(f"WANDB_MODE is {mode}; fxwatch sends online or offline: set one in [wandb] mode")
+    if mode not in {"online", "offline", "shared"}:
+        raise ConfigError(f"WANDB_MODE is {mode}; fxwatch sends online, offline or shared: set one in [wandb] mode")
+    if mode == "shared" and config.wandb.mode is None:
+        raise ConfigError(
+            'WANDB_MODE is shared; to let fxwatch write to the same run, say [wandb] mode = "shared", too'
+        )
     project = config.wandb.project or os.environ.get("WANDB_PROJECT", "fxwatch")
     return Account(project, config.wandb.entity, cast("Mode", mode))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fxwatch.store.layout import Store
+from fxwatch.store.layout import Run, Store
 from fxwatch.sync.outbox import unsent, waiting
 
 _LONGEST_PAUSE = 1800.0
@@ -36,19 +36,19 @@ class Courier:
         self._trouble = ""
         self._waiting_since: float | None = None
 
-    def look(self, now: float) -> None:
-        """Go on: see how the last delivery ended, begin another one where it is time."""
+    def look(self, now: float, runs: Sequence[Run]) -> None:
+        """Go on: see how the last delivery of these runs ended, begin another one where it is time."""
         if self._process is not None:
             if self._process.poll() is None:
                 return
             self._ended(now)
-        count = sum(waiting(self._store, run) for run in self._store.runs())
+        count = sum(waiting(self._store, run) for run in runs)
         if not count:
             self._waiting_since = None
             return
         self._waiting_since = now if self._waiting_since is None else self._waiting_since
         due = now >= self._next or (not self._trouble and count >= self._pace.analyses)
-        if due and (self._drawn() or now - self._waiting_since >= _FOR_A_PICTURE):
+        if due and (self._drawn(runs) or now - self._waiting_since >= _FOR_A_PICTURE):
             self._begin()
 
     def end(self, now: float, patience: float) -> None:
@@ -86,11 +86,9 @@ class Courier:
             self._say(trouble.removeprefix("fxwatch: "))
         self._trouble = trouble
 
-    def _drawn(self) -> bool:
+    def _drawn(self, runs: Sequence[Run]) -> bool:
         """Whether the reports of all that waits are there: they go with their analyses."""
-        return all(
-            run.analysis(line.id).png.exists() for run in self._store.runs() for line in unsent(self._store, run)
-        )
+        return all(run.analysis(line.id).png.exists() for run in runs for line in unsent(self._store, run))
 
 
 def sync_arguments(watched: Path, config_file: Path | None) -> list[str]:

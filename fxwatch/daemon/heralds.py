@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,7 @@ from fxwatch.config import Config
 from fxwatch.daemon.alarm import Alarm, Say
 from fxwatch.daemon.courier import OFFLINE, ONLINE, Courier, sync_arguments
 from fxwatch.daemon.thinning import Thinning
-from fxwatch.store.layout import Store
+from fxwatch.store.layout import Run, Store
 
 _TICK = 1.0
 _PATIENCE_AT_THE_END = 3.0
@@ -61,21 +62,22 @@ class Heralds:
 
     def _look(self) -> None:
         try:
-            self._sound()
+            runs = list(self._store.runs())
+            self._sound(runs)
             if self._courier is not None:
-                self._courier.look(time.monotonic())
-            self._thinning.look()
+                self._courier.look(time.monotonic(), runs)
+            self._thinning.look(runs)
             self._trouble = ""
         except OSError as error:
             if str(error) != self._trouble:
                 self._say(f"results wait to be told: {error}")
             self._trouble = str(error)
 
-    def _sound(self) -> None:
+    def _sound(self, runs: Iterable[Run]) -> None:
         settings = self._config.alerts
         if not settings.command:
             return
-        for run in self._store.runs():
+        for run in runs:
             if run.name not in self._alarms:
                 seconds = settings.quiet_minutes * 60
                 self._alarms[run.name] = Alarm(self._store, run, settings.command, seconds, self._since)

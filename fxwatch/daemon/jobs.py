@@ -37,6 +37,15 @@ class DrawJob(Record):
     thresholds: Thresholds
 
 
+class ReportJob(Record):
+    """Draw the report on a run as a whole."""
+
+    kind: Literal["report"] = "report"
+    store: str
+    run: str
+    thresholds: Thresholds
+
+
 class Explained(Record):
     """The analysis, to be committed; its arrays are on disk already. `notes` are for people."""
 
@@ -75,7 +84,7 @@ class Trouble(Record):
     crashed: bool = False
 
 
-Job = ExplainJob | DrawJob
+Job = ExplainJob | DrawJob | ReportJob
 Answer = Explained | Duplicate | Drawn | Trouble
 
 _JOB: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])

@@ -15,11 +15,12 @@ from fxwatch.daemon.cluster import Cluster
 from fxwatch.daemon.drawings import Drawings
 from fxwatch.daemon.heartbeat import Heartbeat
 from fxwatch.daemon.intake import Intake
-from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Trouble, do_job, parse_answer
+from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Job, ReportJob, Trouble, do_job, parse_answer
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.outcome import Publisher
 from fxwatch.daemon.plan import Plan, Work
 from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.run_reports import RunReports
 from fxwatch.mounts import network
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
@@ -103,8 +104,9 @@ class Daemon:
         self._pool = pool or ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
         self._cluster = Cluster(config, self._on_stage) if config.daemon.executor == "dask" else None
         self._explaining: dict[Future[str], Work] = {}
-        self._drawing: dict[Future[str], DrawJob] = {}
+        self._drawing: dict[Future[str], DrawJob | ReportJob] = {}
         self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
+        self._run_reports = RunReports(store, config.report, config.thresholds)
         self._drawn_at = self._busy_at = clock()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched)
@@ -205,7 +207,8 @@ class Daemon:
             job, answer = self._drawing.pop(future), _answer(future)
             if not isinstance(answer, Drawn):
                 why = answer.reason if isinstance(answer, Trouble) else "its worker answered for something else"
-                self._narrator.say(f"the report of {job.analysis} was not drawn: {why}")
+                what = job.analysis if isinstance(job, DrawJob) else f"run {job.run}"
+                self._narrator.say(f"the report of {what} was not drawn: {why}")
         for future in [future for future in self._explaining if future.done()]:
             work = self._explaining[future]
             outcome = self._publisher.publish(work, _answer(future))
@@ -243,11 +246,14 @@ class Daemon:
             work = None if late else self._plan.take(self._clock())
             if work is not None:
                 self._explain(work)
-            elif (drawing := self._drawings.take()) is not None:
+            elif (drawing := self._run_report() or self._drawings.take()) is not None:
                 self._drawing[self._submit(drawing, self._pool)] = drawing
                 self._drawn_at = self._clock()
             else:
                 return
+
+    def _run_report(self) -> ReportJob | None:
+        return self._run_reports.take(self._publisher.runs, time.time())
 
     def _explain(self, work: Work) -> None:
         one = work.candidate
@@ -266,7 +272,7 @@ class Daemon:
         )
         self._explaining[self._submit(job, self._cluster or self._pool)] = work
 
-    def _submit(self, job: ExplainJob | DrawJob, pool: Pool | Cluster) -> Future[str]:
+    def _submit(self, job: Job, pool: Pool | Cluster) -> Future[str]:
         future: Future[str] = pool.submit(do_job, job.model_dump_json())
         future.add_done_callback(lambda _: self._wake.set())
         return future

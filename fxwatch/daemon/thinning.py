@@ -1,5 +1,7 @@
 """Keeps the folder of results from growing without end, where [store] keep says so."""
 
+from collections.abc import Iterable
+
 from fxwatch.config import Config
 from fxwatch.daemon.following import Following
 from fxwatch.store.layout import Run, Store
@@ -14,12 +16,12 @@ class Thinning:
         self._store, self._config = store, config
         self._runs: dict[str, tuple[Following, Thinner]] = {}
 
-    def look(self) -> None:
-        """Thin runs that have grown. Raises OSError."""
+    def look(self, runs: Iterable[Run]) -> None:
+        """Thin those of these runs that have grown. Raises OSError."""
         keep = self._config.store.keep
         if keep is None:
             return
-        for run in self._store.runs():
+        for run in runs:
             if run.name not in self._runs:
                 self._runs[run.name] = Following(run), Thinner(run, keep)
             following, thinner = self._runs[run.name]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from fxwatch.daemon import stage
 from fxwatch.daemon.explain_job import run_explain
-from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, Job, Trouble
+from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Job, ReportJob, Trouble
+from fxwatch.report.run_report import write_run_report
 from fxwatch.report.stored import draw_stored
 from fxwatch.store.layout import Store, StoreError
 
@@ -13,7 +14,7 @@ from fxwatch.store.layout import Store, StoreError
 def answer(job: Job) -> Answer:
     """Do a job. What nobody foresaw is an answer, too, with its traceback on stderr."""
     try:
-        return _draw(job) if isinstance(job, DrawJob) else run_explain(job, stage.enter)
+        return run_explain(job, stage.enter) if isinstance(job, ExplainJob) else _drawn(job)
     except MemoryError:
         return Trouble(outcome="failed", reason="out of memory; lower [analysis] max_states, or give the daemon more")
     except Exception as error:  # noqa: BLE001 - the worker's last resort: the job fails, and the daemon goes on
@@ -24,10 +25,12 @@ def answer(job: Job) -> Answer:
         )
 
 
-def _draw(job: DrawJob) -> Drawn | Trouble:
+def _drawn(job: DrawJob | ReportJob) -> Drawn | Trouble:
     run = Store(Path(job.store)).run(job.run)
     try:
-        return Drawn(path=str(draw_stored(run, job.analysis, newest=job.newest, thresholds=job.thresholds)))
+        if isinstance(job, DrawJob):
+            return Drawn(path=str(draw_stored(run, job.analysis, newest=job.newest, thresholds=job.thresholds)))
+        return Drawn(path=str(write_run_report(run, job.thresholds)))
     except FileNotFoundError as error:
         return Trouble(outcome="vanished", reason=f"{error.filename} is gone")
     except StoreError as error:

@@ -58,6 +58,14 @@ def diverging(values: NDArray[np.float64], limit: float) -> NDArray[np.uint8]:
     return np.round(colours * 255).astype(np.uint8)
 
 
+def sequential(values: NDArray[np.float64], limit: float) -> NDArray[np.uint8]:
+    """RGBA of numbers from nought, which is pale, to `limit` and beyond; what is not finite is grey."""
+    scaled = np.clip(values / limit if limit > 0 else np.zeros_like(values), 0, 1)
+    colours = np.asarray(_SEQUENTIAL(np.nan_to_num(scaled)), dtype=np.float64)
+    colours[~np.isfinite(values)] = (*_MISSING, 1.0)
+    return np.round(colours * 255).astype(np.uint8)
+
+
 def agreement(correlation: float) -> tuple[str, str]:
     """The colour of a cell, and of the ink that is legible on it."""
     red, green, blue, _ = _SEQUENTIAL(min(max(correlation, 0.0), 1.0))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.serve.metrics import exposition
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
-from fxwatch.store.lines import read_lines
+from fxwatch.store.lines import lines_since, read_lines
 from fxwatch.store.read import newest_line, read_analysis, read_status
 
 _SCHEMA_VERSION = 1
@@ -37,6 +38,7 @@ class Results:
             web.get("/api/v1/history", self.history),
             web.get("/api/v1/analysis", self.analysis),
             web.get("/png", self.png),
+            web.get("/history.png", self.history_png),
         ]
 
     async def status(self, _request: web.Request) -> web.Response:
@@ -66,13 +68,12 @@ class Results:
         return _json(found.model_dump(mode="json"))
 
     async def png(self, request: web.Request) -> web.Response:
-        """`?run=NAME&id=ID`: its picture; without `id` the newest."""
-        folder = await self._folder(request)
-        try:
-            data = await asyncio.to_thread(folder.png.read_bytes)
-        except OSError as error:
-            raise web.HTTPNotFound(reason="there is no picture of it yet") from error
-        return web.Response(body=data, content_type="image/png")
+        """`?run=NAME&id=ID`: the picture of an analysis; without `id` the newest, without `run` the newest of all."""
+        return await _picture((await self._folder(request, pick=True)).png)
+
+    async def history_png(self, request: web.Request) -> web.Response:
+        """`?run=NAME`: the picture of a run as a whole; without `run` the one with the newest analysis."""
+        return await _picture((await self._run(request, pick=True)).history_png)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """All headline numbers, for Prometheus, or for the W&B run of the trainer."""
@@ -104,34 +105,42 @@ class Results:
         found = [(run, newest_line(run)) for run in self._store.runs()]
         return [(run, line) for run, line in found if line is not None]
 
-    async def _run(self, request: web.Request) -> Run:
+    async def _run(self, request: web.Request, *, pick: bool = False) -> Run:
+        """The run that is named; where none is, the only one, or, with `pick`, that of the newest analysis."""
         newest = await asyncio.to_thread(self._newest)
         wanted = request.query.get("run")
-        found = [run for run, _ in newest if wanted in {None, run.name}]
-        if len(found) != 1:
+        found = [(line.created_at, run) for run, line in newest if wanted in {None, run.name}]
+        if not found or (len(found) > 1 and not pick):
             raise web.HTTPNotFound(reason="there is no such run; /api/v1/runs lists them")
-        return found[0]
+        return max(found, key=lambda one: one[0])[1]
 
-    async def _folder(self, request: web.Request) -> AnalysisFolder:
-        run = await self._run(request)
+    async def _folder(self, request: web.Request, *, pick: bool = False) -> AnalysisFolder:
+        run = await self._run(request, pick=pick)
         wanted = request.query.get("id")
-        newest = await asyncio.to_thread(newest_line, run)
-        if newest is None:
-            raise web.HTTPNotFound(reason="there is no analysis yet")
-        lines = await asyncio.to_thread(lambda: {line.id for line in read_lines(run.history, HistoryLine)})
-        if wanted is not None and wanted not in lines:
+        found = await asyncio.to_thread(_chosen, run, wanted)
+        if found is None:
             raise web.HTTPNotFound(reason="there is no such analysis; /api/v1/history lists them")
-        return run.analysis(wanted if wanted is not None else newest.id)
+        return run.analysis(found)
+
+
+async def _picture(file: Path) -> web.Response:
+    try:
+        data = await asyncio.to_thread(file.read_bytes)
+    except OSError as error:
+        raise web.HTTPNotFound(reason="there is no picture of it yet") from error
+    return web.Response(body=data, content_type="image/png")
+
+
+def _chosen(run: Run, wanted: str | None) -> str | None:
+    """The id of the newest analysis, or the one that is wanted, where the history has it."""
+    if wanted is None:
+        newest = newest_line(run)
+        return newest.id if newest is not None else None
+    return next((line.id for line in read_lines(run.history, HistoryLine) if line.id == wanted), None)
 
 
 def _lines_after(run: Run, seq: int) -> list[HistoryLine]:
-    found: list[HistoryLine] = []
-    for line in read_lines(run.history, HistoryLine):
-        if line.seq > seq:
-            found.append(line)
-        if len(found) == _MOST_LINES:
-            break
-    return found
+    return lines_since(run.history, HistoryLine, lambda line: line.seq <= seq)[:_MOST_LINES]
 
 
 def _whole(text: str) -> int:

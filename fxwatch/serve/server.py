@@ -16,6 +16,7 @@ from fxwatch.serve.results import Results
 
 _HOME = Path(__file__).parent
 _LARGEST_TERMINAL = 1000
+_FOR_A_PLACE = 3.0
 
 
 class MonitorServer(Server):
@@ -25,8 +26,8 @@ class MonitorServer(Server):
         super().__init__(
             f"exec {shlex.join(command)}", host="127.0.0.1", port=port, title="fxwatch", templates_path=_HOME / "page"
         )
-        self._guard, self._results, self._sessions = guard, results, sessions
-        self._open = 0
+        self._guard, self._results = guard, results
+        self._places = asyncio.Semaphore(sessions)
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()
@@ -42,16 +43,18 @@ class MonitorServer(Server):
 
     async def handle_websocket(self, request: web.Request) -> web.StreamResponse:  # type: ignore[override]
         """A screen, as long as the tab is open."""
-        if self._open >= self._sessions:
-            return web.Response(status=503, text="too many tabs are open\n")
         sizes = [request.query.get(name, "80") for name in ("width", "height")]
         if not all(size.isascii() and size.isdecimal() and int(size) <= _LARGEST_TERMINAL for size in sizes):
             return web.Response(status=400, text="no terminal is as large as this\n")
-        self._open += 1
+        try:
+            async with asyncio.timeout(_FOR_A_PLACE):  # the monitor of a page that is loaded anew has yet to end
+                await self._places.acquire()
+        except TimeoutError:
+            return web.Response(status=503, text="too many tabs are open\n")
         try:
             return await super().handle_websocket(request)
         finally:
-            self._open -= 1
+            self._places.release()
 
     async def on_startup(self, _app: web.Application) -> None:
         """Nothing to say: the command has said it."""

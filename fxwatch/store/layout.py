@@ -9,7 +9,7 @@ from pathlib import Path
 MARK = ".fxwatch-store"
 FOLDER = "fxwatch"
 PNG = "feature_importance_analysis.png"
-_ANALYSIS = re.compile(r"step-(none|\d{9,})-[0-9a-f]{8}")
+_ANALYSIS = re.compile(r"step-(none|-?\d{9,})-[0-9a-f]{8}")
 _MARK_TEXT = "fxwatch keeps its results in this folder: it is never watched, and written by `fxwatch daemon` alone.\n"
 
 
@@ -111,6 +111,16 @@ class Run:
     def png(self) -> Path:
         """The newest report."""
         return self.folder / PNG
+
+    @property
+    def history_png(self) -> Path:
+        """The newest report on the run as a whole, as a picture."""
+        return self.folder / "run_history.png"
+
+    @property
+    def html(self) -> Path:
+        """The same, with all of the newest analysis, as one file to mail."""
+        return self.folder / "report.html"
 
     def analysis(self, analysis_id: str) -> "AnalysisFolder":
         """The folder of an analysis."""

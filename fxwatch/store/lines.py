@@ -8,11 +8,11 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -23,6 +23,7 @@ from fxwatch.store.layout import StoreError
 Line = TypeVar("Line", bound=Record)
 SCHEMA_VERSION = 1
 _LONGEST = 1 << 20
+_AT_ONCE = 1 << 20
 _LONGEST_TORN = 1 << 16
 _CRC = b',"crc":"'
 
@@ -137,6 +138,46 @@ def read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
 def last_line(path: Path, kind: type[Line]) -> Line | None:
     """The newest record of a file, without reading all of it."""
     return next(lines_backwards(path, kind), None)
+
+
+def lines_since(path: Path, kind: type[Line], is_before: Callable[[Line], bool]) -> list[Line]:
+    """The records behind the newest one that `is_before`, oldest first: read from the end, so that a long file costs no
+    more than a short one.
+    """
+    found: list[Line] = []
+    for record in lines_backwards(path, kind):
+        if is_before(record):
+            break
+        found.append(record)
+    return found[::-1]
+
+
+def spread_lines(path: Path, kind: type[Line], most: int) -> list[Line]:
+    """At most `most` records evenly over a file, the first and the last among them, oldest first.
+
+    A file of any length costs as much as one of a million bytes.
+    """
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if size <= _AT_ONCE:
+            lines = file.read().splitlines(keepends=True)
+            raws = [lines[round(i * (len(lines) - 1) / (most - 1))] for i in range(most)] if lines else []
+        else:
+            raws = [_line_at(file, round(size * i / (most - 1))) for i in range(most - 1)]
+    found = [record for raw in dict.fromkeys(raws) if (record := parse_line(raw, kind)) is not None]
+    newest = last_line(path, kind)
+    return found if newest is None or (found and found[-1] == newest) else [*found, newest]
+
+
+def _line_at(file: BinaryIO, offset: int) -> bytes:
+    """The first whole line behind an offset."""
+    file.seek(offset)
+    if offset:
+        file.readline()
+    return file.readline()
 
 
 def lines_backwards(path: Path, kind: type[Line]) -> Iterator[Line]:

@@ -64,6 +64,19 @@ class ShareIndex:
         names = [(b, name) for b, features in layout.items() for name in features]
         return np.array(rows["seq"]), np.array(rows["share"][:, names.index((branch, feature))])
 
+    def at(self, layout: Layout, seqs: Sequence[int]) -> NDArray[np.float64]:
+        """Shares at analyses of these numbers, (analyses, units); NaN where one is not indexed with this layout.
+
+        Raises ValueError or OSError where the file is damaged.
+        """
+        rows = self._rows(layout)
+        found = np.full((len(seqs), sum(map(len, layout.values()))), np.nan)
+        places = np.searchsorted(rows["seq"], seqs)
+        known = [(i, place) for i, place in enumerate(places) if place < len(rows) and rows["seq"][place] == seqs[i]]
+        for i, place in known:
+            found[i] = rows["share"][place]
+        return found
+
     def rebuild(self, analyses: Iterable[tuple[int, Analysis]]) -> None:
         """Write the index anew from numbered analyses."""
         if not self.folder.is_dir():

@@ -1,10 +1,11 @@
 """One run at W&B, written to. The only place that knows wandb; it runs in a process of its own."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fxwatch.records.alerts import Alert
 from fxwatch.records.analysis import Analysis
@@ -16,9 +17,8 @@ from fxwatch.terminal import clean
 if TYPE_CHECKING:
     import wandb
 
-Mode = Literal["online", "offline"]
+Mode = Literal["online", "offline", "shared"]
 _PATIENCE = "30"
-_HEADER_BYTES = 7
 
 
 class BoardError(Exception):
@@ -34,17 +34,20 @@ class Account(NamedTuple):
 
 
 class Board:
-    """An open run. `arrived` is the number of the newest analysis that W&B has, where it has any."""
+    """An open run, to which so many `rows` were sent now. `arrived` is the number of the newest analysis that W&B has,
+    where it has any.
+    """
 
-    def __init__(self, run: "wandb.Run") -> None:
-        self._run = run
+    def __init__(self, run: "wandb.Run", *, shared: bool) -> None:
+        self._run, self._shared = run, shared
         found = run.summary.get(SEQ) if run.resumed else None  # type: ignore[no-untyped-call]
         self.arrived = int(found) if isinstance(found, int | float) else None
+        self.rows = 0
         self._defined: set[str] = set()
 
     @property
     def folder(self) -> Path:
-        """Where its file is."""
+        """Where all that is written of it lies."""
         return Path(self._run.settings.sync_file).parent
 
     def send(self, analysis: Analysis, line: HistoryLine, folder: AnalysisFolder) -> None:
@@ -56,7 +59,8 @@ class Board:
         row[f"{OURS}features"] = wandb.Table(columns=[*COLUMNS], data=table(analysis))
         if folder.png.exists():
             row[f"{OURS}report"] = wandb.Image(str(folder.png))
-        self._run.log(row, step=line.seq, commit=True)
+        self._run.log(row, step=None if self._shared else line.seq, commit=True)
+        self.rows += 1
         artifact = wandb.Artifact(f"{self._run.id}-analysis", type="attribution", metadata={"analysis": analysis.id})
         for file in (folder.json, folder.arrays, folder.png):
             if file.exists():
@@ -78,25 +82,29 @@ class Board:
 @contextmanager
 def board(account: Account, home: Path, run_id: str, group: str, about: dict[str, str]) -> Iterator[Board]:
     """Open a run of ours, in the trainer's group, and finish it: after that, all has been sent, or is in its file.
+    In shared mode `run_id` is the trainer's own run, and its end is not ours to tell.
 
     `home`: the folder for W&B's files. Raises BoardError.
     """
     os.environ.pop("WANDB_SERVICE", None)  # a trainer's, where it has started us: two writers would get into its run
-    os.environ.setdefault("WANDB_DATA_DIR", str(home / "wandb"))
     os.environ.setdefault("WANDB_INIT_TIMEOUT", _PATIENCE)
     os.environ["WANDB_SILENT"] = "true"
+    logging.raiseExceptions = False  # a full disk is our trouble, and not that of wandb's log
     try:
         import wandb
     except ImportError:
         raise BoardError("wandb is not installed; type `pip install 'fxwatch[wandb]'`") from None
     try:
         run = _open(account, home, run_id, group, about)
-        yield Board(run)
+        found = Board(run, shared=account.mode == "shared")
+        os.environ["WANDB_DATA_DIR"] = str(found.folder)  # copies of what artifacts hold, beside all else of the run
+        yield found
         run.finish()
         wandb.teardown()  # the file may be empty until wandb-core has ended
-        file = Path(run.settings.sync_file)
-        if account.mode == "offline" and file.stat().st_size <= _HEADER_BYTES:
-            raise BoardError(f"{file} was not written")
+        from fxwatch.sync.wandb_file import is_whole
+
+        if account.mode == "offline" and not is_whole(Path(run.settings.sync_file), found.rows):
+            raise BoardError(f"{run.settings.sync_file} was not written to its end; is the disk full?")
     except BoardError:
         raise
     except Exception as error:  # what breaks inside wandb comes out as anything at all, and analyses must wait then
@@ -108,17 +116,20 @@ def board(account: Account, home: Path, run_id: str, group: str, about: dict[str
 def _open(account: Account, home: Path, run_id: str, group: str, about: dict[str, str]) -> "wandb.Run":
     import wandb
 
+    shared = account.mode == "shared"
+    ours: dict[str, Any] = {
+        "name": clean(f"fxwatch {about['run']}", 120),
+        "group": clean(group, 120),
+        "job_type": "attribution",
+        "resume": "allow",
+        "config": about,
+    }
     run = wandb.init(
         project=account.project,
         entity=account.entity,
         id=run_id,
-        name=clean(f"fxwatch {about['run']}", 120),
-        group=clean(group, 120),
-        job_type="attribution",
-        resume="allow",
         mode=account.mode,
         dir=str(home),
-        config=about,
         settings=wandb.Settings(
             console="off",
             silent=True,
@@ -129,7 +140,11 @@ def _open(account: Account, home: Path, run_id: str, group: str, about: dict[str
             x_disable_meta=True,
             x_save_requirements=False,
             x_file_stream_transmit_interval=1.0,
+            x_primary=not shared,
+            x_label="fxwatch" if shared else None,
+            x_update_finish_state=not shared,
         ),
+        **({} if shared else ours),
     )
     run.define_metric(STEP, hidden=True)
     run.define_metric(f"{OURS}*", step_metric=STEP)

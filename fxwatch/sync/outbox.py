@@ -1,8 +1,6 @@
 """What of a run was sent, noted on disk: all else waits."""
 
 import hashlib
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,17 +10,16 @@ from fxwatch.records.base import Record
 from fxwatch.records.history import HistoryLine
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store
-from fxwatch.store.lines import last_line, read_lines
-
-_OURS = "fxwatch-"
-_TRAINERS = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(.+)")
+from fxwatch.store.lines import last_line, lines_since, read_lines
+from fxwatch.sync.trainer import OURS, trainers_run
 
 
 class Outbox(Record):
     """A run of ours as W&B knows it.
 
-    `sent`: the first so many analyses have arrived; `filed`: of these, the first so many are in offline files, of which
-    there are `files`; `writing`: the folder of an offline file that is not complete, and is written anew.
+    `sent`: the first so many analyses have arrived; `filed`: of these, the first so many are not in this run itself,
+    but in offline files, of which there are `files`, or in the trainer's; `writing`: the folder of an offline file that
+    is not complete, and is written anew. `alerts`: what was told; a file that is written anew tells it anew.
     """
 
     schema_version: int = 1
@@ -57,8 +54,9 @@ def new_outbox(watched: Path, run: Run, group: str | None) -> Outbox | None:
     first = next(read_lines(run.history, HistoryLine), None)
     if first is None:
         return None
+    trainers = trainers_run(watched, run)
     digest = hashlib.sha256(f"{run.name}\n{first.id}\n{first.created_at}".encode()).hexdigest()
-    return Outbox(id=f"{_OURS}{digest[:12]}", group=group or trainers_run(watched, run) or run.name)
+    return Outbox(id=f"{OURS}{digest[:12]}", group=group or (trainers.id if trainers else run.name))
 
 
 def write_outbox(store: Store, run: Run, outbox: Outbox) -> None:
@@ -75,18 +73,12 @@ def waiting(store: Store, run: Run) -> int:
     return max(0, (newest.seq + 1 if newest else 0) - (outbox.sent if outbox else 0))
 
 
-def unsent(store: Store, run: Run) -> Iterator[HistoryLine]:
+def unsent(store: Store, run: Run) -> list[HistoryLine]:
     """The analyses of a run that were not sent yet, oldest first."""
     outbox = read_outbox(store, run)
-    return (line for line in read_lines(run.history, HistoryLine) if line.seq >= (outbox.sent if outbox else 0))
+    return lines_from(run, outbox.sent if outbox else 0)
 
 
-def trainers_run(watched: Path, run: Run) -> str | None:
-    """The id of the W&B run of the trainer, where its folder `wandb` is beside its checkpoints or above the outputs."""
-    inside = [watched.joinpath(*Path(run.name).parts[:depth]) for depth in range(len(Path(run.name).parts), 0, -1)]
-    for folder in [*inside, watched, watched.absolute().parent]:
-        latest = folder / "wandb" / "latest-run"
-        found = _TRAINERS.fullmatch(latest.readlink().name) if latest.is_symlink() else None
-        if found is not None and not found[1].startswith(_OURS):
-            return found[1]
-    return None
+def lines_from(run: Run, seq: int) -> list[HistoryLine]:
+    """The analyses of a run from that number on, oldest first."""
+    return lines_since(run.history, HistoryLine, lambda line: line.seq < seq)

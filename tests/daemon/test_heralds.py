@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
 def add(store: Store, *verdicts: str) -> None:
     writer = RunWriter(store.run("exp"))
     for verdict in verdicts:
-        writer.commit(analysis(len(writer.history), "exp", verdict=verdict))  # type: ignore[arg-type]
+        writer.commit(analysis(writer.count, "exp", verdict=verdict))  # type: ignore[arg-type]
     writer.close()
 
 
@@ -98,7 +98,7 @@ def test_a_delivery_waits_for_pictures_and_after_a_failure_longer_and_longer(
 
     monkeypatch.setattr(courier, "_begin", count)
     while now < 500:
-        courier.look(now)
+        courier.look(now, [store.run("exp")])
         if courier._process is not None:
             courier._process.wait()
         now += 1
@@ -107,7 +107,7 @@ def test_a_delivery_waits_for_pictures_and_after_a_failure_longer_and_longer(
     assert len(said) == 1  # the same trouble is said once
     png = store.run("exp").analysis("step-000000000-1a2b3c4d").png
     png.write_bytes(b"")
-    assert courier._drawn()
+    assert courier._drawn([store.run("exp")])
 
 
 def test_the_daemon_sends_and_tells(tmp_path: Path) -> None:

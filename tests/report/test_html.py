@@ -19,6 +19,7 @@ from tests import analyses
 from tests.browser import dom, screenshot
 from tests.project import ROOT, Project
 from tests.report import samples
+from tests.report.test_run_report import past
 
 SAMPLES = [
     samples.guide,
@@ -33,7 +34,7 @@ NOW = "2026-11-22T08:10:00+00:00"
 
 
 def html(*made: samples.Sample) -> str:
-    return page([Part(*one) for one in made], Thresholds(), NOW, "0.1.0")
+    return page([Part(*one, past(one)) for one in made], Thresholds(), NOW, "0.1.0")
 
 
 class _Elements(HTMLParser):

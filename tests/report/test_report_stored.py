@@ -151,6 +151,7 @@ def test_the_command_draws_the_newest_of_each_run(
     assert report(tmp_path, None, html=False) == exit_codes.OK
     paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert paths == [store.run("a").png, store.run("b/c").png]
+    assert all(path.with_name("run_history.png").exists() for path in paths)
     assert all(path.is_file() for path in paths)
     assert store.run("a").analysis("step-000000200-1a2b3c4d").png.is_file()
     assert not store.run("a").analysis("step-000000100-1a2b3c4d").png.exists()

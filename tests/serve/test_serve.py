@@ -17,6 +17,8 @@ from aiohttp import ClientSession, WSServerHandshakeError
 from PIL import Image
 
 from fxwatch import exit_codes
+from fxwatch.records.thresholds import Thresholds
+from fxwatch.report.run_report import write_run_report
 from fxwatch.store.layout import Store
 from tests.browser import Tab, browser
 from tests.project import command, environ, eventually
@@ -131,6 +133,12 @@ async def test_json_metrics_and_report_read_only_what_is_there(served: Served) -
             status, text = await get("/api/v1/analysis", **query)
             assert (status, text.count("\n")) == (404, 1), query
         assert (await get("/api/v1/history", run="default", after="x"))[0] == 400
+        assert (await get("/history.png", run="default")) == (404, "there is no picture of it yet\n")
+        write_run_report(served.store.run("default"), Thresholds())
+        write_run_report(served.store.run(HOSTILE), Thresholds())
+        for query in ({"run": "default"}, {}):  # without a name, the run with the newest analysis
+            async with session.get(f"{served.base}/history.png", params=query) as answer:
+                assert (answer.status, answer.content_type) == (200, "image/png")
         assert (await get("/nothing"))[0] == 404
         assert (await get("/static/"))[0] == 404
         metrics = (await get("/metrics"))[1]
@@ -212,6 +220,17 @@ async def test_only_so_many_tabs(tmp_path: Path) -> None:
     async with ClientSession() as session, session.ws_connect(f"{served.base}/ws", headers=bearer):
         with pytest.raises(WSServerHandshakeError, match="503"):
             await session.ws_connect(f"{served.base}/ws", headers=bearer)
+    async with browser(tmp_path) as chromium:
+        tab = await chromium.tab(served.address)
+        for _ in range(2):  # a page that is loaded anew gets the place that it had
+            await tab.eventually("document.body.classList.contains('-first-byte')")
+            await tab.run("document.body.classList.remove('-first-byte'); location.reload()")
+        await tab.eventually("document.body.classList.contains('-first-byte')")
+        other = await chromium.tab(f"{served.base}/")
+        await other.eventually("document.body.classList.contains('-closed')")
+        shown = await other.run("document.body.innerText")
+        assert "There is no room for one more monitor: close another tab, or raise [serve] sessions." in shown
+        assert "The session has ended" not in shown
     served.end()
 
 

@@ -77,7 +77,7 @@ def test_a_store_is_thinned_and_nothing_breaks(tmp_path: Path) -> None:
         folder.arrays.write_bytes(b"arrays")
         writer.commit(one)
         folder.png.write_bytes(b"png")
-        thinning.look()
+        thinning.look([run])
     writer.close()
     whole = [found.folder.name for found in run.analyses() if found.arrays.exists() and found.png.exists()]
     bare = [found for found in run.analyses() if not found.arrays.exists() and not found.png.exists()]

@@ -93,10 +93,10 @@ def test_without_a_key_it_says_what_to_do(results: Results) -> None:
     )
 
 
-@pytest.mark.parametrize("trouble", ["wrong key", "garbage", "no server"])
+@pytest.mark.parametrize("trouble", ["wrong key", "wrong project", "garbage", "no server"])
 def test_trouble_is_one_sentence_and_what_waits_is_sent_later(results: Results, backend: Backend, trouble: str) -> None:
     results.add([1])
-    backend.refuse = 401 if trouble == "wrong key" else None
+    backend.refuse = {"wrong key": 401, "wrong project": 404}.get(trouble)
     backend.garbage = trouble == "garbage"
     url = "http://127.0.0.1:9" if trouble == "no server" else backend.url
     code, _, errors = results.sync(WANDB_BASE_URL=url, WANDB_INIT_TIMEOUT="2")

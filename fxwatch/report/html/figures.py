@@ -16,13 +16,22 @@ from fxwatch.report.panels.consensus import draw_consensus
 from fxwatch.report.panels.features import draw_features
 from fxwatch.report.panels.gradients import draw_gradients
 from fxwatch.report.panels.history import draw_history
+from fxwatch.report.panels.past_features import draw_past_features, past_features_height
+from fxwatch.report.panels.past_numbers import (
+    draw_past_branches,
+    draw_past_numbers,
+    past_branches_height,
+    past_numbers_height,
+)
 from fxwatch.report.panels.quality import draw_quality, quality_height
 from fxwatch.report.panels.shares import draw_shares, shares_height
+from fxwatch.report.past import Past
 from fxwatch.report.png import Arrays
 from fxwatch.report.sheet import Sheet
 
 _WIDE, _NARROW, _MARGIN = 1180, 580, 6
 _TALLEST = 1400.0
+_COLUMNS = 2
 
 
 class Figure(NamedTuple):
@@ -35,9 +44,9 @@ class Figure(NamedTuple):
 
 
 def figures(
-    analysis: Analysis, arrays: Arrays, history: Sequence[HistoryLine], thresholds: Thresholds
+    analysis: Analysis, arrays: Arrays, history: Sequence[HistoryLine], past: Past, thresholds: Thresholds
 ) -> dict[str, Figure]:
-    """All pictures of an analysis; `history` ends with it."""
+    """All pictures of an analysis, and of the run behind it; `history` and `past` end with it."""
     ruler = Sheet(1, 1).ruler
     features = TITLE_HEIGHT + min(wanted_height(analysis, ruler, _WIDE - 2 * _MARGIN), _TALLEST)
     return {
@@ -70,6 +79,21 @@ def figures(
             "Consensus, dead features and gradient problems by step",
             (_NARROW, 340.0),
             lambda panel: draw_history(panel, history, thresholds),
+        ),
+        "past_features": _figure(
+            "Shares of the leading features over the run, with their ranks",
+            (_WIDE, past_features_height(past)),
+            lambda panel: draw_past_features(panel, past),
+        ),
+        "past_branches": _figure(
+            "Verdicts, and shares of branches, over the run",
+            (_WIDE, past_branches_height(past)),
+            lambda panel: draw_past_branches(panel, past),
+        ),
+        "past_numbers": _figure(
+            "The headline numbers over the run, against their limits",
+            (_WIDE, past_numbers_height(_COLUMNS)),
+            lambda panel: draw_past_numbers(panel, past, thresholds, _COLUMNS),
         ),
     }
 

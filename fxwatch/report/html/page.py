@@ -13,6 +13,7 @@ from fxwatch.records.thresholds import AtLeast, AtMost, Between, Thresholds
 from fxwatch.report.html.definitions import DEFINITIONS
 from fxwatch.report.html.figures import Figure, figures
 from fxwatch.report.palette import MARKS
+from fxwatch.report.past import Past
 from fxwatch.report.png import Arrays
 from fxwatch.report.words import count, estimate, moment, named, number, percent, plain
 from fxwatch.terminal import clean
@@ -21,11 +22,12 @@ LISTED_HISTORY = 50
 
 
 class Part(NamedTuple):
-    """One run on the page: its newest analysis, and the history that ends with it."""
+    """One run on the page: its newest analysis, the history that ends with it, and the run as a whole."""
 
     analysis: Analysis
     arrays: Arrays
     history: Sequence[HistoryLine]
+    past: Past
 
 
 class Metric(NamedTuple):
@@ -56,7 +58,7 @@ def page(parts: Sequence[Part], thresholds: Thresholds, made_at: str, version: s
         Section(
             anchor=f"run-{place}",
             analysis=part.analysis,
-            figures=figures(part.analysis, part.arrays, part.history, thresholds),
+            figures=figures(part.analysis, part.arrays, part.history, part.past, thresholds),
             metrics=metrics(part.analysis, thresholds),
             history=part.history[-LISTED_HISTORY:][::-1],
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.html.page import Part, page
+from fxwatch.report.past import read_past
 from fxwatch.report.stored import history_until, read_heat
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store
@@ -15,12 +16,14 @@ NAME = "report.html"
 
 def stored_page(newest: Iterable[tuple[Run, str]], thresholds: Thresholds, made_at: str, version: str) -> str:
     """The page, with one analysis of each run. Raises StoreError where one cannot be read."""
-    parts = []
-    for run, analysis_id in newest:
-        folder = run.analysis(analysis_id)
-        analysis = read_analysis(folder.json)
-        parts.append(Part(analysis, read_heat(folder.arrays), history_until(run.history, analysis)))
-    return page(parts, thresholds, made_at, version)
+    return page([part_of(run, analysis_id) for run, analysis_id in newest], thresholds, made_at, version)
+
+
+def part_of(run: Run, analysis_id: str) -> Part:
+    """A run as the page gets it, with one of its analyses. Raises StoreError where that cannot be read."""
+    folder = run.analysis(analysis_id)
+    analysis = read_analysis(folder.json)
+    return Part(analysis, read_heat(folder.arrays), history_until(run.history, analysis), read_past(run, analysis))
 
 
 def write_page(

@@ -1,0 +1,61 @@
+"""When the report on a run as a whole is due, by `[report] every`."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from fxwatch.config import ReportSettings
+from fxwatch.daemon.jobs import ReportJob
+from fxwatch.records.history import HistoryLine
+from fxwatch.records.thresholds import Thresholds
+from fxwatch.store.layout import Run, Store
+from fxwatch.store.read import read_history
+from fxwatch.store.write import RunWriter
+
+
+class _Made(NamedTuple):
+    """The newest report of a run: of so many analyses, at a time in seconds since 1970."""
+
+    analyses: int
+    at: float
+
+
+class RunReports:
+    """Which reports are due. What an earlier daemon has made is known by the time of its file."""
+
+    def __init__(self, store: Store, settings: ReportSettings, thresholds: Thresholds) -> None:
+        self._store, self._settings, self._thresholds = store, settings, thresholds
+        self._made: dict[str, _Made] = {}
+
+    def take(self, runs: Mapping[str, RunWriter], now: float) -> ReportJob | None:
+        """The next that is due, if any; it counts as made. `now`: seconds since 1970."""
+        for name, writer in runs.items():
+            if writer.count and self._due(writer, now):
+                self._made[name] = _Made(writer.count, now)
+                return ReportJob(store=str(self._store.root), run=name, thresholds=self._thresholds)
+        return None
+
+    def _due(self, writer: RunWriter, now: float) -> bool:
+        if writer.run.name not in self._made:
+            self._made[writer.run.name] = _found(writer.run)
+        made = self._made[writer.run.name]
+        news = writer.count - made.analyses
+        if self._settings.seconds is not None:
+            return news > 0 and now - made.at >= self._settings.seconds
+        return bool(self._settings.analyses) and news >= (self._settings.analyses or 0)
+
+
+def _found(run: Run) -> _Made:
+    history = read_history(run)
+    try:
+        at = run.html.stat().st_mtime
+    except OSError:
+        return _Made(0, _seconds(history[0]))
+    return _Made(sum(_seconds(line) <= at for line in history), at)
+
+
+def _seconds(line: HistoryLine) -> float:
+    try:
+        return datetime.fromisoformat(line.created_at).astimezone(UTC).timestamp()
+    except ValueError:
+        return 0.0
