@@ -66,7 +66,7 @@ class Daemon:
         self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
         self._drawn_at = self._busy_at = time.monotonic()
         self._stage = ""
-        self._heartbeat = Heartbeat(store, watched)
+        self._heartbeat = Heartbeat(store, watched, config.wandb.sending())
         self._trouble: str | None = None
         self._store_is_full = False
         self._sightings: deque[Sighting] = deque()

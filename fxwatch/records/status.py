@@ -20,7 +20,7 @@ class RunStatus(Record):
 
 
 class DaemonStatus(Record):
-    """What the daemon is doing. Times are ISO 8601 in UTC."""
+    """What the daemon is doing. Times are ISO 8601 in UTC; `wandb` is how it sends analyses to W&B."""
 
     schema_version: int = 1
     state: Literal["starting", "watching", "stopped"]
@@ -36,4 +36,5 @@ class DaemonStatus(Record):
     waiting: int = 0
     running: list[str] = []
     last_trouble: str | None = None
+    wandb: Literal["off", "online", "offline"] = "off"
     runs: dict[str, RunStatus] = {}

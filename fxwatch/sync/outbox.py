@@ -22,13 +22,15 @@ class Outbox(Record):
     """A run of ours as W&B knows it.
 
     `sent`: the first so many analyses have arrived; `filed`: of these, the first so many are in offline files, of which
-    there are `files`; `writing`: the folder of an offline file that is not complete, and is written anew.
+    there are `files`; `writing`: the folder of an offline file that is not complete, and is written anew;
+    `sent_at`: when something was sent last (ISO 8601).
     """
 
     schema_version: int = 1
     id: str
     group: str
     sent: int = 0
+    sent_at: str | None = None
     filed: int = 0
     files: int = 0
     writing: str | None = None

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -53,7 +54,8 @@ class Sender:
                     self._one(open_board, run, line, say)
                 outbox = self._alert(open_board, run, outbox, line)
         sent = lines[-1].seq + 1
-        done = {"sent": sent, "writing": None, "trouble": None}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        done = {"sent": sent, "sent_at": now, "writing": None, "trouble": None}
         done |= {"filed": sent, "files": outbox.files + 1} if offline else {}
         outbox = outbox.model_copy(update=done)
         write_outbox(self._store, run, outbox)

@@ -16,10 +16,11 @@ from fxwatch.store.layout import Store
 from fxwatch.tui.hangup import Hangup, end_by_signals
 from fxwatch.tui.picture import can_show
 from fxwatch.tui.picture import show as show_picture
-from fxwatch.tui.place import Intent, Look, Visit
+from fxwatch.tui.place import Intent, Look, Since, Visit
 from fxwatch.tui.poller import Poller, Read
 from fxwatch.tui.read.reader import StoreReader
 from fxwatch.tui.remembered import Remembered, Sorting, keep_copy
+from fxwatch.tui.screens.findings import Findings
 from fxwatch.tui.screens.in_full import InFull
 from fxwatch.tui.screens.listing import Listing
 from fxwatch.tui.screens.overview import Overview
@@ -29,6 +30,7 @@ from fxwatch.tui.view.commands import report_command
 from fxwatch.tui.view.subjects import TABLES, TEXTS, WITHIN
 from fxwatch.tui.view.table import Way, sorted_next, words_of
 from fxwatch.tui.view.text import name
+from fxwatch.tui.view.warnings import chosen_finding
 from fxwatch.tui.view.words import age
 from fxwatch.tui.widgets.panel import Panel
 
@@ -192,8 +194,18 @@ class Monitor(App[None]):
         page = self.page
         if isinstance(page, Overview):
             await self._open("warnings")
+        elif isinstance(page, Findings):
+            self._go_to_beginning(page.keep())
         elif isinstance(page, Listing) and page.grid.row is not None:
             await self._open_row(page.subject, page.grid.row.key)
+
+    def _go_to_beginning(self, metric: str | None) -> None:
+        finding = chosen_finding(self._known, metric)
+        if finding is None:
+            return
+        if finding.in_a_row == 1:
+            self.page.notice("it began at this analysis")
+        self._poller.ask(Since(finding.metric))
 
     async def _open_row(self, subject: str, key: tuple[str, ...]) -> None:
         if subject in {"features", "compare"}:
@@ -330,9 +342,13 @@ class Monitor(App[None]):
             self._keep_way()
             _ = self.pop_screen()
         self._item = item
-        page = Listing(subject, self._ways.get(subject, Way())) if subject in TABLES else InFull(subject)
-        await self.push_screen(page)
+        await self.push_screen(self._page_of(subject))
         self._ask_for_subject()
+
+    def _page_of(self, subject: str) -> Page:
+        if subject == "warnings":
+            return Findings()
+        return Listing(subject, self._ways.get(subject, Way())) if subject in TABLES else InFull(subject)
 
     def _leave(self) -> None:
         if isinstance(self.screen, InFull | Listing):
@@ -355,5 +371,5 @@ class Monitor(App[None]):
             self.page.notice(f"nothing could be read for {age(silent)}: does the file system of the results answer?")
 
     def _refresh_page(self) -> None:
-        if self.snapshot is not None and self.page.is_open:
+        if self.snapshot is not None and self.screen_stack and self.page.is_open:
             self.page.show(self.snapshot)

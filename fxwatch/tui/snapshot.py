@@ -60,6 +60,16 @@ class FileNews:
     lines: tuple[LedgerLine, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What of the analyses has gone to W&B. `begun`: somebody has ever sent; `at`: when something was sent last."""
+
+    begun: bool = False
+    waiting: int = 0
+    at: float | None = None
+    trouble: str | None = None
+
+
 Map = tuple[tuple[float | None, ...], ...]
 """Rows of numbers; None where there is none."""
 
@@ -134,6 +144,7 @@ class Snapshot:
     trouble: str | None = None
     png: str | None = None
     files: FileNews = FileNews()
+    delivery: Delivery = Delivery()
     closer: Closer = Closer()
     thresholds: Thresholds = field(default_factory=Thresholds)
 

@@ -8,6 +8,7 @@ from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.read import read_status
 from fxwatch.tui.read.analyses import open_analysis
+from fxwatch.tui.read.deliveries import Deliveries
 from fxwatch.tui.read.files import Files
 from fxwatch.tui.read.history import History
 from fxwatch.tui.read.lack import is_empty, lack_of
@@ -27,6 +28,7 @@ def glance(store: Store, watched: Path, thresholds: Thresholds, now: float) -> t
         daemon=read_status(store),
         runs=runs,
         files=Files(store).news(),
+        delivery=Deliveries(store).news(runs),
         thresholds=thresholds,
     )
     if not runs:

@@ -6,7 +6,7 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.tui.snapshot import Lack, Snapshot
 from fxwatch.tui.view.commands import daemon_command
 from fxwatch.tui.view.header import reason, since
-from fxwatch.tui.view.heartbeat import daemon_words, life, training_words
+from fxwatch.tui.view.heartbeat import daemon_words, life, training_words, wandb_words
 from fxwatch.tui.view.ppo_metrics import metrics
 from fxwatch.tui.view.text import name
 from fxwatch.tui.view.words import at_step, count, number, percent
@@ -16,10 +16,15 @@ def heartbeat_in_words(snapshot: Snapshot) -> list[str]:
     """Whether the daemon lives, and the training; what to type where it does not."""
     daemon = snapshot.daemon
     if not life(daemon, snapshot.now).alive:
-        return [f"Heartbeat: {daemon_words(snapshot).sentence}; `{daemon_command(snapshot)}` watches it"]
+        typed = f"`{daemon_command(snapshot)}` watches it"
+        return [f"Heartbeat: {daemon_words(snapshot).sentence}; {typed}; {wandb_words(snapshot).sentence}"]
     parts = [daemon_words(snapshot).sentence, training_words(snapshot).sentence]
     if daemon is not None:
-        parts += [f"{daemon.waiting:,} waiting", f"by {'file events' if daemon.mode == 'events' else 'polling'}"]
+        parts += [
+            f"{daemon.waiting:,} waiting",
+            wandb_words(snapshot).sentence,
+            f"by {'file events' if daemon.mode == 'events' else 'polling'}",
+        ]
         parts += [f"explaining {name(path)}" for path in daemon.running]
         parts += [f"last trouble: {name(daemon.last_trouble)}"] if daemon.last_trouble else []
     return [f"Heartbeat: {', '.join(parts)}"]
