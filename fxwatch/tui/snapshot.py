@@ -17,6 +17,7 @@ class Lack(StrEnum):
     FOLDER = "folder"
     STORE = "store"
     RESULTS = "results"
+    RIGHTS = "rights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +129,17 @@ class Closer:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Times are seconds since the epoch, runs stand worst first; `trouble` says why an analysis cannot be read."""
+    """Times are seconds since the epoch, runs stand worst first; `trouble` says why an analysis cannot be read.
+
+    `barred`: paths that are there and cannot be read, and why.
+    """
 
     now: float
     watched: str
     store: str
     lack: Lack | None = None
     empty: bool = False
+    barred: tuple[tuple[str, str], ...] = ()
     daemon: DaemonStatus | None = None
     runs: tuple[RunNews, ...] = ()
     run: str | None = None

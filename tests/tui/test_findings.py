@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fxwatch.records.analysis import Health
+from fxwatch.records.analysis import Health  # noqa: TC001
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
 from fxwatch.records.verdict import judge
 from fxwatch.store.layout import Store

@@ -11,6 +11,7 @@ from fxwatch.store.layout import Store
 from fxwatch.store.read import read_status
 from fxwatch.tui.place import Intent, Look, Place, Since, Wish
 from fxwatch.tui.read.analyses import Analyses, png_of
+from fxwatch.tui.read.barred import Barred
 from fxwatch.tui.read.closer import CloserReader, Shown
 from fxwatch.tui.read.deliveries import Deliveries
 from fxwatch.tui.read.files import Files
@@ -18,7 +19,7 @@ from fxwatch.tui.read.history import History
 from fxwatch.tui.read.lack import is_empty, lack_of
 from fxwatch.tui.read.once import Once
 from fxwatch.tui.read.runs import Runs
-from fxwatch.tui.snapshot import Past, RunNews, Snapshot
+from fxwatch.tui.snapshot import Lack, Past, RunNews, Snapshot
 
 _AT_ONCE = 0.25
 """Seconds for which a long history is read before what is there is shown."""
@@ -37,6 +38,7 @@ class StoreReader:
         self._status = Once(store.status, lambda _: read_status(store), missing=None)
         self._runs, self._files, self._analyses = Runs(store), Files(store), Analyses()
         self._closer, self._deliveries = CloserReader(store, self._analyses), Deliveries(store)
+        self._barred = Barred(store)
         self._place, self._look = Place(run), Look()
         self._pinned: tuple[str, str] | None = None
         self._history: tuple[str, History] | None = None
@@ -53,11 +55,13 @@ class StoreReader:
             runs=runs,
             files=self._files.news(),
             delivery=self._deliveries.news(runs),
+            barred=self._barred.news(self._runs.names, self._runs.barred),
             thresholds=self._thresholds,
         )
         if not snapshot.runs:
             self._place, self._history = Place(self._place.run), None
-            return replace(snapshot, lack=lack_of(self._store, self._watched), empty=is_empty(self._watched))
+            lack = Lack.RIGHTS if snapshot.barred else lack_of(self._store, self._watched)
+            return replace(snapshot, lack=lack, empty=is_empty(self._watched))
         history, reading = self._move(wishes, snapshot.runs)
         news = next(run for run in snapshot.runs if run.name == self._place.run)
         past, analysis_id = _where(self._place, history, news, reading=reading)

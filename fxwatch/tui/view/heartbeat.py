@@ -55,6 +55,8 @@ def life(daemon: DaemonStatus | None, now: float) -> Life:
 def daemon_words(snapshot: Snapshot) -> Words:
     """What the daemon is doing, and when it was heard of."""
     found = life(snapshot.daemon, snapshot.now)
+    if found.state == "never" and snapshot.barred:
+        return Words("warn", "the daemon's heartbeat cannot be read")
     if found.state == "never":
         return Words("unknown", "no daemon has run here")
     if found.alive:
@@ -126,7 +128,7 @@ def work(snapshot: Snapshot, width: int) -> Line:
 def _parts(snapshot: Snapshot) -> list[Words]:
     daemon = snapshot.daemon
     words = [daemon_words(snapshot)]
-    if not life(daemon, snapshot.now).alive:
+    if not life(daemon, snapshot.now).alive and (daemon is not None or not snapshot.barred):
         words.append(Words("ok", f"`{daemon_command(snapshot)}`", " watches it" if daemon is None else " watches on"))
     words.append(training_words(snapshot))
     if daemon is not None and life(daemon, snapshot.now).alive:

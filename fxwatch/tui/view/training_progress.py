@@ -41,6 +41,7 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     for rank, (label, parts) in enumerate(rows):
         row = (Span("  "), quiet(left(label, _LABEL)), *joined(parts or [quiet("not known")], room))
         blocks.append(Block(rank, [crop(row, width)]))
+    blocks.append(Block(8, [_barred(path, why, width) for path, why in snapshot.barred], cut=True))
     blocks.append(Block(9, [_trouble(trouble, width) for trouble in snapshot.files.troubles], cut=True))
     return fitted(blocks, height)
 
@@ -111,6 +112,10 @@ def _sent(snapshot: Snapshot) -> list[str | Span]:
     words, trouble = wandb_words(snapshot), snapshot.delivery.trouble
     told = Span(words.sentence.removeprefix("W&B "), "warn" if words.verdict == "warn" else "")
     return [told] if trouble is None else [told, Span(name(trouble), "warn")]
+
+
+def _barred(path: str, why: str, width: int) -> Line:
+    return crop(line(Span("! ", "warn"), name(path, 200), " ", quiet(f"cannot be read: {name(why)}")), width)
 
 
 def _trouble(trouble: LedgerLine, width: int) -> Line:
