@@ -55,11 +55,11 @@ def _matrix(snapshot: Snapshot, analysis: Analysis, width: int) -> list[Line]:
     ranked = sorted(consensus.pairs, key=lambda pair: pair.spearman)
     worst = ranked[0]
     words = (
-        f"  least alike: {' and '.join(map(_spoken, worst.methods))} with {number(worst.spearman)}, "
+        f"least alike: {' and '.join(map(_spoken, worst.methods))} with {number(worst.spearman)}, "
         f"{percent(worst.jaccard10)} of their top ten in common"
         + ("" if worst.sign_agreement is None else f", {percent(worst.sign_agreement)} of signs alike")
     )
-    return [crop(row, width) for row in rows] + [line(quiet(part)) for part in wrapped(words, width)]
+    return [crop(row, width) for row in rows] + [line("  ", quiet(part)) for part in wrapped(words, max(10, width - 2))]
 
 
 def _agreement(value: float | None, snapshot: Snapshot) -> Span:
