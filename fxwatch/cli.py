@@ -94,12 +94,15 @@ def tui(
     only_ascii: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII alone.")] = False,
     low_bandwidth: Annotated[bool, typer.Option("--low-bandwidth", help="Look, and draw, every 5 s only.")] = False,
     mouse: Annotated[bool, typer.Option(help="Take the mouse; without it the terminal's own selection works.")] = False,
+    light: Annotated[
+        bool | None, typer.Option("--light/--dark", help="The terminal's ground.", show_default="by $COLORFGBG")
+    ] = None,
 ) -> None:
     """Watch the results live in the terminal."""
     from fxwatch.commands.tui import Manners
     from fxwatch.commands.tui import tui as run
 
-    raise typer.Exit(run(folder, config, Manners(only_ascii, low_bandwidth, mouse), once=once))
+    raise typer.Exit(run(folder, config, Manners(only_ascii, low_bandwidth, mouse, light), once=once))
 
 
 @app.command()

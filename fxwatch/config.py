@@ -134,6 +134,10 @@ class WandbSettings(Strict):
         said = self.mode or os.environ.get("WANDB_MODE", "online")
         return {"dryrun": "offline", "run": "online"}.get(said, said)
 
+    def sending(self) -> Literal["off", "online", "offline"]:
+        """What the daemon does with the analyses."""
+        return "off" if not self.enabled else "offline" if self.chosen_mode() == "offline" else "online"
+
 
 class AlertSettings(Strict):
     """Told when a run's verdict changes, once two analyses in a row say so."""

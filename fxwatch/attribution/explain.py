@@ -25,6 +25,7 @@ from fxwatch.attribution.inside import inside
 from fxwatch.attribution.methods import Attributions
 from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, Meter, choose
 from fxwatch.attribution.randomisation import architecture, parameter_randomisation, random_logit
+from fxwatch.attribution.ranks import ranks_by_method
 from fxwatch.attribution.reach import UNSEEN, no_gradient
 from fxwatch.attribution.run_methods import run_methods
 from fxwatch.attribution.spread import concentration, sparsity
@@ -165,12 +166,13 @@ def explain(
     within = inside(subject, f"{target}, {choice.words}", progress)
     progress("decisions")
     names = action_names(choice, target, settings.actions)
+    voters = {name: result.units for name, result in found.items() if result.distrust is None}
     explanation = Explanation(
         target=Target(config=target, words=choice.words, baseline=subject.baselines.words),
         feature_importance=rankings(primary.units, units),
         units=by_unit,
         branches=by_branch,
-        consensus=consensus({name: result.units for name, result in found.items() if result.distrust is None}),
+        consensus=consensus(voters).model_copy(update={"ranks": ranks_by_method(voters, units)}),
         quality=quality,
         trust=trust,
         gradient_flow=flow,

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from fxwatch import exit_codes
+from fxwatch.commands.tui import watch
 from fxwatch.config import load_config
 from fxwatch.demo.session import CONFIG, Session, SessionError
 from fxwatch.records.lines import COMPLETED, LINES_AN_ANALYSIS
@@ -29,12 +30,11 @@ def demo(folder: Path | None, *, headless: bool, analyses: int) -> int:
         with Session(watched, echo=quiet) as session:
             if quiet:
                 return _follow(session, analyses, store)
-            from fxwatch.tui.app import Monitor
-
             say(f"fxwatch: training and explaining in {session.folder}; the monitor comes with the daemon's first sign")
             session.wait_for(store.status)
-            Monitor(store, watched=watched).run()
+            code = watch(store, watched, config.thresholds)
             session.check()
+            return code
     except SessionError as error:
         say(f"fxwatch: {error}")
         return exit_codes.FAILURE

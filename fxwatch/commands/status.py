@@ -30,11 +30,10 @@ def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail
     config = loaded.config
     watched = folder if folder is not None else Path(config.watch.dir)
     store = Store.of(watched, config.store.dir)
-    store.exists()  # that it may not be looked into is an error, and not its absence
     common, runs = glance(store, watched, config.thresholds, time.time())
-    if common.lack in {Lack.FOLDER, Lack.STORE}:
+    if common.lack in {Lack.FOLDER, Lack.STORE, Lack.RIGHTS}:
         say(f"fxwatch: {lack_in_words(common)}")
-        return exit_codes.NOTHING
+        return exit_codes.FAILURE if common.lack is Lack.RIGHTS else exit_codes.NOTHING
     verdict = worst(*(run.verdict for run in runs))
     unsent = _unsent(Store.of(watched, config.store.dir), asked_for=config.wandb.enabled)
     if as_json:

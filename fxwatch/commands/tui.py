@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from fxwatch import exit_codes
 from fxwatch.commands.status import status
 from fxwatch.config import Config, load_config
 from fxwatch.lifetime import end_with_parent
+from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.terminal import say, tell
 
@@ -18,37 +20,52 @@ _SPARING = 5.0
 
 _IN_A_BROWSER = "TEXTUAL_DRIVER"
 
+_ESCAPE_DELAY, _MILLISECONDS = "ESCDELAY", "25"
+"""How long Esc may be the beginning of another key, whose bytes leave a keyboard's machine together. Textual waits for
+100 ms where nobody says otherwise; a line that tears keys apart is helped by a larger $ESCDELAY.
+"""
+
+_LIGHT = frozenset({"7", "15"})
+
 
 class Manners(NamedTuple):
-    """How the monitor behaves towards the terminal."""
+    """How the monitor behaves towards the terminal; whether its ground is light is asked of $COLORFGBG for None."""
 
     only_ascii: bool = False
     low_bandwidth: bool = False
     mouse: bool = False
+    light: bool | None = None
 
 
-_AS_USUAL = Manners()
+AS_USUAL = Manners()
 
 
-def tui(folder: Path | None, config_file: Path | None, manners: Manners = _AS_USUAL, *, once: bool = False) -> int:
+def tui(folder: Path | None, config_file: Path | None, manners: Manners = AS_USUAL, *, once: bool = False) -> int:
     """Watch until the user quits; `once`, or without a terminal, print the same as text. Returns the exit code."""
     if once or not _has_terminal():
         return _tell_once(folder, config_file, only_ascii=manners.only_ascii)
     config, watched = _configured(folder, config_file, quiet=False)
     if _IN_A_BROWSER in os.environ:
         end_with_parent()  # no monitor outlives its server
+    return watch(Store.of(watched, config.store.dir), watched, config.thresholds, manners)
+
+
+def watch(store: Store, watched: Path, thresholds: Thresholds, manners: Manners = AS_USUAL) -> int:
+    """Show a store until the user quits, as it was left the last time. Returns the exit code."""
+    os.environ.setdefault(_ESCAPE_DELAY, _MILLISECONDS)  # read by Textual when it is imported
     from fxwatch.tui.app import Monitor
     from fxwatch.tui.remembered import recall, remember, state_folder
 
     kept = state_folder()
     monitor = Monitor(
-        Store.of(watched, config.store.dir),
+        store,
         watched=watched,
-        thresholds=config.thresholds,
+        thresholds=thresholds,
         interval=_SPARING if manners.low_bandwidth else 1.0,
         remembered=recall(kept),
         copies=kept,
         only_ascii=manners.only_ascii or not _speaks_unicode(),
+        light=_on_light_ground() if manners.light is None else manners.light,
     )
     monitor.run(mouse=manners.mouse)
     try:
@@ -96,6 +113,11 @@ def _has_terminal() -> bool:
     return os.environ.get("TERM", "dumb") != "dumb" and all(
         stream is not None and stream.isatty() for stream in streams
     )
+
+
+def _on_light_ground(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the terminal says by $COLORFGBG that its ground is white."""
+    return environment.get("COLORFGBG", "").rpartition(";")[2] in _LIGHT
 
 
 def _speaks_unicode() -> bool:

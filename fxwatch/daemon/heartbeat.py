@@ -21,8 +21,8 @@ AT_MOST_EVERY = 0.5
 class Heartbeat:
     """Writes the heartbeat when it is due, or sooner when something has changed."""
 
-    def __init__(self, store: Store, watched: Path) -> None:
-        self._store, self._watched = store, watched
+    def __init__(self, store: Store, watched: Path, wandb: Literal["off", "online", "offline"] = "off") -> None:
+        self._store, self._watched, self._wandb = store, watched, wandb
         self._started_at = _now()
         self._last: DaemonStatus | None = None
         self._beaten = 0.0
@@ -63,6 +63,7 @@ class Heartbeat:
             lost_events=lost_events,
             running=running,
             last_trouble=trouble,
+            wandb=self._wandb,
             runs={name: _run(writer, newest) for name, writer in runs.items() if (newest := writer.newest)},
         )
         news = self._last is None or status.model_copy(update={"at": "", "scan_seconds": 0}) != self._last.model_copy(

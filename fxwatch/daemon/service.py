@@ -109,7 +109,7 @@ class Daemon:
         self._run_reports = RunReports(store, config.report, config.thresholds)
         self._drawn_at = self._busy_at = clock()
         self._stage = ""
-        self._heartbeat = Heartbeat(store, watched)
+        self._heartbeat = Heartbeat(store, watched, config.wandb.sending())
         self._troubles: dict[str, str] = {}
         self._sightings: deque[Sighting] = deque()
         self._look_again: list[str] = []

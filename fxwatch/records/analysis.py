@@ -6,6 +6,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from fxwatch.records.base import Record, Verdict
 from fxwatch.records.internals import Attention, LayerAttribution, NeuronAttributions
+from fxwatch.records.ranks import FeatureRanks
 from fxwatch.records.thresholds import Band
 
 SCHEMA_VERSION = 1
@@ -83,7 +84,7 @@ class Consensus(Record):
     """Agreement between voters: Spearman correlation of unit importances, by state, averaged over states.
 
     Methods that say the same (correlation above 0.98) are merged into one voter. `agreement_score` is the fraction of
-    pairs of voters above 0.7. A method's own pairs are in `pairs`, merged or not.
+    pairs of voters above 0.7. A method's own pairs are in `pairs`, merged or not; `ranks` holds the leading features.
     """
 
     mean_correlation: float | None = None
@@ -93,6 +94,7 @@ class Consensus(Record):
     agreement_score: float | None = None
     voters: list[list[str]] = []
     pairs: list[Pair] = []
+    ranks: list[FeatureRanks] = []
     verdict: Verdict = "unknown"
     reason: str | None = None
 

@@ -24,7 +24,7 @@ class DaemonStatus(Record):
 
     `waiting`: analyses that wait for a worker; `backlog`: checkpoints that wait until nothing else does (`skipped` in
     `files`, until then); `lost_events`: how often file events were lost or could not be relied on; `last_trouble`: what
-    keeps the daemon from its work now, in words.
+    keeps the daemon from its work now, in words; `wandb`: how it sends analyses to W&B.
     """
 
     schema_version: int = 1
@@ -43,4 +43,5 @@ class DaemonStatus(Record):
     lost_events: int = 0
     running: list[str] = []
     last_trouble: str | None = None
+    wandb: Literal["off", "online", "offline"] = "off"
     runs: dict[str, RunStatus] = {}

@@ -20,12 +20,14 @@ class Outbox(Record):
     `sent`: the first so many analyses have arrived; `filed`: of these, the first so many are not in this run itself,
     but in offline files, of which there are `files`, or in the trainer's; `writing`: the folder of an offline file that
     is not complete, and is written anew. `alerts`: what was told; a file that is written anew tells it anew.
+    `sent_at`: when something was sent last (ISO 8601).
     """
 
     schema_version: int = 1
     id: str
     group: str
     sent: int = 0
+    sent_at: str | None = None
     filed: int = 0
     files: int = 0
     writing: str | None = None

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fxwatch.records.alerts import alerts
@@ -60,7 +61,8 @@ class Sender:
                     self._one(open_board, run, line, say)
                 outbox = self._alert(open_board, run, outbox, line)
         sent = lines[-1].seq + 1
-        done = {"sent": sent, "writing": None, "trouble": None}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        done = {"sent": sent, "sent_at": now, "writing": None, "trouble": None}
         done |= {"filed": sent} if self._account.mode != "online" else {}
         done |= {"files": outbox.files + 1} if offline else {}
         outbox = outbox.model_copy(update=done)

@@ -1,5 +1,6 @@
 """The monitor: a thread reads the store, and the screens show what it found."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -7,19 +8,22 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
-from textual.app import App
+from textual.app import App, SuspendNotSupported
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from fxwatch.records.history import HEADLINES
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
+from fxwatch.tui.driver import KeyDriver
 from fxwatch.tui.hangup import Hangup, end_by_signals
-from fxwatch.tui.picture import can_show
 from fxwatch.tui.picture import show as show_picture
-from fxwatch.tui.place import Intent, Look, Visit
+from fxwatch.tui.place import Intent, Look, Since, Visit
 from fxwatch.tui.poller import Poller, Read
 from fxwatch.tui.read.reader import StoreReader
 from fxwatch.tui.remembered import Remembered, Sorting, keep_copy
+from fxwatch.tui.screens.findings import Findings
 from fxwatch.tui.screens.in_full import InFull
 from fxwatch.tui.screens.listing import Listing
 from fxwatch.tui.screens.overview import Overview
@@ -29,6 +33,7 @@ from fxwatch.tui.view.commands import report_command
 from fxwatch.tui.view.subjects import TABLES, TEXTS, WITHIN
 from fxwatch.tui.view.table import Way, sorted_next, words_of
 from fxwatch.tui.view.text import name
+from fxwatch.tui.view.warnings import chosen_finding
 from fxwatch.tui.view.words import age
 from fxwatch.tui.widgets.panel import Panel
 
@@ -76,9 +81,10 @@ class Monitor(App[None]):
         remembered: Remembered | None = None,
         copies: Path | None = None,
         only_ascii: bool = False,
+        light: bool = False,
     ) -> None:
         super().__init__(ansi_color=True)
-        self.theme = "ansi-dark"
+        self.theme = "ansi-light" if light else "ansi-dark"
         self.only_ascii = only_ascii
         self.snapshot: Snapshot | None = None
         self.remembered = self._before = remembered or Remembered()
@@ -96,12 +102,18 @@ class Monitor(App[None]):
             fail=lambda error: self.post_message(self.Failed(error)),
             interval=interval,
         )
+        self._no_pictures = False
         self._hangup: Hangup | None = None
         self._heard = time.monotonic()
 
     def run(self, *arguments: Any, mouse: bool = False, **options: Any) -> None:
         """Run until the user quits. Without the mouse, the terminal's own selection goes on working."""
         super().run(*arguments, mouse=mouse, **options)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Our own for a terminal; that of a browser stays."""
+        chosen = super().get_driver_class()
+        return KeyDriver if chosen is LinuxDriver else chosen
 
     def get_default_screen(self) -> Overview:
         """The overview."""
@@ -192,8 +204,18 @@ class Monitor(App[None]):
         page = self.page
         if isinstance(page, Overview):
             await self._open("warnings")
+        elif isinstance(page, Findings):
+            self._go_to_beginning(page.keep())
         elif isinstance(page, Listing) and page.grid.row is not None:
             await self._open_row(page.subject, page.grid.row.key)
+
+    def _go_to_beginning(self, metric: str | None) -> None:
+        finding = chosen_finding(self._known, metric)
+        if finding is None:
+            return
+        if finding.in_a_row == 1:
+            self.page.notice("it began at this analysis")
+        self._poller.ask(Since(finding.metric))
 
     async def _open_row(self, subject: str, key: tuple[str, ...]) -> None:
         if subject in {"features", "compare"}:
@@ -291,14 +313,21 @@ class Monitor(App[None]):
         png = self.snapshot.png if self.snapshot is not None else None
         if png is None:
             self._tell_no_png()
-        elif not can_show() or self.is_headless:
+        elif not self._show_picture(Path(png)):
             self._copy(png, "this terminal shows no pictures; ")
-        else:
-            try:
-                with self.suspend():
-                    show_picture(Path(png))
-            except OSError as error:
-                self.page.notice(f"{name(png, 300)} cannot be shown: {error.strerror or error}")
+
+    def _show_picture(self, png: Path) -> bool:
+        """Whether the terminal could; it is asked once, since the screen has to be given up for that."""
+        if self.is_headless or self._no_pictures:
+            return False
+        try:
+            with self.suspend():
+                self._no_pictures = not show_picture(png, os.environ)
+        except SuspendNotSupported:
+            return False
+        except OSError as error:
+            self.page.notice(f"{name(str(png), 300)} cannot be shown: {error.strerror or error}")
+        return not self._no_pictures
 
     def _tell_no_png(self) -> None:
         command = report_command(self.snapshot) if self.snapshot else "fxwatch report"
@@ -330,9 +359,13 @@ class Monitor(App[None]):
             self._keep_way()
             _ = self.pop_screen()
         self._item = item
-        page = Listing(subject, self._ways.get(subject, Way())) if subject in TABLES else InFull(subject)
-        await self.push_screen(page)
+        await self.push_screen(self._page_of(subject))
         self._ask_for_subject()
+
+    def _page_of(self, subject: str) -> Page:
+        if subject == "warnings":
+            return Findings()
+        return Listing(subject, self._ways.get(subject, Way())) if subject in TABLES else InFull(subject)
 
     def _leave(self) -> None:
         if isinstance(self.screen, InFull | Listing):
@@ -355,5 +388,5 @@ class Monitor(App[None]):
             self.page.notice(f"nothing could be read for {age(silent)}: does the file system of the results answer?")
 
     def _refresh_page(self) -> None:
-        if self.snapshot is not None and self.page.is_open:
+        if self.snapshot is not None and self.screen_stack and self.page.is_open:
             self.page.show(self.snapshot)

@@ -35,7 +35,14 @@ class Visit:
     run: str
 
 
-Wish = Intent | Look | Visit
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A wish to look at the analysis at which the finding of a metric began."""
+
+    metric: str
+
+
+Wish = Intent | Look | Visit | Since
 
 _STRIDES = {Intent.OLDER: -1, Intent.NEWER: 1, Intent.MUCH_OLDER: -10, Intent.MUCH_NEWER: 10}
 
@@ -71,7 +78,7 @@ class Place:
             return replace(self, index=None)
         if wish is Intent.OLDEST:
             return self.within(first, count, first)
-        if wish is Intent.BEGINNING and beginning is not None:
+        if (wish is Intent.BEGINNING or isinstance(wish, Since)) and beginning is not None:
             return self.within(first, count, beginning)
         if not isinstance(wish, Intent) or wish not in _STRIDES:
             return self

@@ -17,6 +17,7 @@ class Lack(StrEnum):
     FOLDER = "folder"
     STORE = "store"
     RESULTS = "results"
+    RIGHTS = "rights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,16 @@ class FileNews:
     steps: Mapping[str, int] = field(default_factory=dict)
     troubles: tuple[LedgerLine, ...] = ()
     lines: tuple[LedgerLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What of the analyses has gone to W&B. `begun`: somebody has ever sent; `at`: when something was sent last."""
+
+    begun: bool = False
+    waiting: int = 0
+    at: float | None = None
+    trouble: str | None = None
 
 
 Map = tuple[tuple[float | None, ...], ...]
@@ -118,13 +129,17 @@ class Closer:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Times are seconds since the epoch, runs stand worst first; `trouble` says why an analysis cannot be read."""
+    """Times are seconds since the epoch, runs stand worst first; `trouble` says why an analysis cannot be read.
+
+    `barred`: paths that are there and cannot be read, and why.
+    """
 
     now: float
     watched: str
     store: str
     lack: Lack | None = None
     empty: bool = False
+    barred: tuple[tuple[str, str], ...] = ()
     daemon: DaemonStatus | None = None
     runs: tuple[RunNews, ...] = ()
     run: str | None = None
@@ -134,6 +149,7 @@ class Snapshot:
     trouble: str | None = None
     png: str | None = None
     files: FileNews = FileNews()
+    delivery: Delivery = Delivery()
     closer: Closer = Closer()
     thresholds: Thresholds = field(default_factory=Thresholds)
 

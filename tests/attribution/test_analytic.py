@@ -60,6 +60,10 @@ def test_a_linear_model_is_explained_perfectly() -> None:
         pair for pair in found.consensus.pairs if pair.methods == ("integrated_gradients", "feature_ablation")
     )
     assert with_and_without.spearman == pytest.approx(1)  # the same baselines for both
+    shares = [(unit.share, branch, name) for branch, units in found.units.items() for name, unit in units.items()]
+    for place, (one, (_, *unit)) in enumerate(zip(found.consensus.ranks, sorted(shares, reverse=True), strict=True), 1):
+        assert [one.branch, one.feature] == unit
+        assert (one.ranks["integrated_gradients"], one.ranks["feature_ablation"]) == (place, place)
 
 
 def test_a_product_is_shared_by_halves_and_a_square_goes_to_its_only_feature() -> None:

@@ -31,6 +31,7 @@ from fxwatch.records.analysis import (
 )
 from fxwatch.records.internals import Attention, AttentionHead
 from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.ranks import FeatureRanks
 from fxwatch.records.status import DaemonStatus
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
 from fxwatch.records.verdict import judge
@@ -91,6 +92,13 @@ def explanation(
             agreement_score=0.75,
             voters=[["integrated_gradients"], ["saliency"]],
             pairs=[Pair(methods=("integrated_gradients", "saliency"), spearman=0.8, jaccard10=0.6)],
+            ranks=[
+                FeatureRanks(
+                    branch="portfolio", feature="cash_ratio", ranks={"integrated_gradients": 1, "saliency": 2}
+                ),
+                FeatureRanks(branch="hf", feature="spread", ranks={"integrated_gradients": 2, "saliency": 12}),
+                FeatureRanks(branch="mf", feature="rsi_divergence", ranks={"integrated_gradients": 3}),
+            ],
             reason=None if consensus is not None else "fewer than two methods",
         ),
         "quality": QualityMetrics(

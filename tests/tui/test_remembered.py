@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from fxwatch.tui.picture import can_show
 from fxwatch.tui.remembered import Remembered, Sorting, keep_copy, recall, remember, state_folder
 
 
@@ -40,13 +39,6 @@ def test_where_it_is_kept() -> None:
     assert state_folder({"XDG_STATE_HOME": "/x"}) == Path("/x/fxwatch")
     assert state_folder({"XDG_STATE_HOME": "relative"}) == Path.home() / ".local" / "state" / "fxwatch"
     assert state_folder({}) == Path.home() / ".local" / "state" / "fxwatch"
-
-
-def test_which_terminals_show_pictures() -> None:
-    assert can_show({"TERM": "xterm-kitty"})
-    assert can_show({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"})
-    assert not can_show({"TERM": "xterm-256color"})
-    assert not can_show({"TERM": "xterm-kitty", "TMUX": "default,1,0"})
 
 
 def test_names_that_are_no_text_are_not_remembered(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fxwatch.records.analysis import Decision, ExpectedFeature, OptimizerLayer, Unit
+from fxwatch.records.analysis import Consensus, Decision, ExpectedFeature, OptimizerLayer, Pair, Unit
 from fxwatch.records.internals import Attention, AttentionHead
 from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.ranks import FeatureRanks
 from fxwatch.terminal import clean
 from fxwatch.tui.snapshot import Closer, Curve, FeatureNews, FileNews, HeadNews, RunNews, Snapshot
 from fxwatch.tui.view.every_action import table as every_action
@@ -131,6 +132,7 @@ def test_methods() -> None:
     assert "0.800" in shown
     assert "60.0 % of their top ten in common" in shown
     assert "2 votes, each method its own" in shown
+    assert "1 method without a vote, told below" in shown
     assert "not every layer is covered" in shown
     low = everything().analysis
     assert low is not None
@@ -138,6 +140,15 @@ def test_methods() -> None:
     for pair, sign in zip(pairs, ("✗ 0.300", "! 0.600"), strict=True):
         consensus = low.consensus.model_copy(update={"pairs": [pair]})
         assert sign in text("methods", snapshot(low.model_copy(update={"consensus": consensus})))
+
+
+def test_the_rank_of_features_by_method_marks_disagreement() -> None:
+    rows = [row.split() for row in text("methods", everything()).splitlines()]
+    assert ["portfolio", "cash_ratio", "1", "2"] in rows
+    assert ["!", "hf", "spread", "2", "!", "12"] in rows
+    assert ["!", "mf", "rsi_divergence", "3", "!", "–"] in rows
+    sentences = list(everything_in_words(everything()))
+    assert "  hf spread ranks 2 by integrated_gradients, 12 by saliency; disagrees: saliency" in sentences
 
 
 def test_attention() -> None:
@@ -238,6 +249,11 @@ def test_no_name_gets_out(bad: str) -> None:
             "feature_importance": {bad: [(bad, 0.5)]},
             "decisions": {bad: Decision(count=1, features={bad: [(bad, 0.5)]}, signed={bad: {bad: 1.0}}, reason=bad)},
             "attention": Attention(layers={bad: [AttentionHead(entropy=0.5)]}, effect_reason=bad),
+            "consensus": Consensus(
+                voters=[[bad], ["b"]],
+                pairs=[Pair(methods=(bad, "b"), spearman=0.1, jaccard10=0.1)],
+                ranks=[FeatureRanks(branch=bad, feature=bad, ranks={bad: 1})],
+            ),
             "target": analysis().target,
         }
     )

@@ -179,19 +179,82 @@ def test_ascii_sends_ascii(watched: Path, opened: list[Terminal]) -> None:
 
 
 PICTURE = """
-import sys
+import os, sys
 from pathlib import Path
 from PIL import Image
 from fxwatch.tui.picture import show
 Image.new("RGB", (40, 20)).save(sys.argv[1])
-show(Path(sys.argv[1]))
+print("shown" if show(Path(sys.argv[1]), {"TERM": sys.argv[2], "TMUX": sys.argv[3]}) else "no pictures")
 """
+DEVICE_ATTRIBUTES = b"\x1b[c"
 
 
-def test_a_picture_is_drawn_until_enter(tmp_path: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(PICTURE, str(tmp_path / "a.png")))
+@pytest.mark.parametrize(
+    ("name", "multiplexer", "answer", "drawn"),
+    [
+        ("xterm-kitty", "", None, b"\x1b_G"),
+        ("xterm-256color", "", b"\x1b[?62;4;22c", b"\x1bP"),  # sixels
+        ("xterm-kitty", "tmux,1,0", b"\x1b[?1;2;4c", b"\x1bP"),  # tmux that knows sixels
+    ],
+)
+def test_a_picture_is_drawn_until_enter(
+    tmp_path: Path, opened: list[Terminal], name: str, multiplexer: str, answer: bytes | None, drawn: bytes
+) -> None:
+    opened.append(terminal := Terminal(PICTURE, str(tmp_path / "a.png"), name, multiplexer))
+    if answer is not None:
+        assert terminal.read(15, lambda sent: DEVICE_ATTRIBUTES in sent)
+        terminal.write(answer)
     sent = terminal.read(15, lambda sent: b"Enter goes back" in sent)
-    assert b"\x1b_G" in sent
+    assert drawn in sent
     assert not terminal.ended(0.1)
     terminal.write(b"\n")
-    assert terminal.ended(5)
+    assert b"shown" in terminal.read(5, lambda sent: b"shown" in sent)
+
+
+@pytest.mark.parametrize("answer", [b"\x1b[?1;2c", None])
+def test_a_terminal_that_takes_no_pictures_is_not_drawn_to(
+    tmp_path: Path, opened: list[Terminal], answer: bytes | None
+) -> None:
+    opened.append(terminal := Terminal(PICTURE, str(tmp_path / "a.png"), "xterm-256color", ""))
+    terminal.read(15, lambda sent: DEVICE_ATTRIBUTES in sent)
+    if answer is not None:
+        terminal.write(answer)
+    assert b"no pictures" in terminal.read(5, lambda sent: b"no pictures" in sent)
+
+
+def test_where_no_picture_can_be_drawn_its_path_is_copied(watched: Path, opened: list[Terminal]) -> None:
+    Store.of(watched, None).run("default").png.touch()
+    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    settled(terminal)
+    terminal.write(b"o")
+    terminal.read(5, lambda sent: DEVICE_ATTRIBUTES in sent)
+    terminal.write(b"\x1b[?1;2c")
+    assert b"\x1b]52;c;" in terminal.read(5, lambda sent: b"\x1b]52;c;" in sent)
+    terminal.read(1)
+    terminal.write(b"o")  # it is not asked again
+    again = terminal.read(3, lambda sent: b"\x1b]52;c;" in sent)
+    assert b"\x1b]52;c;" in again
+    assert DEVICE_ATTRIBUTES not in again
+
+
+def test_esc_is_answered_at_once_and_an_arrow_in_pieces_is_still_an_arrow(
+    watched: Path, opened: list[Terminal]
+) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    settled(terminal)
+    terminal.write(b"\x1b")
+    time.sleep(0.005)
+    terminal.write(b"[D")
+    assert b"held" in terminal.read(3, lambda sent: b"held" in sent)
+    terminal.write(b"w")
+    terminal.read(1)
+    waits = []
+    for _ in range(3):
+        terminal.write(b"\x1b")
+        began = time.perf_counter()
+        assert terminal.read(1, bool)
+        waits.append(time.perf_counter() - began)
+        terminal.read(0.5)
+        terminal.write(b"w")
+        terminal.read(0.5)
+    assert min(waits) < 0.1  # it was 0.1 and more

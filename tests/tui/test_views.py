@@ -228,7 +228,7 @@ def test_warnings_by_room() -> None:
     assert "more" in one.splitlines()[-1]
     assert "may be caused by" not in one
     full = shown("warnings", seen, 60)
-    assert "what to do\n  · simplify model architecture" in full
+    assert "what to do\n    · simplify model architecture" in full
     assert "✓ nothing to warn of" in shown("warnings", snapshot())
 
 

@@ -8,18 +8,21 @@ from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.read import read_status
 from fxwatch.tui.read.analyses import open_analysis
+from fxwatch.tui.read.barred import Barred
+from fxwatch.tui.read.deliveries import Deliveries
 from fxwatch.tui.read.files import Files
 from fxwatch.tui.read.history import History
 from fxwatch.tui.read.lack import is_empty, lack_of
 from fxwatch.tui.read.runs import Runs
-from fxwatch.tui.snapshot import Past, Snapshot
+from fxwatch.tui.snapshot import Lack, Past, Snapshot
 
 _RECENT = 1 << 16
 
 
 def glance(store: Store, watched: Path, thresholds: Thresholds, now: float) -> tuple[Snapshot, list[Snapshot]]:
     """What is true of all runs, and a snapshot of each, the worst first."""
-    runs = Runs(store).news(now)
+    searched = Runs(store)
+    runs = searched.news(now)
     common = Snapshot(
         now=now,
         watched=str(watched),
@@ -27,10 +30,13 @@ def glance(store: Store, watched: Path, thresholds: Thresholds, now: float) -> t
         daemon=read_status(store),
         runs=runs,
         files=Files(store).news(),
+        delivery=Deliveries(store).news(runs),
+        barred=Barred(store).news(searched.names, searched.barred),
         thresholds=thresholds,
     )
     if not runs:
-        return replace(common, lack=lack_of(store, watched), empty=is_empty(watched)), []
+        lack = Lack.RIGHTS if common.barred else lack_of(store, watched)
+        return replace(common, lack=lack, empty=is_empty(watched)), []
     found = []
     for run in runs:
         opened = open_analysis(store.run(run.name), run.latest)

@@ -89,6 +89,17 @@ class History:
                 break
         return None
 
+    def beginning_of(self, index: int, metric: str, since: int | None) -> int | None:
+        """The place at which the finding of a metric began that stands at an analysis: the one of that step, or the
+        first of those in a row that have it, as far as is remembered.
+        """
+        here = index - self.first
+        if not 0 <= here < len(self._ids):
+            return None
+        while here and metric in self._findings[here - 1] and (since is None or self._steps[here] != since):
+            here -= 1
+        return here + self.first
+
     def points(self, metric: str, most: int) -> list[tuple[float, float]]:
         """A metric over steps (over places where there is no step), each point the mean of a bucket of analyses."""
         values = self._metrics.get(metric) or self._branches.get(metric) or array("f")

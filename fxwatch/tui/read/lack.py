@@ -7,13 +7,13 @@ from fxwatch.tui.snapshot import Lack
 
 
 def lack_of(store: Store, watched: Path) -> Lack:
-    """Of a store that has no results: whether there is one, and whether there is a folder to watch."""
+    """Of a store that shows no results: whether there is one, and whether there is a folder to watch."""
     try:
         if store.exists():
             return Lack.RESULTS
         return Lack.STORE if watched.is_dir() else Lack.FOLDER
     except OSError:
-        return Lack.FOLDER
+        return Lack.RIGHTS
 
 
 def is_empty(folder: Path) -> bool:

@@ -9,15 +9,17 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.read import read_status
-from fxwatch.tui.place import Intent, Look, Place, Wish
+from fxwatch.tui.place import Intent, Look, Place, Since, Wish
 from fxwatch.tui.read.analyses import Analyses, png_of
+from fxwatch.tui.read.barred import Barred
 from fxwatch.tui.read.closer import CloserReader, Shown
+from fxwatch.tui.read.deliveries import Deliveries
 from fxwatch.tui.read.files import Files
 from fxwatch.tui.read.history import History
 from fxwatch.tui.read.lack import is_empty, lack_of
 from fxwatch.tui.read.once import Once
 from fxwatch.tui.read.runs import Runs
-from fxwatch.tui.snapshot import Past, RunNews, Snapshot
+from fxwatch.tui.snapshot import Lack, Past, RunNews, Snapshot
 
 _AT_ONCE = 0.25
 """Seconds for which a long history is read before what is there is shown."""
@@ -35,7 +37,8 @@ class StoreReader:
         self._store, self._watched, self._thresholds, self._clock = store, watched, thresholds, clock
         self._status = Once(store.status, lambda _: read_status(store), missing=None)
         self._runs, self._files, self._analyses = Runs(store), Files(store), Analyses()
-        self._closer = CloserReader(store, self._analyses)
+        self._closer, self._deliveries = CloserReader(store, self._analyses), Deliveries(store)
+        self._barred = Barred(store)
         self._place, self._look = Place(run), Look()
         self._pinned: tuple[str, str] | None = None
         self._history: tuple[str, History] | None = None
@@ -43,18 +46,22 @@ class StoreReader:
     def __call__(self, wishes: Sequence[Wish] = ()) -> Snapshot:
         """The snapshot after some wishes."""
         now = self._clock()
+        runs = self._runs.news(now)
         snapshot = Snapshot(
             now=now,
             watched=str(self._watched),
             store=str(self._store.root),
             daemon=self._status(),
-            runs=self._runs.news(now),
+            runs=runs,
             files=self._files.news(),
+            delivery=self._deliveries.news(runs),
+            barred=self._barred.news(self._runs.names, self._runs.barred),
             thresholds=self._thresholds,
         )
         if not snapshot.runs:
             self._place, self._history = Place(self._place.run), None
-            return replace(snapshot, lack=lack_of(self._store, self._watched), empty=is_empty(self._watched))
+            lack = Lack.RIGHTS if snapshot.barred else lack_of(self._store, self._watched)
+            return replace(snapshot, lack=lack, empty=is_empty(self._watched))
         history, reading = self._move(wishes, snapshot.runs)
         news = next(run for run in snapshot.runs if run.name == self._place.run)
         past, analysis_id = _where(self._place, history, news, reading=reading)
@@ -84,7 +91,7 @@ class StoreReader:
             turned = self._place.turned(wish, names)
             if turned.run != self._place.run:
                 history, reading = self._follow(turned.run or "")
-            beginning = self._beginning(history) if wish is Intent.BEGINNING else None
+            beginning = self._beginning(history, wish)
             self._place = turned.moved(wish, history.first, history.count, beginning)
             if wish is Intent.PIN:
                 self._pin(history, runs[names.index(self._place.run or "")], reading=reading)
@@ -95,8 +102,17 @@ class StoreReader:
         kept = news.name, _where(self._place, history, news, reading=reading)[1]
         self._pinned = None if self._pinned == kept else kept
 
-    def _beginning(self, history: History) -> int | None:
-        return history.beginning(history.newest if self._place.index is None else self._place.index)
+    def _beginning(self, history: History, wish: Wish) -> int | None:
+        """Where the wish leads, if it is one for a beginning."""
+        index = history.newest if self._place.index is None else self._place.index
+        if wish is Intent.BEGINNING:
+            return history.beginning(index)
+        if not isinstance(wish, Since):
+            return None
+        found = self._analyses.get(self._store.run(self._place.run or ""), history.id_of(index) or "")
+        findings = found.health.findings if isinstance(found, Analysis) else []
+        since = next((one.since_step for one in findings if one.metric == wish.metric), None)
+        return history.beginning_of(index, wish.metric, since)
 
     def _follow(self, name: str) -> tuple[History, bool]:
         if self._history is None or self._history[0] != name:

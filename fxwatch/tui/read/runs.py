@@ -35,6 +35,16 @@ class Runs:
         self._pause = _LOOK_EVERY
         self._folders = Folders()
 
+    @property
+    def names(self) -> list[str]:
+        """All runs that have a history, whether it can be read or not."""
+        return list(self._newest)
+
+    @property
+    def barred(self) -> list[tuple[Path, str]]:
+        """Folders that cannot be looked into, and why."""
+        return list(self._folders.barred.items())
+
     def news(self, now: float) -> tuple[RunNews, ...]:
         """The newest analysis of every run that has one."""
         if self._searched is None or not self._newest or not 0 <= now - self._searched < self._pause:
@@ -64,10 +74,12 @@ class Folders:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self.barred: dict[Path, str] = {}
         self._known: dict[Path, tuple[int, list[Path]]] = {}
 
     def within(self, folder: Path) -> list[Path]:
-        """The folders right inside one; none where it cannot be read."""
+        """The folders right inside one; none where it cannot be read, which is noted."""
+        self.barred.pop(folder, None)
         try:
             changed = folder.stat().st_mtime_ns
             known = self._known.get(folder)
@@ -79,7 +91,10 @@ class Folders:
                     for entry in entries
                     if not _ANALYSIS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
                 ]
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            self.barred[folder] = error.strerror or str(error)
             return []
         if self._clock() - changed / 1e9 > _SETTLED:
             self._known[folder] = (changed, inner)
@@ -90,7 +105,12 @@ def run_names(store: Store, folders: Folders) -> Iterator[str]:
     """The runs that have a history."""
     top = store.root / "runs"
     for folder in _below(top, _DEEPEST, folders):
-        if (folder / "history.jsonl").is_file():
+        try:
+            has_history = (folder / "history.jsonl").is_file()
+        except OSError as error:
+            folders.barred[folder] = error.strerror or str(error)
+            continue
+        if has_history:
             yield folder.relative_to(top).as_posix()
 
 

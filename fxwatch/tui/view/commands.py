@@ -16,5 +16,10 @@ def report_command(snapshot: Snapshot) -> str:
     return f"fxwatch report {_folder(snapshot)}"
 
 
+def read_command(snapshot: Snapshot) -> str:
+    """What lets others read the results, typed by the user who owns them."""
+    return f"chmod -R a+rX {name(shlex.quote(snapshot.store), 400)}"
+
+
 def _folder(snapshot: Snapshot) -> str:
     return name(shlex.quote(snapshot.watched), 400)

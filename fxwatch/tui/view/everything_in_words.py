@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from fxwatch.records.analysis import Analysis, Decision
+from fxwatch.records.ranks import outlying
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.compare import comparison
 from fxwatch.tui.view.decisions import agreement
+from fxwatch.tui.view.methods import voting
+from fxwatch.tui.view.ranks import units_of
 from fxwatch.tui.view.subjects import TABLES
 from fxwatch.tui.view.table import in_words
 from fxwatch.tui.view.text import name, plain
@@ -75,3 +78,9 @@ def _methods(analysis: Analysis) -> Iterator[str]:
         yield f"  {name(method)} {report.status}" + (f", {name(report.reason)}" if report.reason else "")
     for pair in analysis.consensus.pairs:
         yield f"  {name(' and '.join(pair.methods))} agree by {number(pair.spearman)}"
+    voters = voting(analysis)
+    for one in analysis.consensus.ranks:
+        places = ", ".join(f"{one.ranks.get(method, 'nowhere')} by {name(method)}" for method in voters)
+        against = outlying(one, voters, units_of(analysis))
+        judged = f"; disagrees: {name(', '.join(against))}" if against else ""
+        yield f"  {name(one.branch)} {name(one.feature)} ranks {places}{judged}"

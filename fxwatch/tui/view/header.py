@@ -44,6 +44,7 @@ _LACKS = {
     Lack.FOLDER: "there is no such folder",
     Lack.STORE: "nobody has watched this folder yet",
     Lack.RESULTS: "no analysis yet",
+    Lack.RIGHTS: "the results may not be read",
 }
 
 

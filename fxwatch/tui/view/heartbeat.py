@@ -1,4 +1,4 @@
-"""Whether the daemon and the training live, in words. An age is told so coarsely that the words seldom change."""
+"""Whether daemon, training and W&B go on, in words. An age is told so coarsely that the words seldom change."""
 
 from typing import Literal, NamedTuple
 
@@ -55,6 +55,8 @@ def life(daemon: DaemonStatus | None, now: float) -> Life:
 def daemon_words(snapshot: Snapshot) -> Words:
     """What the daemon is doing, and when it was heard of."""
     found = life(snapshot.daemon, snapshot.now)
+    if found.state == "never" and snapshot.barred:
+        return Words("warn", "the daemon's heartbeat cannot be read")
     if found.state == "never":
         return Words("unknown", "no daemon has run here")
     if found.alive:
@@ -82,8 +84,23 @@ def training_words(snapshot: Snapshot) -> Words:
     return Words("warn", f"training silent since {moment(newest, snapshot.now)}", f", {age(quiet_for)}")
 
 
+def wandb_words(snapshot: Snapshot) -> Words:
+    """What W&B has of the analyses; off is what nobody has asked for."""
+    sent, mode = snapshot.delivery, snapshot.daemon.wandb if snapshot.daemon is not None else "off"
+    when = ", none sent yet" if sent.at is None else f", last sent {age(max(0.0, snapshot.now - sent.at))} ago"
+    if mode == "off":
+        left = f", {sent.waiting:,} not sent{when}" if sent.begun and sent.waiting else when if sent.begun else ""
+        return Words("unknown", "W&B off", left)
+    name_of_it = "W&B offline" if mode == "offline" else "W&B"
+    if sent.trouble is not None:
+        return Words("warn", f"{name_of_it} fails, {sent.waiting:,} waiting", when)
+    if sent.waiting:
+        return Words("ok", f"{name_of_it} {sent.waiting:,} waiting", when)
+    return Words("ok", f"{name_of_it} up to date" if sent.begun else name_of_it, when)
+
+
 def heartbeat(snapshot: Snapshot, width: int) -> Line:
-    """Daemon and training in one line: first as much as there is room for, then the additions."""
+    """Daemon, training, backlog and W&B in one line: first as much as there is room for, then the additions."""
     return crop(_filled(_parts(snapshot), width), width)
 
 
@@ -111,11 +128,13 @@ def work(snapshot: Snapshot, width: int) -> Line:
 def _parts(snapshot: Snapshot) -> list[Words]:
     daemon = snapshot.daemon
     words = [daemon_words(snapshot)]
-    if not life(daemon, snapshot.now).alive:
+    if not life(daemon, snapshot.now).alive and (daemon is not None or not snapshot.barred):
         words.append(Words("ok", f"`{daemon_command(snapshot)}`", " watches it" if daemon is None else " watches on"))
     words.append(training_words(snapshot))
     if daemon is not None and life(daemon, snapshot.now).alive:
         words.append(Words("ok", f"{daemon.waiting:,} waiting"))
+    words.append(wandb_words(snapshot))
+    if daemon is not None and life(daemon, snapshot.now).alive:
         words.append(Words("ok", "by file events" if daemon.mode == "events" else "by polling"))
     return words
 

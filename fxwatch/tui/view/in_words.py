@@ -4,25 +4,35 @@ from collections.abc import Iterator
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.tui.snapshot import Lack, Snapshot
-from fxwatch.tui.view.commands import daemon_command
+from fxwatch.tui.view.commands import daemon_command, read_command
 from fxwatch.tui.view.header import reason, since
-from fxwatch.tui.view.heartbeat import daemon_words, life, training_words
+from fxwatch.tui.view.heartbeat import daemon_words, life, training_words, wandb_words
 from fxwatch.tui.view.ppo_metrics import metrics
 from fxwatch.tui.view.text import name
 from fxwatch.tui.view.words import at_step, count, number, percent
 
 
 def heartbeat_in_words(snapshot: Snapshot) -> list[str]:
-    """Whether the daemon lives, and the training; what to type where it does not."""
+    """Whether the daemon lives, training and W&B; what to type where it does not, and what may not be read."""
+    shut = [f"Cannot be read: {name(path, 400)}: {name(why)}" for path, why in snapshot.barred]
+    return [_heartbeat_in_words(snapshot), *shut]
+
+
+def _heartbeat_in_words(snapshot: Snapshot) -> str:
     daemon = snapshot.daemon
     if not life(daemon, snapshot.now).alive:
-        return [f"Heartbeat: {daemon_words(snapshot).sentence}; `{daemon_command(snapshot)}` watches it"]
+        typed = f"`{daemon_command(snapshot)}` watches it"
+        return f"Heartbeat: {daemon_words(snapshot).sentence}; {typed}; {wandb_words(snapshot).sentence}"
     parts = [daemon_words(snapshot).sentence, training_words(snapshot).sentence]
     if daemon is not None:
-        parts += [f"{daemon.waiting:,} waiting", f"by {'file events' if daemon.mode == 'events' else 'polling'}"]
+        parts += [
+            f"{daemon.waiting:,} waiting",
+            wandb_words(snapshot).sentence,
+            f"by {'file events' if daemon.mode == 'events' else 'polling'}",
+        ]
         parts += [f"explaining {name(path)}" for path in daemon.running]
         parts += [f"last trouble: {name(daemon.last_trouble)}"] if daemon.last_trouble else []
-    return [f"Heartbeat: {', '.join(parts)}"]
+    return f"Heartbeat: {', '.join(parts)}"
 
 
 def lack_in_words(snapshot: Snapshot) -> str:
@@ -32,6 +42,9 @@ def lack_in_words(snapshot: Snapshot) -> str:
         return f"there is no folder {folder}; name the one that training writes to, or try `fxwatch demo`"
     if snapshot.lack is Lack.STORE:
         return f"nobody has watched {folder} yet; `{daemon_command(snapshot)}` does"
+    if snapshot.lack is Lack.RIGHTS:
+        path, why = snapshot.barred[0] if snapshot.barred else (snapshot.store, "no reason given")
+        return f"{name(path, 400)} cannot be read: {name(why)}; whoever owns it can type `{read_command(snapshot)}`"
     return "no analysis yet"
 
 

@@ -1,9 +1,10 @@
-"""Methods: how far each agrees with each other, which disagree, what could not run and why, and what they cost."""
+"""Methods: how far each agrees with each other, where each puts a feature, what could not run and why, what it cost."""
 
 from typing import TYPE_CHECKING
 
 from fxwatch.records.analysis import Analysis, MethodReport
 from fxwatch.tui.snapshot import Snapshot
+from fxwatch.tui.view.ranks import rank_table
 from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped
 from fxwatch.tui.view.words import count, duration, number, percent
 
@@ -20,7 +21,21 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     analysis = snapshot.analysis
     if analysis is None:
         return head
-    return [*head, *_matrix(snapshot, analysis, width), *_votes(analysis, width), *_reports(analysis, width)]
+    return [
+        *head,
+        *_matrix(snapshot, analysis, width),
+        *_votes(analysis, width),
+        *rank_table(analysis, voting(analysis), width),
+        *_reports(analysis, width),
+    ]
+
+
+def voting(analysis: Analysis) -> list[str]:
+    """The methods that have a say, in the order of the table."""
+    pairs = analysis.consensus.pairs
+    return list(dict.fromkeys(method for pair in pairs for method in pair.methods)) or [
+        method for voter in analysis.consensus.voters for method in voter
+    ]
 
 
 def _matrix(snapshot: Snapshot, analysis: Analysis, width: int) -> list[Line]:
@@ -28,7 +43,7 @@ def _matrix(snapshot: Snapshot, analysis: Analysis, width: int) -> list[Line]:
     consensus = analysis.consensus
     if not consensus.pairs:
         return [line(quiet(f"  no agreement: {name(consensus.reason or 'fewer than two methods could run')}"))]
-    methods = list(dict.fromkeys(method for pair in consensus.pairs for method in pair.methods))
+    methods = voting(analysis)
     known = {frozenset(pair.methods): pair.spearman for pair in consensus.pairs}
     limit = snapshot.thresholds.consensus
     rows = [line(quiet(f"  rank correlation of importances; ! below {limit.ok:g}, ✗ below {limit.bad:g}"))]
@@ -40,11 +55,11 @@ def _matrix(snapshot: Snapshot, analysis: Analysis, width: int) -> list[Line]:
     ranked = sorted(consensus.pairs, key=lambda pair: pair.spearman)
     worst = ranked[0]
     words = (
-        f"  least alike: {' and '.join(map(_spoken, worst.methods))} with {number(worst.spearman)}, "
+        f"least alike: {' and '.join(map(_spoken, worst.methods))} with {number(worst.spearman)}, "
         f"{percent(worst.jaccard10)} of their top ten in common"
         + ("" if worst.sign_agreement is None else f", {percent(worst.sign_agreement)} of signs alike")
     )
-    return [crop(row, width) for row in rows] + [line(quiet(part)) for part in wrapped(words, width)]
+    return [crop(row, width) for row in rows] + [line("  ", quiet(part)) for part in wrapped(words, max(10, width - 2))]
 
 
 def _agreement(value: float | None, snapshot: Snapshot) -> Span:
@@ -59,6 +74,8 @@ def _votes(analysis: Analysis, width: int) -> list[Line]:
     merged = [" = ".join(map(_spoken, voter)) for voter in analysis.consensus.voters if len(voter) > 1]
     words = count(len(analysis.consensus.voters), "vote")
     words += f"; these say the same and share one: {'; '.join(merged)}" if merged else ", each method its own"
+    without = sum(report.status != "ok" for report in analysis.methods.values())
+    words += f"; {count(without, 'method')} without a vote, told below" if without else ""
     return [BLANK, *(line("  ", part) for part in wrapped(words, max(10, width - 2)))] if analysis.methods else []
 
 

@@ -1,12 +1,11 @@
 """What stands in the place of the panels: what it is that is missing, and the command to type."""
 
 from fxwatch.tui.snapshot import Lack, Snapshot
-from fxwatch.tui.view.commands import daemon_command
+from fxwatch.tui.view.commands import daemon_command, read_command
 from fxwatch.tui.view.heartbeat import daemon_words, life
 from fxwatch.tui.view.text import BLANK, Line, Span, crop, line, name, quiet, wrapped
 
 _DEMO = "fxwatch demo"
-_GOES_ON = "This screen goes on looking, and changes by itself. q quits."
 _GOES_ON = "This screen goes on looking, and changes by itself. q quits."
 _WIDEST = 76
 
@@ -40,9 +39,18 @@ def _paragraphs(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
         return [(f"{found} The daemon watches it and explains every checkpoint:", [daemon]), demo]
     if snapshot.lack is Lack.RESULTS:
         return _no_results(snapshot)
+    if snapshot.lack is Lack.RIGHTS:
+        return _no_rights(snapshot)
     words = name(snapshot.trouble or "the analysis was not read yet")
     other = "← and → look at other analyses, r at other runs." if len(snapshot.runs) > 1 else "← and → look at others."
     return [(f"This analysis cannot be shown: {words}.", []), (other, [])]
+
+
+def _no_rights(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
+    path, why = snapshot.barred[0] if snapshot.barred else (snapshot.store, "no reason given")
+    words = f"There may be results in {name(snapshot.store, 300)}, but {name(path, 300)} cannot be read: {name(why)}."
+    asked = "They belong to whoever runs the daemon, who can let you read them by:"
+    return [(words, []), (asked, [read_command(snapshot)])]
 
 
 def _no_results(snapshot: Snapshot) -> list[tuple[str, list[str]]]:

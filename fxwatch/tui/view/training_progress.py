@@ -4,6 +4,7 @@ from fxwatch.records.ledger import LedgerLine
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.times import seconds
 from fxwatch.tui.view.blocks import Block, fitted
+from fxwatch.tui.view.heartbeat import wandb_words
 from fxwatch.tui.view.text import Line, Span, crop, joined, left, line, name, quiet, title
 from fxwatch.tui.view.words import count, duration, moment, size, whole
 
@@ -29,6 +30,7 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
         ("step", _steps(snapshot)),
         ("this analysis" if snapshot.held else "last analysis", _cost(snapshot)),
         ("explained", _explained(snapshot)),
+        ("W&B", _sent(snapshot)),
     ]
     if snapshot.past is not None and snapshot.past.restarted is not None:
         rows.append(("history", [f"read anew, since it was {snapshot.past.restarted}"]))
@@ -39,6 +41,7 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     for rank, (label, parts) in enumerate(rows):
         row = (Span("  "), quiet(left(label, _LABEL)), *joined(parts or [quiet("not known")], room))
         blocks.append(Block(rank, [crop(row, width)]))
+    blocks.append(Block(8, [_barred(path, why, width) for path, why in snapshot.barred], cut=True))
     blocks.append(Block(9, [_trouble(trouble, width) for trouble in snapshot.files.troubles], cut=True))
     return fitted(blocks, height)
 
@@ -103,6 +106,16 @@ def _explained(snapshot: Snapshot) -> list[str | Span]:
     used = f"{count(states.count, 'state')} of {name(states.path, 80)}"
     left_out = [Span(f"{states.left_out:,} left out", "warn")] if states.left_out else []
     return [name(analysis.checkpoint.path, 80), *left_out, quiet(used)]
+
+
+def _sent(snapshot: Snapshot) -> list[str | Span]:
+    words, trouble = wandb_words(snapshot), snapshot.delivery.trouble
+    told = Span(words.sentence.removeprefix("W&B "), "warn" if words.verdict == "warn" else "")
+    return [told] if trouble is None else [told, Span(name(trouble), "warn")]
+
+
+def _barred(path: str, why: str, width: int) -> Line:
+    return crop(line(Span("! ", "warn"), name(path, 200), " ", quiet(f"cannot be read: {name(why)}")), width)
 
 
 def _trouble(trouble: LedgerLine, width: int) -> Line:

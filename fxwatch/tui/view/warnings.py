@@ -1,5 +1,7 @@
 """Warnings: what is not well, since when, what may cause it, and what to do."""
 
+from typing import NamedTuple
+
 from fxwatch.records.analysis import Finding
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import shortened
@@ -7,6 +9,8 @@ from fxwatch.tui.view.header import reason, since
 from fxwatch.tui.view.text import BLANK, Line, Span, cells, crop, line, mark, name, quiet, spread, title, wrapped
 
 NAME = "Warnings"
+_HINT = "Enter goes to where ▸ began"
+_ROOM_FOR_A_HINT = 60
 
 
 def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
@@ -26,12 +30,50 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     if not findings:
         return [head, crop(line(mark(snapshot.verdict), " ", quiet(reason(snapshot))), width)][:height]
     if height is None:
-        return [head, *(row for finding in findings for row in _in_full(finding, width))]
+        return chosen_from(snapshot, None, width).lines
     for detail in (_in_full, _with_remedies, _wrapped):
         rows = [row for finding in findings for row in detail(finding, width)]
         if len(rows) < height:
             return [head, *rows]
     return [head, *shortened([_in_one_line(finding, width) for finding in findings], height - 1)]
+
+
+class Choice(NamedTuple):
+    """All findings in full, and which lines are those of the chosen one."""
+
+    lines: list[Line]
+    first: int
+    end: int
+
+
+def chosen_from(snapshot: Snapshot, metric: str | None, width: int) -> Choice:
+    """The findings in full, of which the one of a metric is chosen; the first where no other is."""
+    findings = _findings(snapshot)
+    chosen = chosen_finding(snapshot, metric)
+    if chosen is None:
+        return Choice(lines(snapshot, width, 2), 0, 0)
+    rows, first, end = [title(NAME, width, "5", _HINT if width >= _ROOM_FOR_A_HINT else "")], 0, 0
+    for finding in findings:
+        sign = Span("▸ ", "key") if finding is chosen else Span("  ")
+        drawn = _in_full(finding, width - 2)
+        if finding is chosen:
+            first, end = len(rows), len(rows) + len(drawn)
+        rows += [crop(line(sign if place == 0 else "  ", *row), width) for place, row in enumerate(drawn)]
+    return Choice(rows, first, end)
+
+
+def chosen_finding(snapshot: Snapshot, metric: str | None) -> Finding | None:
+    """The finding of a metric, else the first; None where there is none."""
+    findings = _findings(snapshot)
+    return next((one for one in findings if one.metric == metric), findings[0] if findings else None)
+
+
+def next_finding(snapshot: Snapshot, metric: str | None, stride: int) -> str | None:
+    """The metric of another finding, further down or up."""
+    metrics = [one.metric for one in _findings(snapshot)]
+    chosen = chosen_finding(snapshot, metric)
+    at = metrics.index(chosen.metric) if chosen is not None else 0
+    return metrics[min(max(at + stride, 0), len(metrics) - 1)] if metrics else None
 
 
 def _findings(snapshot: Snapshot) -> list[Finding]:

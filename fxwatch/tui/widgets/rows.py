@@ -46,7 +46,7 @@ class Rows(Widget):
     def render_line(self, y: int) -> Strip:
         """A row as Textual wants it."""
         row = _row(self.lines, y)
-        styles = palette(colours=not self.app.no_color)
+        styles = palette(colours=not self.app.no_color, light=not self.app.current_theme.dark)
         drawn = only_ascii if getattr(self.app, "only_ascii", False) else str
         pieces = [Segment(drawn(clean(piece.text)), styles[piece.role]) for piece in row if piece.text]
         return Strip(pieces).adjust_cell_length(self.size.width)

@@ -29,6 +29,12 @@ class Scroll(Rows):
         self._subject = subject
         self.changed()
 
+    def reveal(self, first: int, end: int) -> None:
+        """Scroll so far that some lines are seen, the first of them in any case."""
+        room = max(1, self.size.height - 1)
+        self._top = min(first, max(self._top, end - room))
+        self.changed()
+
     def scroll_lines(self, stride: int) -> None:
         """Further down, or up."""
         self._top += stride
