@@ -17,6 +17,7 @@ from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.outcome import Publisher
 from fxwatch.daemon.plan import Plan, Work
 from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.recordings import Recordings
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.ledger import FileState
@@ -67,6 +68,9 @@ class Daemon:
         self._drawn_at = self._busy_at = time.monotonic()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched)
+        self._recordings = Recordings(store, watched, lambda _: config.thresholds.gradient, narrator.say)
+        for line in self._ledger.newest():
+            self._recordings.seen(line.path, line.kind)
         self._trouble: str | None = None
         self._store_is_full = False
         self._sightings: deque[Sighting] = deque()
@@ -114,6 +118,7 @@ class Daemon:
         self._look()
         self._collect()
         self._dispatch()
+        self._recordings.look(time.monotonic())
         self._beat("watching")
         self._store_is_full = False
 
@@ -135,6 +140,7 @@ class Daemon:
         self._sightings.extend(self._watcher.look())
         while self._sightings:
             self._intake.take(self._sightings[0], time.monotonic())
+            self._recordings.seen(self._sightings[0].path, self._sightings[0].kind)
             self._sightings.popleft()  # only now: what could not be noted is not forgotten
         if not self._watcher.settling("states"):
             self._intake.tell_without_states()
@@ -246,6 +252,7 @@ class Daemon:
         if not self.displaced:
             self._finish()
         self._pool.end()
+        self._recordings.close()
         self._publisher.close()
         self._ledger.close()
 
@@ -254,6 +261,7 @@ class Daemon:
         wait([*self._explaining, *self._drawing], PATIENCE_AT_THE_END)
         try:
             self._collect_finished_only()
+            self._recordings.finish()
             self._beat("stopped")
         except OSError as error:
             self._store_trouble(error)

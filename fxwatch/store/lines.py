@@ -23,10 +23,9 @@ class LineWriter:
         if size and os.pread(self._handle, 1, size - 1) != b"\n":
             os.write(self._handle, b"\n")
 
-    def append(self, record: Record) -> None:
-        """Write a record and flush it to disk. Raises OSError."""
-        text = json.dumps(record.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
-        data = text.encode("ascii") + b"\n"
+    def append(self, *records: Record) -> None:
+        """Write records and flush them to disk. Raises OSError."""
+        data = b"".join(map(as_line, records))
         while data:
             data = data[os.write(self._handle, data) :]
         os.fsync(self._handle)
@@ -34,6 +33,12 @@ class LineWriter:
     def close(self) -> None:
         """Close the file."""
         os.close(self._handle)
+
+
+def as_line(record: Record) -> bytes:
+    """A record as it stands in such a file."""
+    text = json.dumps(record.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
+    return text.encode("ascii") + b"\n"
 
 
 def read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
