@@ -47,6 +47,7 @@ STEP_NAMES = ("global_step", "num_timesteps", "time/total_timesteps", "env_step"
 _SPAN = 256
 _BLOCK = 64
 _NUMBERS_IN_A_BLOCK = 1_000_000
+_NUMBERS_IN_A_CACHE = 60_000
 _SECONDS_BETWEEN_LINES = 5.0
 _TIME_BETWEEN_LINES = 1e-3
 """Of all time so far, so that days of training leave a file of some thousand lines."""
@@ -347,7 +348,12 @@ class _Block:
 
     def sums(self) -> tuple[Any, Any]:
         """Of all parameters at all steps the sums of absolute values and of squares. The copies are written over."""
-        return _sums(self._numbers[: self._steps], self._starts)
+        stride = max(1, _NUMBERS_IN_A_CACHE // self._numbers.shape[1])
+        parts = [
+            _sums(self._numbers[begin : min(begin + stride, self._steps)], self._starts)
+            for begin in range(0, self._steps, stride)
+        ]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def clear(self) -> None:
         """Forget what was copied."""
@@ -617,8 +623,8 @@ class _Writer:
         self._warned = False
         self._session = f"{os.getpid():x}-{time.time_ns():x}"
         self._lines = 0
-        self._thread = threading.Thread(target=self._work, name="fxwatch-recorder", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._work, name="fxwatch-recorder", daemon=True)
+        self.thread.start()
 
     def put(self, job: Callable[[], None], after: Callable[[], None] = lambda: None, patience: float = 0.0) -> bool:
         """Have a job done soon, and `after` it, well or not. False, and neither is done, where too many wait."""
@@ -635,7 +641,7 @@ class _Writer:
             self._jobs.put(None, timeout=_PATIENCE_AT_THE_END)
         except queue.Full:
             return
-        self._thread.join(max(0.0, until - time.monotonic()))
+        self.thread.join(max(0.0, until - time.monotonic()))
 
     def warn(self, error: BaseException) -> None:
         """Once; training is not to be drowned in the troubles of its recorder."""
