@@ -8,7 +8,7 @@ It needs Python 3.9, torch 2.0 and numpy. By hooks on the model and the optimize
 
     training.jsonl          each layer's gradient at every step, as the optimizer gets it (after clipping), attention by
                             head every fourth update, and what was logged: a line an update, but at most one in
-                            five seconds, and at least one every 256 steps
+                            five seconds, and in a long training no more than one in a thousandth of its time
     states.safetensors      real observations, drawn evenly over those since the last dump, every `every` updates
     recorded-step-N.safetensors   with weights=True, the model's weights as often
 
@@ -45,7 +45,12 @@ STEP_NAMES = ("global_step", "num_timesteps", "time/total_timesteps", "env_step"
 """Names under which `log` learns the trainer's own step."""
 
 _SPAN = 256
+_BLOCK = 64
+_NUMBERS_IN_A_BLOCK = 1_000_000
+_NUMBERS_IN_A_CACHE = 60_000
 _SECONDS_BETWEEN_LINES = 5.0
+_TIME_BETWEEN_LINES = 1e-3
+"""Of all time so far, so that days of training leave a file of some thousand lines."""
 _WEIGHTS_EVERY = 16
 """Steps after which the norm of the weights, to which gradients are compared, is measured anew."""
 _STATES = 64
@@ -97,11 +102,13 @@ class Recorder:
         self._step: int | None = None
         self._acts: bool | None = None
         self._stepped = self._closed = False
+        self._began = time.monotonic()
         self._next_line = 0.0
         self._scalars: dict[str, Any] = {}
         self._layers = _layers(model)
         sparse = any(getattr(module, "sparse", False) for module in model.modules())
         self._gradients = _Gradients(list(self._layers.values()), sparse=sparse)
+        self._span = _Span(list(self._layers))
         self._attention = _Attention(model)
         self._seen = _Reservoir(_STATES)
         self._entry: nn.Module | None = None
@@ -162,14 +169,15 @@ class Recorder:
             self._end_update()
         self._seen.offer(module, args, kwargs)
 
-    def _on_step(self, *_: object) -> None:
+    def _on_step(self, optimizer: Any, *_: object) -> None:
         if not self._stepped:
             self._stepped = True
+            self.steps = self.steps or _steps_before(optimizer)
             if self.updates % _ATTENTION_EVERY == 0:
                 self._attention.listen(_Hook(self, "_on_attention"))
         self.steps += 1
         self._gradients.measure()
-        if self._gradients.count >= _SPAN:
+        if self._gradients.full:
             self._end_span()
 
     def _on_attention(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -178,13 +186,13 @@ class Recorder:
     def _end_update(self) -> None:
         self._stepped = False
         self.updates += 1
+        if self._acts and time.monotonic() >= self._next_line:
+            self._end_span(line=True)
         if self._every is not None and self.updates % self._every == 0:
             self._dump(patience=0.0)
-        elif self._acts and time.monotonic() >= self._next_line:
-            self._end_span()
 
     def _dump(self, patience: float) -> None:
-        self._end_span()
+        self._end_span(line=patience > 0 or time.monotonic() >= self._next_line)
         step = self.steps if self._step is None else self._step
         texts = {"step": str(step), "update": str(self.updates), **_wandb_run()}
         rows = self._seen.take()
@@ -210,20 +218,27 @@ class Recorder:
     def _free(self) -> None:
         self._saving.release()
 
-    def _end_span(self) -> None:
-        if not self._gradients.count and not self._scalars:
+    def _end_span(self, *, line: bool = False) -> None:
+        """Have what was measured reduced, and written as a line where one is due."""
+        measured, now = self._gradients.take(), time.monotonic()
+        line = line or now >= self._next_line
+        if not line:
+            if not self.writer.put(lambda: self._span.add(measured), measured.free):
+                measured.free()
             return
-        self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
-        measured, scalars, attention = self._gradients.take(), self._scalars, self._attention.take()
-        self._scalars = {}
+        self._next_line = now + max(_SECONDS_BETWEEN_LINES, _TIME_BETWEEN_LINES * (now - self._began))
+        scalars, attention, self._scalars = self._scalars, self._attention.take(), {}
         head = {"kind": "span", "update": self.updates, "optimizer_step": self.steps, "step": self._step}
 
         def write() -> None:
-            layers = measured.by_layer(list(self._layers))
+            self._span.add(measured)
+            steps, layers = self._span.take()
             numbers = {name: _number(value) for name, value in scalars.items()}
-            self.writer.line({**head, "steps": measured.steps, "layers": layers, "scalars": numbers, **attention()})
+            if steps or numbers:
+                self.writer.line({**head, "steps": steps, "layers": layers, "scalars": numbers, **attention()})
 
-        self.writer.put(write)
+        if not self.writer.put(write, measured.free):
+            measured.free()
 
 
 class _Hook:
@@ -245,7 +260,10 @@ class _Hook:
 
 
 class _Gradients:
-    """Norms of gradients by layer: Euclidean, mean of the absolute values, and over the norm of the weights."""
+    """Norms of gradients by layer: Euclidean, mean of the absolute values, and over the norm of the weights.
+
+    Gradients of a small model on the processor are copied at each step, and worked out by the writer.
+    """
 
     def __init__(self, layers: list[list[nn.Parameter]], *, sparse: bool) -> None:
         self._layers = layers
@@ -256,12 +274,19 @@ class _Gradients:
         self._small = kinds == {("cpu", torch.float32)} and self._sizes.sum() <= _SMALL and not sparse
         self._rows: list[tuple[Any, ...]] = []
         self._starts = _starts(self._sizes)
+        self._free: queue.SimpleQueue[_Block] = queue.SimpleQueue()
+        steps = min(_BLOCK, _NUMBERS_IN_A_BLOCK // max(1, self._sizes.sum()))
+        if self._small and steps > 1 and hasattr(torch, "_foreach_copy_"):
+            for _ in range(2):
+                self._free.put(_Block(self._parameters, steps))
+        self._block: _Block | None = None
         self._weights: Any = None
         self._measured = 0
 
     @property
-    def count(self) -> int:
-        return len(self._rows)
+    def full(self) -> bool:
+        """Whether it is time to take what was measured."""
+        return len(self._rows) >= _SPAN or (self._block is not None and self._block.full)
 
     def measure(self) -> None:
         """Of the gradients as they are now. On an accelerator it waits for nothing."""
@@ -271,64 +296,160 @@ class _Gradients:
         there = None
         if len(found) < len(self._parameters):
             there = np.array([parameter.grad is not None for parameter in self._parameters])
-        renew = self._measured % _WEIGHTS_EVERY == 0
+        if self._block is None and not self._free.empty():
+            self._block = self._free.get()
         with torch.no_grad():
-            if self._small:
-                starts = self._starts if there is None else _starts(self._sizes[there])
-                absolute, squares = _sums(found, starts)
-                weights = _sums(self._parameters, self._starts)[1] if renew else self._weights
-            else:
-                dense = [gradient.to_dense() if gradient.is_sparse else gradient for gradient in found]
-                absolute, squares = _norms(dense, 1), _norms(dense, 2).square()
-                weights = _norms(self._parameters, 2).square() if renew else self._weights
-        self._weights = weights
+            if self._measured % _WEIGHTS_EVERY == 0:
+                self._weights = self._sums(self._parameters, None)[1]
+            sums = self._sums(found, there) if self._block is None else self._block.keep(found, there)
         self._measured += 1
-        self._rows.append((there, squares, absolute, weights))
+        self._rows.append((there, sums, self._weights))
+
+    def _sums(self, tensors: list[Any], there: Any) -> tuple[Any, Any]:
+        """Of each tensor the sums of absolute values and of squares."""
+        if self._small:
+            flat = _flatten_dense_tensors(tensors).numpy()
+            flat = flat if len(tensors) > 1 else flat.copy()  # of a single tensor it is that tensor itself
+            return _sums(flat, self._starts if there is None else _starts(self._sizes[there]))
+        dense = [tensor.to_dense() if tensor.is_sparse else tensor for tensor in tensors]
+        return _norms(dense, 1), _norms(dense, 2).square()
 
     def take(self) -> _Measured:
         """What was measured since the last time."""
-        taken, self._rows = self._rows, []
-        return _Measured(taken, self._owner, self._sizes)
+        taken, self._rows, block, self._block = self._rows, [], self._block, None
+        return _Measured(taken, block, self._free, self._owner, self._sizes)
+
+
+class _Block:
+    """Room for copies of all gradients at some steps, made once: new memory each time would cost more than the copy."""
+
+    def __init__(self, parameters: list[nn.Parameter], steps: int) -> None:
+        sizes = [parameter.numel() for parameter in parameters]
+        rows = torch.empty(steps, sum(sizes))
+        self._numbers, self._starts = rows.numpy(), _starts(np.array(sizes))
+        self._parts = [
+            [part.view(parameter.shape) for part, parameter in zip(row.split(sizes), parameters)] for row in rows
+        ]
+        self._steps = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no step has room any more."""
+        return self._steps == len(self._parts)
+
+    def keep(self, gradients: list[Any], there: Any) -> int:
+        """Copy the gradients of a step; its place."""
+        parts = self._parts[self._steps]
+        if there is not None:
+            parts = [part for part, has in zip(parts, there) if has]
+        torch._foreach_copy_(parts, gradients)
+        self._steps += 1
+        return self._steps - 1
+
+    def sums(self) -> tuple[Any, Any]:
+        """Of all parameters at all steps the sums of absolute values and of squares. The copies are written over."""
+        stride = max(1, _NUMBERS_IN_A_CACHE // self._numbers.shape[1])
+        parts = [
+            _sums(self._numbers[begin : min(begin + stride, self._steps)], self._starts)
+            for begin in range(0, self._steps, stride)
+        ]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def clear(self) -> None:
+        """Forget what was copied."""
+        self._steps = 0
 
 
 class _Measured:
     """Measurements of some steps, yet to be reduced: that is the writer's work, beside training."""
 
-    def __init__(self, rows: list[Any], owner: Any, sizes: Any) -> None:
-        self._rows, self._owner, self._sizes = rows, owner, sizes
+    def __init__(self, rows: list[Any], block: _Block | None, free: Any, owner: Any, sizes: Any) -> None:
+        self._rows, self._block, self._free, self._owner, self._sizes = rows, block, free, owner, sizes
         self.steps = len(rows)
 
-    def by_layer(self, names: list[str]) -> dict[str, Any]:
-        """Layer -> least, mean and greatest norm over the steps, mean |gradient|, and mean ratio of norm to weights.
+    def free(self) -> None:
+        """Give the block back."""
+        if self._block is not None:
+            self._block.clear()
+            self._free.put(self._block)
 
-        A layer that no step gave a gradient is left out; null is what is not finite.
+    def by_step(self) -> tuple[Any, Any, Any]:
+        """Of each layer at each step norm, mean |gradient|, and ratio of norm to weights, (steps, layers) each; NaN
+        where it had no gradient, and Inf where that is not finite.
         """
-        if not self._rows:
-            return {}
         shape = (self.steps, len(self._owner))
         had, squares, absolute, weights = np.zeros(shape, bool), np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        for place, (there, *sums) in enumerate(self._rows):
+        kept = self._block.sums() if self._block is not None else None
+        for place, (there, sums, norms) in enumerate(self._rows):
             chosen = slice(None) if there is None else there
             had[place, chosen] = True
-            squares[place, chosen], absolute[place, chosen] = map(_array, sums[:2])
-            weights[place] = _array(sums[2])
+            if kept is not None and isinstance(sums, int):
+                absolute[place, chosen], squares[place, chosen] = (each[sums][chosen] for each in kept)
+            else:
+                absolute[place, chosen], squares[place, chosen] = map(_array, sums)
+            weights[place] = _array(norms)
         starts = np.flatnonzero(np.diff(self._owner, prepend=-1))
         squares, absolute, weights, sizes = (
             np.add.reduceat(each, starts, axis=1) for each in (squares, absolute, weights, had * self._sizes)
         )
-        had = sizes > 0
         with np.errstate(invalid="ignore", divide="ignore"):
             norms, means, ratios = np.sqrt(squares), absolute / sizes, np.sqrt(squares / weights)
-        found = {}
-        for column, name in enumerate(names):
-            rows = had[:, column]
-            if rows.any():
-                found[name] = {
-                    "norm": [_number(of(norms[rows, column])) for of in (np.min, np.mean, np.max)],
-                    "mean": _number(np.mean(means[rows, column])),
-                    "weight_ratio": _number(np.mean(ratios[rows, column])),
-                }
-        return found
+        norms[~np.isfinite(norms)] = np.inf
+        norms[sizes == 0] = np.nan
+        return norms, means, ratios
+
+
+class _Span:
+    """What was measured since the last line, by layer."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._clear()
+
+    def _clear(self) -> None:
+        self._steps, shape = 0, len(self._names)
+        self._counts, self._infinite = np.zeros(shape), np.zeros(shape, int)
+        self._least, self._greatest = np.full(shape, np.inf), np.zeros(shape)
+        self._sums = np.zeros((3, shape))
+        self._ratios = np.zeros(shape)
+
+    def add(self, measured: _Measured) -> None:
+        """Some more steps."""
+        if not measured.steps:
+            return
+        norms, means, ratios = measured.by_step()
+        finite = np.isfinite(norms)
+        self._steps += measured.steps
+        self._counts += finite.sum(0)
+        self._infinite += np.isinf(norms).sum(0)
+        self._least = np.minimum(self._least, np.where(finite, norms, np.inf).min(0))
+        self._greatest = np.maximum(self._greatest, np.where(finite, norms, 0.0).max(0))
+        known = finite & np.isfinite(ratios)  # weights that are all nought have no ratio
+        self._ratios += known.sum(0)
+        for place, (values, chosen) in enumerate(((norms, finite), (means, finite), (ratios, known))):
+            self._sums[place] += np.where(chosen, values, 0.0).sum(0)
+
+    def take(self) -> tuple[int, dict[str, Any]]:
+        """How many steps, and by layer: least, mean and greatest norm over those where it is finite, mean |gradient|,
+        mean ratio of norm to weights, and how many steps had NaN or Inf. A layer without a gradient is left out.
+        """
+        found: dict[str, Any] = {}
+        for place, name in enumerate(self._names):
+            count, infinite = self._counts[place], int(self._infinite[place])
+            if not count + infinite:
+                continue
+            norm, mean, ratio = self._sums[:, place]
+            found[name] = {
+                "norm": [_number(value) for value in (self._least[place], _over(norm, count), self._greatest[place])]
+                if count
+                else [None] * 3,
+                "mean": _over(mean, count),
+                "weight_ratio": _over(ratio, self._ratios[place]),
+                **({"nonfinite": infinite} if infinite else {}),
+            }
+        steps = self._steps
+        self._clear()
+        return steps, found
 
 
 class _Reservoir:
@@ -500,8 +621,10 @@ class _Writer:
         self._folder = folder
         self._jobs: queue.Queue[tuple[Callable[[], None], Callable[[], None]] | None] = queue.Queue(16)
         self._warned = False
-        self._thread = threading.Thread(target=self._work, name="fxwatch-recorder", daemon=True)
-        self._thread.start()
+        self._session = f"{os.getpid():x}-{time.time_ns():x}"
+        self._lines = 0
+        self.thread = threading.Thread(target=self._work, name="fxwatch-recorder", daemon=True)
+        self.thread.start()
 
     def put(self, job: Callable[[], None], after: Callable[[], None] = lambda: None, patience: float = 0.0) -> bool:
         """Have a job done soon, and `after` it, well or not. False, and neither is done, where too many wait."""
@@ -518,7 +641,7 @@ class _Writer:
             self._jobs.put(None, timeout=_PATIENCE_AT_THE_END)
         except queue.Full:
             return
-        self._thread.join(max(0.0, until - time.monotonic()))
+        self.thread.join(max(0.0, until - time.monotonic()))
 
     def warn(self, error: BaseException) -> None:
         """Once; training is not to be drowned in the troubles of its recorder."""
@@ -528,7 +651,9 @@ class _Writer:
 
     def line(self, values: dict[str, Any]) -> None:
         """A line of training.jsonl, whole or not at all."""
-        dated = {"schema_version": SCHEMA_VERSION, "at": round(time.time(), 3), **values}
+        told = {"session": self._session, "line": self._lines}
+        dated = {"schema_version": SCHEMA_VERSION, "at": round(time.time(), 3), **told, **values}
+        self._lines += 1
         text = json.dumps(dated, allow_nan=False) + "\n"
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "training.jsonl").open("ab", buffering=0) as file:
@@ -630,15 +755,13 @@ def _starts(sizes: Any) -> Any:
     return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
 
 
-def _sums(tensors: Sequence[Tensor], starts: Any) -> tuple[Any, Any]:
-    """Sums of absolute values and of squares, from each start to the next in all numbers one after the other."""
-    flat = _flatten_dense_tensors(list(tensors)).numpy()
-    flat = flat if len(tensors) > 1 else flat.copy()  # of a single tensor it is that tensor itself
+def _sums(flat: Any, starts: Any) -> tuple[Any, Any]:
+    """Sums of absolute values and of squares, from each start to the next. The numbers are written over."""
     np.abs(flat, out=flat)
-    absolute = np.add.reduceat(flat, starts)
-    with np.errstate(over="ignore"):
+    absolute = np.add.reduceat(flat, starts, axis=-1)
+    with np.errstate(over="ignore", invalid="ignore"):
         np.multiply(flat, flat, out=flat)
-        return absolute, np.add.reduceat(flat, starts)
+        return absolute, np.add.reduceat(flat, starts, axis=-1)
 
 
 def _norms(tensors: Sequence[Tensor], order: int) -> Tensor:
@@ -647,6 +770,17 @@ def _norms(tensors: Sequence[Tensor], order: int) -> Tensor:
 
 def _array(values: Any) -> Any:
     return values.float().cpu().numpy() if isinstance(values, Tensor) else values
+
+
+def _over(total: float, count: float) -> float | None:
+    return _number(total / count) if count else None
+
+
+def _steps_before(optimizer: Any) -> int:
+    """How many steps an optimizer had made before its last one, which it knows where it was resumed."""
+    states = getattr(optimizer, "state", {})
+    steps = next((state["step"] for state in states.values() if "step" in state), 1)
+    return max(0, int(steps) - 1)
 
 
 def _entropy(weights: Any) -> Any:

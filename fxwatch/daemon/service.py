@@ -20,6 +20,7 @@ from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.outcome import Publisher
 from fxwatch.daemon.plan import Plan, Work
 from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.recordings import Recordings
 from fxwatch.daemon.run_reports import RunReports
 from fxwatch.mounts import network
 from fxwatch.records.analysis import Analysis
@@ -111,6 +112,9 @@ class Daemon:
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched, config.wandb.sending())
         self._troubles: dict[str, str] = {}
+        self._recordings = Recordings(store, watched, lambda _: config.thresholds.gradient, narrator.say)
+        for line in self._ledger.newest():
+            self._recordings.seen(line.path, line.kind)
         self._sightings: deque[Sighting] = deque()
         self._look_again: list[str] = []
         self._analysed = 0
@@ -154,6 +158,7 @@ class Daemon:
             self._look()
             self._collect()
             self._dispatch()
+            self._recordings.look(self._clock())
             self._ledger.sync()
             self._beat("watching")
         except OSError as error:
@@ -195,6 +200,7 @@ class Daemon:
             self._watcher.again(self._look_again.pop())
         while self._sightings:
             self._intake.take(self._sightings[0], self._clock())
+            self._recordings.seen(self._sightings[0].path, self._sightings[0].kind)
             self._sightings.popleft()  # only now: what could not be noted is not forgotten
         self._intake.put_aside()
         if not self._watcher.settling("states"):
@@ -329,6 +335,7 @@ class Daemon:
         if self._cluster is not None:
             self._cluster.end()
         self._pool.end()
+        self._recordings.close()
         self._publisher.close()
         self._ledger.close()
 
@@ -339,6 +346,7 @@ class Daemon:
         wait([*self._explaining, *self._drawing], PATIENCE_AT_THE_END)
         try:
             self._collect_finished_only()
+            self._recordings.finish()
             for work in self._explaining.values():
                 self._intake.interrupted(work.candidate)
             self._ledger.sync()

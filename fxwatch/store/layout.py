@@ -108,6 +108,11 @@ class Run:
         return self.folder / "shares"
 
     @property
+    def training(self) -> Path:
+        """What the recorder measured of training itself, thinned out where that is much."""
+        return self.folder / "training.jsonl"
+
+    @property
     def png(self) -> Path:
         """The newest report."""
         return self.folder / PNG

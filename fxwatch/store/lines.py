@@ -39,10 +39,10 @@ class LineWriter:
         self._size = os.fstat(self._handle).st_size
         self._unsynced = False
 
-    def append(self, record: Record) -> None:
-        """Write a record. Raises OSError, and then it is not there."""
+    def append(self, *records: Record) -> None:
+        """Write records. Raises OSError, and then none of them is there."""
         os.ftruncate(self._handle, self._size)  # what an earlier failure left, where it could not be taken back
-        data = as_line(record)
+        data = b"".join(map(as_line, records))
         try:
             write_all(self._handle, data)
         except OSError:
