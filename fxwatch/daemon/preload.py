@@ -4,21 +4,26 @@ The user's own module is imported here, too, from the folders that [model] path 
 to say, which imports it again.
 """
 
+import atexit
 import contextlib
 import json
 import os
 import pkgutil
+import shutil
 import sys
 
 import torch
 
 import fxwatch.daemon.worker  # noqa: F401
 
+_told = json.loads(os.environ.get("_FXWATCH_PRELOAD", "{}"))
+if _told.get("folder"):  # of the server's socket: a daemon that is killed cannot remove it
+    atexit.register(shutil.rmtree, _told["folder"], ignore_errors=True)
+
 # a first optimizer imports much of torch, and factories of reinforcement learning libraries make one with the policy
 torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 
-_model = json.loads(os.environ.get("_FXWATCH_PRELOAD", "{}"))
-if _model.get("factory"):
-    sys.path[:0] = _model["path"]
+if _told.get("factory"):
+    sys.path[:0] = _told["path"]
     with contextlib.suppress(Exception):
-        pkgutil.resolve_name(_model["factory"])
+        pkgutil.resolve_name(_told["factory"])

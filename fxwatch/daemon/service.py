@@ -14,9 +14,11 @@ from fxwatch.daemon.heartbeat import Heartbeat
 from fxwatch.daemon.intake import Intake
 from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Trouble, do_job, parse_answer
 from fxwatch.daemon.narrator import Narrator
+from fxwatch.daemon.notify import Notify
 from fxwatch.daemon.outcome import Publisher
 from fxwatch.daemon.plan import Plan, Work
 from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.pressure import Pressure
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.ledger import FileState
@@ -60,13 +62,17 @@ class Daemon:
         self._publisher = Publisher(store, self._ledger, narrator, recipe)
         self._hints = None if once else self._listen()
         self._watcher = Watcher(str(watched), self._hints, self._intake.remember(), time.monotonic)
-        self._pool = ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
+        daemon = config.daemon
+        self._pool = ProcessPerJob(daemon.workers, daemon.threads, config.model, store.runs_folder, self._on_stage)
         self._explaining: dict[Future[str], Work] = {}
         self._drawing: dict[Future[str], DrawJob] = {}
         self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
         self._drawn_at = self._busy_at = time.monotonic()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched)
+        self._notify = Notify()
+        self._pressure = Pressure(100.0 if once else daemon.cpu_pressure)
+        self._put_off: str | None = None
         self._trouble: str | None = None
         self._store_is_full = False
         self._sightings: deque[Sighting] = deque()
@@ -102,6 +108,7 @@ class Daemon:
                 done = self._once and self._all_done(time.monotonic())
             except OSError as error:
                 done = self._store_trouble(error)
+            self._notify.alive(self._in_words(), ready=self._watcher.scan_seconds is not None)
             if done:
                 for sighting in self._watcher.wait_is_over():
                     self._intake.take(sighting, time.monotonic())
@@ -170,16 +177,33 @@ class Daemon:
 
     def _dispatch(self) -> None:
         """Fill the free places: with analyses first, though no report waits longer than half a minute."""
+        if self._is_put_off():
+            return
         while len(self._explaining) + len(self._drawing) < self._config.daemon.workers:
             late = len(self._drawings) > 0 and time.monotonic() - self._drawn_at > LATEST_DRAWING
             work = None if late else self._plan.take(time.monotonic())
             if work is not None:
                 self._explain(work)
+                self._pressure.begun()
             elif (drawing := self._drawings.take()) is not None:
                 self._drawing[self._submit(drawing)] = drawing
                 self._drawn_at = time.monotonic()
             else:
                 return
+
+    def _is_put_off(self) -> bool:
+        """Whether nothing begins now, as the machine is under pressure: said once, and in the heartbeat."""
+        anything = self._plan.waiting() or len(self._drawings)
+        put_off = self._pressure.reason(time.monotonic()) if anything else None
+        if put_off and not self._put_off:
+            self._narrator.say(put_off)
+        self._put_off = put_off
+        return put_off is not None
+
+    def _in_words(self) -> str:
+        return (
+            f"{self._put_off or self._trouble or 'watching'}; {self._analysed} analysed, {self._plan.waiting()} waiting"
+        )
 
     def _explain(self, work: Work) -> None:
         one = work.candidate
@@ -221,7 +245,7 @@ class Daemon:
             files=self._ledger.counts(),
             waiting=self._plan.waiting(),
             running=[work.candidate.path for work in self._explaining.values()],
-            trouble=self._trouble,
+            trouble=self._put_off or self._trouble,
             runs=self._publisher.runs,
         )
 
@@ -241,6 +265,7 @@ class Daemon:
 
     def _end(self) -> None:
         """Finish what can be finished soon, and leave the rest for the next start."""
+        self._notify.stopping()
         if self._hints is not None:
             self._hints.stop()
         if not self.displaced:

@@ -9,14 +9,20 @@ from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, Job, Trouble
 from fxwatch.report.stored import draw_stored
 from fxwatch.store.layout import Store, StoreError
 
+_OUT_OF_MEMORY = (
+    "out of memory: no more is left beside training; lower [analysis] max_states, or run it where there is more"
+)
+
 
 def answer(job: Job) -> Answer:
     """Do a job. What nobody foresaw is an answer, too, with its traceback on stderr."""
     try:
         return _draw(job) if isinstance(job, DrawJob) else run_explain(job, stage.enter)
     except MemoryError:
-        return Trouble(outcome="failed", reason="out of memory; lower [analysis] max_states, or give the daemon more")
+        return Trouble(outcome="failed", reason=_OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001 - the worker's last resort: the job fails, and the daemon goes on
+        if "can't allocate memory" in str(error):  # torch's way to say so
+            return Trouble(outcome="failed", reason=_OUT_OF_MEMORY)
         traceback.print_exc()
         first = next(iter(str(error).splitlines()), "")
         return Trouble(

@@ -69,6 +69,9 @@ class ModelSettings(Strict):
     factory: str | None = Field(None, description="import string 'package.module:function' -> nn.Module")
     factory_args: dict[str, JsonValue] = Field({}, description="keyword arguments of the factory")
     path: list[str] = Field(["."], description="added to the Python path, relative to this file")
+    safe_globals: list[str] = Field(
+        [], description="exact names of what checkpoints may hold beside tensors, as argparse.Namespace"
+    )
     call: Literal["dict", "kwargs", "args", "concat"] = Field(
         "dict", description="how branches are passed to forward; concat: as one flat tensor"
     )

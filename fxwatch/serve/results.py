@@ -11,12 +11,14 @@ from fxwatch import __version__
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.serve.metrics import exposition
+from fxwatch.store.bounded import read_regular
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
 from fxwatch.store.lines import last_line, read_lines
 from fxwatch.store.read import read_analysis, read_status
 
 _SCHEMA_VERSION = 1
 _MOST_LINES = 1_000
+_LARGEST_PICTURE = 64 << 20
 
 
 class Results:
@@ -69,7 +71,7 @@ class Results:
         """`?run=NAME&id=ID`: its picture; without `id` the newest."""
         folder = await self._folder(request)
         try:
-            data = await asyncio.to_thread(folder.png.read_bytes)
+            data = await asyncio.to_thread(read_regular, folder.png, _LARGEST_PICTURE)
         except OSError as error:
             raise web.HTTPNotFound(reason="there is no picture of it yet") from error
         return web.Response(body=data, content_type="image/png")

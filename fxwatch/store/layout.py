@@ -60,13 +60,18 @@ class Store:
         """Held by the daemon."""
         return self.root / "lock"
 
+    @property
+    def runs_folder(self) -> Path:
+        """The results of all runs: what workers may write."""
+        return self.root / "runs"
+
     def run(self, name: str) -> "Run":
         """The results of a run."""
-        return Run(name, self.root / "runs" / name)
+        return Run(name, self.runs_folder / name)
 
     def runs(self) -> Iterator["Run"]:
         """All runs that have a history, by name."""
-        top = self.root / "runs"
+        top = self.runs_folder
         for history in sorted(top.rglob("history.jsonl")):
             yield self.run(history.parent.relative_to(top).as_posix())
 

@@ -9,8 +9,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from fxwatch.records.base import Record
+from fxwatch.store.bounded import open_regular
 
 Line = TypeVar("Line", bound=Record)
+_LONGEST = 64 << 20
 
 
 class LineWriter:
@@ -38,21 +40,21 @@ class LineWriter:
 
 def read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
     """The records of a file, oldest first; lines that are torn or not understood are passed over."""
-    if not path.is_file():
+    if not path.is_file() or path.is_symlink():
         return
-    with path.open("rb") as file:
-        for raw in file:
+    with open_regular(path) as file:
+        for raw in iter(lambda: file.readline(_LONGEST), b""):
             if (record := parse_line(raw, kind)) is not None:
                 yield record
 
 
 def last_line(path: Path, kind: type[Line]) -> Line | None:
     """The newest record of a file, without reading all of it."""
-    if not path.is_file():
+    if not path.is_file() or path.is_symlink():
         return None
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         size = file.seek(0, os.SEEK_END)
-        for length in (1 << 16, 1 << 22, size):
+        for length in (1 << 16, 1 << 22, min(size, _LONGEST)):
             file.seek(max(0, size - length))
             lines = file.read().splitlines(keepends=True)[0 if length >= size else 1 :]
             for raw in reversed(lines):

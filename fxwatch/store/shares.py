@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fxwatch.records.analysis import Analysis, Unit
+from fxwatch.store.bounded import open_regular
 
 Layout = Mapping[str, list[str]]
+_LONGEST_HEADER = 4 << 20
 CAUSES = ("constant_input", "zero_projection", "no_functional_effect", "low_importance")
 """Why a unit is dead, as `.details` number it from 1; 0: it is not, 255: another cause."""
 _OTHER_CAUSE = 255
@@ -91,8 +93,8 @@ class ShareIndex:
         return self._open(path) if path.exists() else np.zeros(0, _row(sum(map(len, layout.values()))))
 
     def _open(self, path: Path) -> NDArray[np.void]:
-        with path.open("rb") as file:
-            header = file.readline()
+        with open_regular(path) as file:
+            header = file.readline(_LONGEST_HEADER)
         count = sum(map(len, json.loads(header).values()))
         kind = _row(count) if path.suffix == ".rows" else _detailed(count)
         rows = (path.stat().st_size - len(header)) // kind.itemsize
