@@ -31,6 +31,7 @@ from fxwatch.terminal import say
 DEADLINE = 900.0
 PRELOAD = "_FXWATCH_PRELOAD"
 _GRACE = 5.0
+_ATTEMPTS, _MOMENT = 3, 0.3
 _LARGEST_ANSWER = 16 << 20
 _LONGEST_STAGE = 100
 _LAST_WORDS = 32 << 10
@@ -57,7 +58,7 @@ class ProcessPerJob(Executor):
         on_stage: Callable[[tuple[Any, ...], str], None],
     ) -> None:
         limit_process(threads)
-        preload = {"factory": model.factory, "path": model.path, "folder": util.get_temp_dir()}
+        preload = {"factory": model.factory, "path": model.path, "folder": util.get_temp_dir(), "daemon": os.getpid()}
         os.environ[PRELOAD] = json.dumps(preload)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["__main__", "fxwatch.daemon.preload"])
@@ -111,18 +112,26 @@ class ProcessPerJob(Executor):
                 ear.tell_last_words()
 
     def _start(self, process: BaseProcess) -> None:
-        """Begin a job; once more with a new server, where the old one has died just now. Raises JobError."""
-        for last in (False, True):
+        """Begin a job, with a new server where the one there is cannot be reached. Raises JobError."""
+        for left in reversed(range(_ATTEMPTS)):
             try:
                 process.start()
             except (OSError, EOFError) as error:
-                if last:
+                if not left:
                     raise JobError(f"no worker could be started: {type(error).__name__} {error}") from None
-                self.warm_up()
+                self._renew()
             else:
                 break
         with self._lock:
             self._running.add(process)
+
+    def _renew(self) -> None:
+        """Replace a server that has died just now, or whose folder below /tmp somebody has cleaned away."""
+        with suppress(ProcessLookupError, TypeError):
+            os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]  # noqa: SLF001
+        time.sleep(_MOMENT)  # until it is seen to have died
+        Path(util.get_temp_dir()).mkdir(mode=0o700, exist_ok=True)
+        self.warm_up()
 
 
 class _Ear:

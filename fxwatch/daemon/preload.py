@@ -17,8 +17,16 @@ import torch
 import fxwatch.daemon.worker  # noqa: F401
 
 _told = json.loads(os.environ.get("_FXWATCH_PRELOAD", "{}"))
-if _told.get("folder"):  # of the server's socket: a daemon that is killed cannot remove it
-    atexit.register(shutil.rmtree, _told["folder"], ignore_errors=True)
+
+
+def _clean_up() -> None:
+    """Remove the folder of the server's socket, which a daemon that was killed could not."""
+    if os.getppid() != _told["daemon"]:
+        shutil.rmtree(_told["folder"], ignore_errors=True)
+
+
+if "daemon" in _told:
+    atexit.register(_clean_up)
 
 # a first optimizer imports much of torch, and factories of reinforcement learning libraries make one with the policy
 torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])

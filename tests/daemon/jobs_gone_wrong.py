@@ -146,7 +146,8 @@ def told(_text: str) -> str:
     status = Path("/proc/self/status").read_text()
     privileges = next(line.split()[1] for line in status.splitlines() if line.startswith("NoNewPrivs"))
     points = Path("/proc/self/oom_score_adj").read_text().strip()
-    return f"{len(handles)} {os.nice(0)} {privileges} {points} {os.environ!r} {Path('/proc/self/environ').read_text()}"
+    known = f"{os.environ!r} {Path('/proc/self/environ').read_text()}".replace("\0", " ")
+    return f"{len(handles)} {os.getpriority(os.PRIO_PROCESS, 0)} {privileges} {points} {known}"
 
 
 def _outcome(attempt: object) -> str:

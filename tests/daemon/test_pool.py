@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,12 @@ def test_a_server_that_is_killed_takes_its_workers_along_and_is_started_anew(poo
     assert pool.submit(jobs.shout, "again").result(60) == "AGAIN"
 
 
+def test_a_server_whose_folder_was_cleaned_away_is_started_anew(pool: ProcessPerJob) -> None:
+    assert pool.submit(jobs.shout, "before").result(60) == "BEFORE"
+    shutil.rmtree(util.get_temp_dir())
+    assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
+
+
 HANGING = """
 import sys
 from pathlib import Path
@@ -153,13 +160,13 @@ def test_a_worker_can_write_its_own_folder_and_do_nothing_to_anybody(
     if cage.missing():
         pytest.skip(str(cage.missing()))
     (tmp_path / "pid").write_text(str(os.getpid()))
-    before = (tmp_path / "pid").stat()
+    before = (tmp_path / "pid").stat()[:7], (tmp_path / "pid").stat()[8:10]
     found = json.loads(pool.submit(jobs.attempts, str(tmp_path)).result(60))
     assert len(found) > 20
     assert [name for name, outcome in found.items() if outcome != "PermissionError"] == []
     assert pool.submit(jobs.inside, str(own)).result(60) == str(1 << 20)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "pid"]
-    assert (tmp_path / "pid").stat() == before
+    assert ((tmp_path / "pid").stat()[:7], (tmp_path / "pid").stat()[8:10]) == before
     control = json.loads(_without_walls(jobs.attempts, tmp_path))
     assert {name for name, outcome in control.items() if outcome == "DONE"} > {"program", "overwrite", "unix socket"}
 
