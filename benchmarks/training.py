@@ -164,6 +164,8 @@ def _periods(beside: Beside, pairs: int, seconds: float) -> Iterator[tuple[float
 def _rate(iterations: list[tuple[float, float, int]], began: float, ended: float) -> float:
     """Steps a second of the iterations that lie in a period as a whole."""
     inside = [one for one in iterations if began <= one[0] and one[1] <= ended]
+    if not inside:
+        raise SystemExit("no iteration fits into a period: this machine needs a longer --seconds")
     return sum(steps for *_, steps in inside) / sum(end - begin for begin, end, _ in inside)
 
 
