@@ -11,6 +11,7 @@ import os
 import pkgutil
 import shutil
 import sys
+import time
 
 import torch
 
@@ -20,7 +21,10 @@ _told = json.loads(os.environ.get("_FXWATCH_PRELOAD", "{}"))
 
 
 def _clean_up() -> None:
-    """Remove the folder of the server's socket, which a daemon that was killed could not."""
+    """Remove the folder of the server's socket, which a daemon that was killed could not; one that lives needs it."""
+    until = time.monotonic() + 2  # its pipe is closed a moment before it is gone
+    while os.getppid() == _told["daemon"] and time.monotonic() < until:
+        time.sleep(0.02)
     if os.getppid() != _told["daemon"]:
         shutil.rmtree(_told["folder"], ignore_errors=True)
 

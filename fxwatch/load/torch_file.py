@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.torch_version import TorchVersion
@@ -73,6 +74,8 @@ def load_tensors(file: IO[bytes], safe_globals: Sequence[str] = ()) -> Any:
             config=True,
         )
     allowed: list[Any] = [(_resolve(name), name) for name in safe_globals]
+    if "numpy.dtype" in safe_globals:  # it is made as one of these, which the file does not name
+        allowed += [getattr(np.dtypes, name) for name in np.dtypes.__all__]
     if damaged := _damaged_member(file):
         raise LoadError(f"it is damaged: the checksum of {damaged} does not match; save it anew, or copy it again")
     try:

@@ -12,7 +12,7 @@ from fxwatch.records.base import Record
 from fxwatch.store.bounded import open_regular
 
 Line = TypeVar("Line", bound=Record)
-_LONGEST = 64 << 20
+_LONGEST = 16 << 20
 
 
 class LineWriter:
@@ -43,7 +43,7 @@ def read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
     if not path.is_file() or path.is_symlink():
         return
     with open_regular(path) as file:
-        for raw in iter(lambda: file.readline(_LONGEST), b""):
+        while (raw := file.readline(_LONGEST)) and len(raw) < _LONGEST:  # what is longer is no line, and has no end
             if (record := parse_line(raw, kind)) is not None:
                 yield record
 
