@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test soak check format clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,6 +15,9 @@ demo: $(READY)  ## Train a real PPO policy on EUR/USD, explain it, and watch it;
 
 test: $(READY)  ## Run all tests, on two cores.
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+soak: $(READY)  ## Run the long tests: 100,000 odd inputs, and more.
+	$(BIN)/pytest -m soak
 
 check: $(READY)  ## Lint, types, import contracts.
 	$(BIN)/ruff check .

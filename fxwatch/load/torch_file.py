@@ -66,16 +66,7 @@ def load_tensors(file: IO[bytes], safe_globals: Sequence[str] = ()) -> Any:
 
     Raises LoadError.
     """
-    if TorchVersion(torch.__version__) < FLOOR:
-        raise LoadError(
-            f"torch {torch.__version__} has known holes through which a checkpoint can run code (CVE-2025-32434, "
-            f"CVE-2026-24747); install torch {FLOOR} or newer where fxwatch runs",
-            "refused",
-            config=True,
-        )
-    allowed: list[Any] = [(_resolve(name), name) for name in safe_globals]
-    if "numpy.dtype" in safe_globals:  # it is made as one of these, which the file does not name
-        allowed += [getattr(np.dtypes, name) for name in np.dtypes.__all__]
+    allowed = _allowed(safe_globals)
     if damaged := _damaged_member(file):
         raise LoadError(f"it is damaged: the checksum of {damaged} does not match; save it anew, or copy it again")
     try:
@@ -88,28 +79,44 @@ def load_tensors(file: IO[bytes], safe_globals: Sequence[str] = ()) -> Any:
         raise
     except pickle.UnpicklingError as error:
         file.seek(0)
-        found = _unsafe_globals(file)
-        if found and all(_HARMLESS.fullmatch(name) for name in found):
-            kind = "numpy values" if all(name.startswith("numpy.") for name in found) else "objects"
-            raise LoadError(
-                f"it holds {kind} ({', '.join(found)}), which are only loaded by running code; save plain numbers, as "
-                "in float(x), and tensors, as in torch.as_tensor(x), or allow them where fxwatch runs by "
-                f"[model] safe_globals = {json.dumps(found)}",
-                "refused",
-            ) from None
-        named = ", ".join(found) or _named_in(str(error))
-        raise LoadError(
-            f"it would run code to load ({named}), so it is never loaded; save only tensors and plain numbers, as in "
-            "torch.save(model.state_dict(), path)",
-            "refused",
-        ) from None
+        raise LoadError(_why_never(_unsafe_globals(file), error), "refused") from None
     except (EOFError, IndexError):
-        raise LoadError("it ends too early: truncated", "incomplete") from None
+        raise LoadError("it ends too early: truncated; it is tried again when it changes") from None
     except Exception as error:
         if "can't allocate memory" in str(error):
             raise MemoryError from error
         raise LoadError(f"torch cannot read it: {first_sentence(error)}") from error
     return loaded
+
+
+def _allowed(names: Sequence[str]) -> list[Any]:
+    """What the user allows, for a torch that can be trusted with it. Raises LoadError."""
+    if TorchVersion(torch.__version__) < FLOOR:
+        raise LoadError(
+            f"torch {torch.__version__} has known holes through which a checkpoint can run code (CVE-2025-32434, "
+            f"CVE-2026-24747); install torch {FLOOR} or newer where fxwatch runs",
+            "refused",
+            config=True,
+        )
+    allowed: list[Any] = [(_resolve(name), name) for name in names]
+    if "numpy.dtype" in names:  # it is made as one of these, which the file does not name
+        allowed += [getattr(np.dtypes, name) for name in np.dtypes.__all__]
+    return allowed
+
+
+def _why_never(found: list[str], error: Exception) -> str:
+    """A refusal in words, with the way out where there is one."""
+    if found and all(_HARMLESS.fullmatch(name) for name in found):
+        kind = "numpy values" if all(name.startswith("numpy.") for name in found) else "objects"
+        return (
+            f"it holds {kind} ({', '.join(found)}), which are only loaded by running code; save plain numbers, as in "
+            "float(x), and tensors, as in torch.as_tensor(x), or allow them where fxwatch runs by "
+            f"[model] safe_globals = {json.dumps(found)}"
+        )
+    return (
+        f"it would run code to load ({', '.join(found) or _named_in(str(error))}), so it is never loaded; save only "
+        "tensors and plain numbers, as in torch.save(model.state_dict(), path)"
+    )
 
 
 def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]:
