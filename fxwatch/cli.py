@@ -258,6 +258,14 @@ def config_validate(config: ConfigFile = None) -> None:
     raise typer.Exit(validate(config))
 
 
+@config_app.command("unit")
+def config_unit(folder: Folder = None, *, config: ConfigFile = None) -> None:
+    """Print a unit of systemd that watches a folder for months."""
+    from fxwatch.commands.unit import unit
+
+    raise typer.Exit(unit(folder, config))
+
+
 @config_app.command("schema")
 def config_schema(
     of: Annotated[Literal["config", "analysis"], typer.Option("--of", help="Which schema.")] = "config",

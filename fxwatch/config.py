@@ -32,6 +32,12 @@ class DaemonSettings(Strict):
     executor: Literal["local", "dask"] = Field(
         "local", description="where they run: here, or on the cluster of [cluster]"
     )
+    cpu_pressure: float = Field(
+        90.0,
+        ge=0,
+        le=100,
+        description="percent of time in which programs wait for a processor (PSI), above which analyses wait a minute",
+    )
 
 
 class WatchSettings(Strict):
@@ -220,12 +226,21 @@ def load_config(explicit: Path | None, watched: Path | None = None) -> Loaded:
         file = None if warning else found
     base = (file.parent if file else Path()).resolve()
     config = _validate(_merge(data, _environment()), file, text)
+    if file is not None and data.get("model", {}).get("safe_globals") and _inside(file, watched, config):
+        raise ConfigError(
+            f"{file}: model.safe_globals is not taken from a file inside the watched folder, which others may "
+            "write to; keep the file elsewhere"
+        )
     folders, refused = _code_folders(config.model.path, base, watched or Path(config.watch.dir))
     warnings += refused
     model = config.model.model_copy(update={"path": folders})
     near = {name: str(base / path) for name, path in config.cluster.named_files().items()}
     cluster = config.cluster.model_copy(update=near)
     return Loaded(config.model_copy(update={"model": model, "cluster": cluster}), file, warnings)
+
+
+def _inside(file: Path, watched: Path | None, config: Config) -> bool:
+    return file.resolve().is_relative_to((watched or Path(config.watch.dir)).resolve())
 
 
 def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:

@@ -104,9 +104,13 @@ def command(*arguments: str) -> list[str]:
 
 
 def environ(**changes: str) -> dict[str, str]:
-    """The environment of a user who can import this repository, without settings of fxwatch."""
+    """The environment of a user who can import this repository, without settings of fxwatch.
+
+    But one: tests keep both processors busy, and a daemon would wait for them.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith("FXWATCH_")}
-    return {**own, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **changes}
+    told = {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "FXWATCH_DAEMON__CPU_PRESSURE": "100"}
+    return {**own, **told, **changes}
 
 
 def eventually(true: Callable[[], Any], seconds: float = 60) -> Any:

@@ -158,7 +158,7 @@ def _decide(checkpoint: Path, a: "States", b: "States", config: Config) -> Decis
     from fxwatch.attribution.comparison import compare_decisions
     from fxwatch.load import check_answers, load_policy, read_content, read_weights
 
-    weights = read_weights(read_content(checkpoint), config.model.state_dict_key)
+    weights = read_weights(read_content(checkpoint), config.model)
     loaded = load_policy(weights, config.model)
     first = a.in_order(loaded.order(list(a.branches)))
     second = b.in_order(list(first.branches)) if b.branches.keys() == first.branches.keys() else b

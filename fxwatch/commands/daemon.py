@@ -67,11 +67,14 @@ def _watch(
     watched: Path, config: Config, config_file: Path | None, store: Store, *, once: bool, serve: bool
 ) -> "Summary":
     """Run daemons, one after another: a new one where the store was removed under the one before."""
+    from fxwatch.daemon.cage import missing
     from fxwatch.daemon.heralds import Heralds
+    from fxwatch.daemon.limits import no_code_from
     from fxwatch.daemon.narrator import Narrator
     from fxwatch.daemon.page import page
     from fxwatch.daemon.service import Daemon
 
+    no_code_from(watched)
     ending = _Ending()
     with page(watched, config_file) if serve else nullcontext(), Narrator() as narrator:
         while True:
@@ -84,6 +87,8 @@ def _watch(
                 ending.ends(service.stop)
                 if not once:
                     narrator.say(f"watching {watched}, results in {store.root}; Ctrl-C ends it")
+                    for wall in missing():
+                        narrator.say(wall)
                 with Heralds(watched, config, config_file, store, narrator.say, once=once):
                     service.run()
             if not service.displaced:

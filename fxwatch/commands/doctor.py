@@ -1,7 +1,6 @@
 """`fxwatch doctor`: what a file is, whether it can be read, what is missing, and what configuration makes it work."""
 
 import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,9 +104,9 @@ def _weights(read_weights: Any, content: Any, settings: "ModelSettings") -> "Wei
     from fxwatch.load import LoadError
 
     try:
-        found: Weights = read_weights(content, settings.state_dict_key)
+        found: Weights = read_weights(content, settings)
     except LoadError as error:
-        keys = list(_nested(content)) if error.config else []
+        keys = _nested(content, settings) if error.config else []
         if not keys:
             raise
         tell(f"it holds weights under {', '.join(keys)}; say which is the policy:")
@@ -116,21 +115,13 @@ def _weights(read_weights: Any, content: Any, settings: "ModelSettings") -> "Wei
     return found
 
 
-def _nested(content: Any) -> Iterator[str]:
-    """Where in a torch checkpoint there are state dicts, as paths with dots, down to the third level."""
+def _nested(content: Any, settings: "ModelSettings") -> list[str]:
+    """Where in a torch checkpoint there are state dicts, as paths with dots."""
     import io
 
-    from fxwatch.load.torch_file import is_state_dict, load_tensors
+    from fxwatch.load.torch_file import load_tensors, nested
 
-    def walk(value: Any, path: tuple[str, ...]) -> Iterator[str]:
-        if path and is_state_dict(value):
-            yield ".".join(path)
-        elif isinstance(value, Mapping) and len(path) < 3:
-            for name, inner in value.items():
-                if isinstance(name, str):
-                    yield from walk(inner, (*path, name))
-
-    yield from walk(load_tensors(io.BytesIO(content.data)), ())
+    return nested(load_tensors(io.BytesIO(content.data), settings.safe_globals))
 
 
 def _tell_weights(weights: "Weights", path: Path) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fxwatch.config import Config, ConfigError
@@ -28,17 +29,18 @@ _LISTEN = 1.0
 class Cluster(Executor):
     """Runs functions from text to text on the configured cluster, [daemon] workers at a time.
 
-    `on_stage(args, stage)` hears what becomes of a job, from another thread. `trouble`: what is wrong now, in words.
+    Jobs may write below `writable`. `on_stage(args, stage)` hears what becomes of a job, from another thread. `trouble`:
+    what is wrong now, in words.
     Raises ConfigError where the library or the address is missing.
     """
 
-    def __init__(self, config: Config, on_stage: Callable[[tuple[Any, ...], str], None]) -> None:
+    def __init__(self, config: Config, writable: Path, on_stage: Callable[[tuple[Any, ...], str], None]) -> None:
         if importlib.util.find_spec("distributed") is None:
             raise ConfigError('[daemon] executor = "dask" needs a library: pip install "fxwatch[distributed]"')
         if config.cluster.scheduler is None:
             raise ConfigError('[daemon] executor = "dask" needs the address of a scheduler: [cluster] scheduler')
         self._settings, self._on_stage = config.cluster, on_stage
-        self._outpost = Outpost(config.daemon.threads, config.model.model_dump_json())
+        self._outpost = Outpost(config.daemon.threads, config.model.model_dump_json(), str(writable.absolute()))
         self._threads = ThreadPoolExecutor(config.daemon.workers, thread_name_prefix="cluster")
         self._ending = threading.Event()
         self._lock = threading.Lock()

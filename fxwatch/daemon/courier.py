@@ -1,5 +1,6 @@
 """W&B gets what it has not got, from a process of its own that nothing waits for."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,9 @@ class Courier:
 
     def __init__(self, store: Store, sync: Sequence[str], pace: Pace, say: Callable[[str], None]) -> None:
         self._store, self._sync, self._pace, self._say = store, sync, pace, say
+        self._environ = dict(
+            os.environ
+        )  # as it is now: from workers secrets are hidden by taking them out for a moment
         self._process: subprocess.Popen[bytes] | None = None
         self._next = 0.0
         self._pause = pace.seconds
@@ -69,6 +73,7 @@ class Courier:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env=self._environ,
             start_new_session=True,
         )
 

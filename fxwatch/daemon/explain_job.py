@@ -89,10 +89,11 @@ def _made_before(run: Run, digest: str) -> str | None:
 
 
 def open_files(job: ExplainJob) -> Opened:
-    """Read the checkpoint and the dump. Raises LoadError."""
-    checkpoint = read_content(job.checkpoint)
+    """Read the checkpoint and the dump; for the daemon only from below the folder that it watches. Raises LoadError."""
+    root = job.checkpoint.removesuffix(job.checkpoint_name) if job.store else None
+    checkpoint = read_content(job.checkpoint, root)
     try:
-        states = read_content(job.states)
+        states = read_content(job.states, root)
         dump = read_dump(states, job.config.inputs)
     except LoadError as error:
         error.culprit = "states"
@@ -107,7 +108,7 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
     """Explain what was opened, against the past of a run where it has one. Raises LoadError or AttributionError."""
     config = job.config
     progress("loading")
-    weights = read_weights(opened.checkpoint, config.model.state_dict_key)
+    weights = read_weights(opened.checkpoint, config.model)
     loaded = load_policy(weights, config.model)
     everything = opened.dump.states.in_order(loaded.order(list(opened.dump.states.branches)))
     policy = loaded.over(list(everything.branches), config.model)

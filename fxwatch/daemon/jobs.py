@@ -2,12 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from fxwatch.config import Config
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Record
 from fxwatch.records.thresholds import Thresholds
+
+_LONGEST = 2000
+Words = Annotated[str, AfterValidator(lambda text: text[:_LONGEST])]
+"""What is said to people; a file's own words may be in it, and are endless at worst."""
+AnalysisId = Annotated[str, Field(pattern=r"^step-(none|[0-9]{9,})-[0-9a-f]{8}$")]
 
 
 class ExplainJob(Record):
@@ -51,14 +56,14 @@ class Explained(Record):
 
     kind: Literal["explained"] = "explained"
     analysis: Analysis
-    notes: list[str] = []
+    notes: list[Words] = []
 
 
 class Duplicate(Record):
     """The same checkpoint, dump and recipe were analysed before."""
 
     kind: Literal["duplicate"] = "duplicate"
-    analysis: str
+    analysis: AnalysisId
     checkpoint_sha256: str
 
 
@@ -78,7 +83,7 @@ class Trouble(Record):
 
     kind: Literal["trouble"] = "trouble"
     outcome: Literal["failed", "incomplete", "refused", "unsupported", "vanished", "unwritable"]
-    reason: str
+    reason: Words
     culprit: Literal["checkpoint", "states"] = "checkpoint"
     config: bool = False
     crashed: bool = False

@@ -1,8 +1,11 @@
 """What a process that explains may use, and what it may know. To be called before torch is imported."""
 
+import ctypes
 import os
+import platform
 import re
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,21 +13,48 @@ from pathlib import Path
 _NICE = 19
 _FIRST_TO_GO = "900"
 _SECRET = re.compile(r"(?i)key|token|secret|passw|credential|^wandb_|^aws_")
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
+_THIS_PROCESS, _IDLE = 1, 3 << 13
+_LARGEST_FILE = 1 << 30
+_FILES = 1024
+_UNSAFE_SWITCHES = ("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD")
 
 
 def limit_process(threads: int) -> None:
-    """Use so many threads, and no GPU: the machine belongs to training."""
+    """Use so many threads, and no GPU: the machine belongs to training. How weights are loaded is for us to say."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    for name in _UNSAFE_SWITCHES:
+        os.environ.pop(name, None)
 
 
-def limit_worker() -> None:
-    """Step back behind training: last for the processor, first to go when memory runs out, and no core files."""
+def _step_back() -> None:
+    """Stand behind training: last for the processor and the disk, first to go when memory runs out."""
     os.nice(_NICE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if (number := _IOPRIO_SET.get(platform.machine())) is not None:
+        ctypes.CDLL(None).syscall(number, _THIS_PROCESS, 0, _IDLE)
     with suppress(OSError):  # not every kernel lets a process do so
         Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO, encoding="ascii")
+
+
+def limit_worker(memory: int | None) -> None:
+    """Step back, and take so many bytes of memory at most, few handles, no huge files, and no core files."""
+    _step_back()
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, _LARGEST_FILE)
+    _lower(resource.RLIMIT_NOFILE, _FILES)
+    if memory is not None:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        _lower(resource.RLIMIT_AS, pages * resource.getpagesize() + memory)
+
+
+def no_code_from(folder: Path) -> None:
+    """Let this process, and those that it starts, import nothing from below a folder, even where they stand in it."""
+    forbidden = folder.resolve()
+    sys.path[:] = [place for place in sys.path if not Path(place).resolve().is_relative_to(forbidden)]
+    if Path.cwd().is_relative_to(forbidden):
+        os.environ["PYTHONSAFEPATH"] = "1"
 
 
 @contextmanager
@@ -37,3 +67,10 @@ def without_secrets() -> Iterator[None]:
         yield
     finally:
         os.environ.update(hidden)
+
+
+def _lower(what: int, value: int) -> None:
+    """Lower a limit, for good; one that is lower already stays."""
+    hard = resource.getrlimit(what)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (value, value))

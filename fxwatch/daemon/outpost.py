@@ -12,6 +12,7 @@ import sys
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fxwatch.daemon.limits import without_secrets
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 
 
 class Outpost(NamedTuple):
-    """What an outpost is made for: the threads that a job may use, and the model, in JSON, that it imports first."""
+    """What an outpost is made for: the threads that a job may use, the model, in JSON, that it imports first, and the
+    folder that it may write to.
+    """
 
     threads: int
     model: str
+    writable: str
 
 
 class _Program:
@@ -36,7 +40,7 @@ class _Program:
         self.outpost = outpost
         with without_secrets():
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "fxwatch.daemon.outpost", str(outpost.threads), outpost.model],
+                [sys.executable, "-m", "fxwatch.daemon.outpost", *map(str, outpost)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -74,7 +78,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a model that prints must not print into our answers
     model = ModelSettings.model_validate_json(sys.argv[2])
-    pool = ProcessPerJob(1, int(sys.argv[1]), model, lambda _args, _stage: None)
+    pool = ProcessPerJob(1, int(sys.argv[1]), model, Path(sys.argv[3]), lambda _args, _stage: None)
     pool.warm_up()
     for line in sys.stdin:
         question = json.loads(line)

@@ -11,6 +11,7 @@ from fxwatch.records.history import HistoryLine
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States
 from fxwatch.store.atomic import write_atomic
+from fxwatch.store.bounded import open_regular
 from fxwatch.store.layout import Run, StoreError
 from fxwatch.store.read import read_analysis
 from fxwatch.store.shares import ShareIndex
@@ -54,7 +55,7 @@ def context(
 
 def _previous(run: Run, earlier: Analysis) -> Previous | None:
     try:
-        with np.load(run.analysis(earlier.id).arrays, allow_pickle=False) as archive:
+        with open_regular(run.analysis(earlier.id).arrays) as file, np.load(file, allow_pickle=False) as archive:
             wanted = [name for name in archive.files if name == "probe" or name.startswith("attention_probe/")]
             arrays = {name: archive[name] for name in wanted}
         return Previous.of(earlier, arrays)

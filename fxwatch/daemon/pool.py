@@ -1,6 +1,7 @@
 """An executor that gives every job a process of its own, forked from a server that has imported everything beforehand.
 
-A job that crashes, hangs or is killed costs itself and nothing else; a future that fails says why in words.
+A job that crashes, hangs or is killed costs itself and nothing else; a future that fails says why in words. What a
+worker says is text up to a limit, never a pickle, as it may have run a stranger's code.
 """
 
 import json
@@ -12,20 +13,30 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
+from contextlib import suppress
+from multiprocessing import forkserver, util
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from fxwatch.daemon import stage
+from fxwatch.daemon.cage import confine
 from fxwatch.daemon.limits import limit_process, limit_worker, without_secrets
+from fxwatch.daemon.pressure import Machine, memory_of_each
+from fxwatch.lifetime import end_with_parent
 from fxwatch.records.settings import ModelSettings
+from fxwatch.terminal import say
 
 DEADLINE = 900.0
 PRELOAD = "_FXWATCH_PRELOAD"
 _GRACE = 5.0
-_LARGEST_MESSAGE = 64 * 1024 * 1024
-_STAGE, _RESULT = b"s", b"r"
+_ATTEMPTS, _MOMENT = 3, 0.3
+_LARGEST_ANSWER = 16 << 20
+_LONGEST_STAGE = 100
+_LAST_WORDS = 32 << 10
+_AT_ONCE = 1 << 16
+_STAGE, _RESULT, _END = b"s", b"r", b"\n"
 
 
 class JobError(Exception):
@@ -33,19 +44,27 @@ class JobError(Exception):
 
 
 class ProcessPerJob(Executor):
-    """Runs functions from text to text, `count` at a time, each in a new process.
+    """Runs functions from text to text, `count` at a time, each in a new process that can write below `writable` alone.
 
     `on_stage(args, stage)` hears what a job is doing, from another thread.
     """
 
     def __init__(
-        self, count: int, threads: int, model: ModelSettings, on_stage: Callable[[tuple[Any, ...], str], None]
+        self,
+        count: int,
+        threads: int,
+        model: ModelSettings,
+        writable: Path,
+        on_stage: Callable[[tuple[Any, ...], str], None],
     ) -> None:
         limit_process(threads)
-        os.environ[PRELOAD] = json.dumps({"factory": model.factory, "path": model.path})
+        preload = {"factory": model.factory, "path": model.path, "folder": util.get_temp_dir(), "daemon": os.getpid()}
+        os.environ[PRELOAD] = json.dumps(preload)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["__main__", "fxwatch.daemon.preload"])
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="job")
+        self._count, self._machine = count, Machine()
+        self._writable = writable
         self._on_stage = on_stage
         self._running: set[BaseProcess] = set()
         self._lock = threading.Lock()
@@ -72,54 +91,148 @@ class ProcessPerJob(Executor):
                 process.kill()
         self.shutdown()
 
-    def _run(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, fn, args, kwargs))
-        process.start()
-        theirs.close()
+    def _run(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        answers, their_answers = self._context.Pipe(duplex=False)
+        errors, their_errors = self._context.Pipe(duplex=False)
+        with suppress(OSError):  # the store was removed, which the job will say
+            self._writable.mkdir(exist_ok=True)
+        memory = memory_of_each(self._machine, self._count)
+        pipes = (their_answers, their_errors)
+        process = self._context.Process(target=_work, args=(pipes, str(self._writable), memory, fn, args, kwargs))
+        with answers, errors:
+            with their_answers, their_errors:
+                self._start(process)
+            ear = _Ear(process, answers, errors, lambda name: self._on_stage(args, name))
+            try:
+                return ear.listen()
+            finally:
+                _end(process)
+                with self._lock:
+                    self._running.discard(process)
+                ear.tell_last_words()
+
+    def _start(self, process: BaseProcess) -> None:
+        """Begin a job, with a new server where the one there is cannot be reached. Raises JobError."""
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                process.start()
+            except (OSError, EOFError) as error:
+                if not left:
+                    raise JobError(f"no worker could be started: {type(error).__name__} {error}") from None
+                self._renew()
+            else:
+                break
         with self._lock:
             self._running.add(process)
-        try:
-            return self._listen(args, process, ours)
-        finally:
-            _end(process)
-            ours.close()
-            with self._lock:
-                self._running.discard(process)
 
-    def _listen(self, args: tuple[Any, ...], process: BaseProcess, pipe: Connection) -> str:
-        deadline = time.monotonic() + DEADLINE
-        try:
-            while pipe.poll(max(0.0, deadline - time.monotonic())):
-                message = pipe.recv_bytes(_LARGEST_MESSAGE)
-                text = message[1:].decode("utf-8", "replace")
-                if message.startswith(_RESULT):
-                    return text
-                self._on_stage(args, text)
-        except (EOFError, OSError):
-            process.join(_GRACE)
-            raise JobError(_cause(process.exitcode)) from None
-        raise JobError(f"it took longer than {DEADLINE / 60:.0f} minutes, and was ended")
+    def _renew(self) -> None:
+        """Replace a server that has died just now, or whose folder below /tmp somebody has cleaned away."""
+        with suppress(ProcessLookupError, TypeError):
+            os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]  # noqa: SLF001
+        time.sleep(_MOMENT)  # until it is seen to have died
+        Path(util.get_temp_dir()).mkdir(mode=0o700, exist_ok=True)
+        self.warm_up()
 
 
-def _work(pipe: Connection, fn: Callable[..., str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+class _Ear:
+    """Listens to one worker until it has answered, has ended, or has had its time."""
+
+    def __init__(
+        self, process: BaseProcess, answers: Connection, errors: Connection, on_stage: Callable[[str], None]
+    ) -> None:
+        self._process, self._answers, self._errors, self._on_stage = process, answers, errors, on_stage
+        self._open = {answers, errors}
+        self._heard = 0
+        self._piece = bytearray()
+        self._last_words = bytearray()
+        self._left_out = 0
+
+    def listen(self) -> str:
+        """The answer. Raises JobError."""
+        began = time.monotonic()
+        while self._answers in self._open:
+            left = began + DEADLINE - time.monotonic()
+            if left <= 0 and (left := left + _waited_for_a_processor(self._process)) <= 0:
+                raise JobError(f"it took longer than {DEADLINE / 60:.0f} minutes, and was ended")
+            for ready in wait(self._open, left):
+                if isinstance(ready, Connection) and (answer := self._hear(ready)) is not None:
+                    return answer
+        self._process.join(_GRACE)
+        raise JobError(_cause(self._process.exitcode))
+
+    def tell_last_words(self) -> None:
+        """What the worker has written to its stderr, as lines of text: the end of it, where that is much."""
+        if self._errors in self._open and wait([self._errors], 0):
+            self._hear(self._errors)
+        if self._left_out:
+            say(f"fxwatch: (a worker wrote {self._left_out} bytes more to stderr, which are left out)")
+        for line in self._last_words.decode("utf-8", "replace").splitlines():
+            say(line)
+
+    def _hear(self, pipe: Connection) -> str | None:
+        """Take in what a pipe has: the answer, where it is whole now."""
+        data = os.read(pipe.fileno(), _AT_ONCE)
+        if not data:
+            self._open.remove(pipe)
+        elif pipe is self._errors:
+            self._last_words += data
+            self._left_out += max(0, len(self._last_words) - _LAST_WORDS)
+            del self._last_words[:-_LAST_WORDS]
+        else:
+            return self._hear_answer(data)
+        return None
+
+    def _hear_answer(self, data: bytes) -> str | None:
+        self._heard += len(data)
+        if self._heard > _LARGEST_ANSWER:
+            raise JobError(f"its worker said more than {_LARGEST_ANSWER >> 20} MB, and was ended")
+        *whole, rest = data.split(_END)
+        for piece in whole:
+            line, self._piece = bytes(self._piece + piece), bytearray()
+            text = line[1:].decode("utf-8", "replace")
+            if line.startswith(_RESULT):
+                return text
+            self._on_stage(text[:_LONGEST_STAGE])
+        self._piece += rest
+        return None
+
+
+def _work(
+    pipes: tuple[Connection, Connection],
+    writable: str,
+    memory: int | None,
+    fn: Callable[..., str],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
     """The life of a worker: one job, its result, the end."""
-    os.setpgid(0, 0)  # Ctrl-C in the terminal is for the daemon
-    limit_worker()
+    end_with_parent(signal.SIGKILL)  # the server, which ends with the daemon
+    os.setsid()  # Ctrl-C in the terminal is for the daemon
+    answers = os.dup(pipes[0].fileno())
+    os.dup2(pipes[1].fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a model that prints must not print into our data
-    threading.Thread(target=_die_with_the_daemon, args=(pipe,), daemon=True).start()
-    stage.listen(lambda name: pipe.send_bytes(_STAGE + name.encode()))
-    pipe.send_bytes(_RESULT + fn(*args, **kwargs).encode())
+    _close_all_but(answers)
+    limit_worker(memory)
+    confine([writable])
+    stage.listen(lambda name: _write(answers, _STAGE, name))
+    answer = fn(*args, **kwargs)
     sys.stderr.flush()
+    _write(answers, _RESULT, answer)
     os._exit(0)  # threads that a model has left behind must not keep the process
 
 
-def _die_with_the_daemon(pipe: Connection) -> None:
-    """Nothing is ever sent to a worker: what can be read from its pipe is the end of the daemon."""
-    try:
-        pipe.poll(None)
-    finally:
-        os._exit(1)
+def _close_all_but(handle: int) -> None:
+    """Keep the three standard streams and this one, and nothing of the server's or the daemon's."""
+    for number in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if number > 2 and number != handle:
+            with suppress(OSError):  # the one by which they were listed
+                os.close(number)
+
+
+def _write(handle: int, kind: bytes, text: str) -> None:
+    data = memoryview(kind + text.replace("\n", " ").encode("utf-8", "replace") + _END)
+    while data:
+        data = data[os.write(handle, data) :]
 
 
 def _end(process: BaseProcess) -> None:
@@ -131,8 +244,18 @@ def _end(process: BaseProcess) -> None:
     process.join()
 
 
+def _waited_for_a_processor(process: BaseProcess) -> float:
+    """Seconds in which it could not run, as others did: they are no hang."""
+    try:
+        return int(Path(f"/proc/{process.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def _cause(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
+    if exitcode is None:
+        return "its worker gave no answer, and was ended"
+    if exitcode < 0:
         name = signal.Signals(-exitcode).name
         return f"its worker was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     return f"its worker ended with exit code {exitcode} and no answer"

@@ -1,5 +1,6 @@
 """The daemon: look, plan, explain, publish, beat; until it is told to stop, or, with `once`, until nothing is left."""
 
+import re
 import shutil
 import threading
 import time
@@ -17,9 +18,11 @@ from fxwatch.daemon.heartbeat import Heartbeat
 from fxwatch.daemon.intake import Intake
 from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Job, ReportJob, Trouble, do_job, parse_answer
 from fxwatch.daemon.narrator import Narrator
+from fxwatch.daemon.notify import Notify
 from fxwatch.daemon.outcome import Publisher
 from fxwatch.daemon.plan import Plan, Work
 from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.pressure import Pressure
 from fxwatch.daemon.recordings import Recordings
 from fxwatch.daemon.run_reports import RunReports
 from fxwatch.mounts import network
@@ -40,6 +43,7 @@ LATEST_DRAWING = 30.0
 RESERVE = 32 * 1024 * 1024
 """Bytes that must be free where results are written, before another analysis is begun."""
 TRY_AGAIN = 5.0
+_NUMBER = re.compile(r"\d+")
 _CAME_TO_NOTHING: tuple[FileState, ...] = ("refused", "unsupported", "incomplete")
 
 
@@ -102,8 +106,10 @@ class Daemon:
         settle = SETTLE if network(watched) is None else SETTLE_OVER_A_NETWORK
         self._watcher = Watcher(str(watched), self._listener(), self._intake.remember(), clock, settle)
         self._lookout = Lookout(self._watcher)
-        self._pool = pool or ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
-        self._cluster = Cluster(config, self._on_stage) if config.daemon.executor == "dask" else None
+        self._pool = pool or ProcessPerJob(
+            config.daemon.workers, config.daemon.threads, config.model, store.runs_folder, self._on_stage
+        )
+        self._cluster = Cluster(config, store.runs_folder, self._on_stage) if config.daemon.executor == "dask" else None
         self._explaining: dict[Future[str], Work] = {}
         self._drawing: dict[Future[str], DrawJob | ReportJob] = {}
         self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
@@ -115,6 +121,8 @@ class Daemon:
         self._recordings = Recordings(store, watched, lambda _: config.thresholds.gradient, narrator.say)
         for line in self._ledger.newest():
             self._recordings.seen(line.path, line.kind)
+        self._notify = Notify()
+        self._pressure = Pressure(100.0 if once else config.daemon.cpu_pressure)
         self._sightings: deque[Sighting] = deque()
         self._look_again: list[str] = []
         self._analysed = 0
@@ -144,7 +152,9 @@ class Daemon:
                 self._narrator.say(f"{self._store.root} was removed or replaced; beginning anew")
                 self.displaced = True
                 break
-            if self.turn():
+            done = self.turn()
+            self._notify.alive(self._in_words(), ready=self._watcher.scan_seconds is not None)
+            if done:
                 for sighting in self._watcher.wait_is_over():
                     self._intake.take(sighting, self._clock())
                 break
@@ -175,8 +185,10 @@ class Daemon:
             before = self._troubles.pop(about, None)
             if before is not None:
                 self._narrator.say(f"over: {before}")
-        elif self._troubles.get(about) != words:
-            self._troubles[about] = words
+            return
+        new = _NUMBER.sub("", words) != _NUMBER.sub("", self._troubles.get(about, ""))
+        self._troubles[about] = words
+        if new:
             self._narrator.say(words)
 
     def _listener(self) -> Listener:
@@ -242,16 +254,14 @@ class Daemon:
 
     def _dispatch(self) -> None:
         """Fill the free places: with analyses first, though no report waits longer than half a minute."""
-        free = shutil.disk_usage(self._store.root).free
-        if free < RESERVE:
-            self._tell("disk", f"{self._store.root} has only {free >> 20} MB left; analyses wait until there is more")
+        if self._is_put_off():
             return
-        self._tell("disk", None)
         while len(self._explaining) + len(self._drawing) < self._config.daemon.workers:
             late = len(self._drawings) > 0 and self._clock() - self._drawn_at > LATEST_DRAWING
             work = None if late else self._plan.take(self._clock())
             if work is not None:
                 self._explain(work)
+                self._pressure.begun()
             elif (drawing := self._run_report() or self._drawings.take()) is not None:
                 self._drawing[self._submit(drawing, self._pool)] = drawing
                 self._drawn_at = self._clock()
@@ -260,6 +270,19 @@ class Daemon:
 
     def _run_report(self) -> ReportJob | None:
         return self._run_reports.take(self._publisher.runs, time.time())
+
+    def _is_put_off(self) -> bool:
+        """Whether nothing begins now, as the disk is full or the machine under pressure."""
+        free = shutil.disk_usage(self._store.root).free
+        full = f"{self._store.root} has only {free >> 20} MB left; analyses wait until there is more"
+        self._tell("disk", full if free < RESERVE else None)
+        anything = self._plan.waiting() or len(self._drawings)
+        self._tell("pressure", self._pressure.reason(self._clock()) if anything else None)
+        return not self._troubles.keys().isdisjoint({"disk", "pressure"})
+
+    def _in_words(self) -> str:
+        trouble = "; ".join(self._troubles.values())
+        return f"{trouble or 'watching'}; {self._analysed} analysed, {self._plan.waiting()} waiting"
 
     def _explain(self, work: Work) -> None:
         one = work.candidate
@@ -328,6 +351,7 @@ class Daemon:
 
     def end(self) -> None:
         """Finish what can be finished soon, and leave the rest for the next start."""
+        self._notify.stopping()
         self._lookout.end()
         self._watcher.stop()
         if not self.displaced:

@@ -10,14 +10,20 @@ from fxwatch.report.run_report import write_run_report
 from fxwatch.report.stored import draw_stored
 from fxwatch.store.layout import Store, StoreError
 
+_OUT_OF_MEMORY = (
+    "out of memory: no more is left beside training; lower [analysis] max_states, or run it where there is more"
+)
+
 
 def answer(job: Job) -> Answer:
     """Do a job. What nobody foresaw is an answer, too, with its traceback on stderr."""
     try:
         return run_explain(job, stage.enter) if isinstance(job, ExplainJob) else _drawn(job)
     except MemoryError:
-        return Trouble(outcome="failed", reason="out of memory; lower [analysis] max_states, or give the daemon more")
+        return Trouble(outcome="failed", reason=_OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001 - the worker's last resort: the job fails, and the daemon goes on
+        if "can't allocate memory" in str(error):  # torch's way to say so
+            return Trouble(outcome="failed", reason=_OUT_OF_MEMORY)
         traceback.print_exc()
         first = next(iter(str(error).splitlines()), "")
         return Trouble(

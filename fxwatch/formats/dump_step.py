@@ -3,12 +3,18 @@
 import ast
 import json
 import os
+import struct
 import zipfile
+import zlib
 
+from fxwatch.formats.archive import open_archive
 from fxwatch.formats.names import step_in_name
 from fxwatch.formats.recognise import open_regular
 
 _LARGEST_HEADER = 1_000_000
+_LARGEST_STEP = 10_000
+_UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError, SyntaxError, RuntimeError, EOFError)
+_NOT_A_ZIP = (zipfile.BadZipFile, zlib.error, struct.error)
 
 
 def dump_step(path: str | os.PathLike[str]) -> int | None:
@@ -17,12 +23,13 @@ def dump_step(path: str | os.PathLike[str]) -> int | None:
         with open_regular(path) as file:
             head = file.read(8)
             if head.startswith(b"PK"):
-                with zipfile.ZipFile(file) as archive:
-                    said = _npy_text(archive.read("step.npy")) if "step.npy" in archive.namelist() else ""
+                with open_archive(file) as archive:
+                    small = archive.getinfo("step.npy").file_size <= _LARGEST_STEP
+                    said = _npy_text(archive.read("step.npy")) if small else ""
             else:
                 length = min(int.from_bytes(head, "little"), _LARGEST_HEADER)
                 said = str(json.loads(file.read(length)).get("__metadata__", {}).get("step", ""))
-    except (OSError, ValueError, KeyError, AttributeError, SyntaxError, RecursionError, zipfile.BadZipFile):
+    except (*_UNREADABLE, *_NOT_A_ZIP):
         said = ""
     return int(said) if said.isdecimal() and len(said) < 20 else step_in_name(os.fspath(path))
 

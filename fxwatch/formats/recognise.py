@@ -8,17 +8,21 @@ import json
 import os
 import re
 import stat
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 from fxwatch.formats.adapters import adapter_for
-from fxwatch.formats.shards import INDEX_SUFFIX, shards_of
+from fxwatch.formats.archive import BombError, open_archive
+from fxwatch.formats.shards import INDEX_SUFFIX, LARGEST_INDEX, shards_of
 
 Format = Literal["torch", "torch-legacy", "sb3", "safetensors", "safetensors-shards", "npz", "adapted"]
 
 _MAX_SAFETENSORS_HEADER = 100_000_000
+_LARGEST_HEADER_READ = 10_000_000
+"""Of the header of a safetensors file: that of 50,000 tensors is smaller."""
 _TORCH_LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _PICKLE = b"\x80"
 _ZIP = b"PK\x03\x04"
@@ -71,7 +75,7 @@ def recognise(path: str | os.PathLike[str]) -> Recognition:
         if adapter_for(Path(path).suffix) is not None:
             return Recognition("adapted")
         if name.endswith(INDEX_SUFFIX):
-            return _recognise_shards(path, head + file.read())
+            return _recognise_shards(path, head + file.read(LARGEST_INDEX))
         if head.startswith(_ZIP[: len(head)]):
             return _recognise_zip(file)
         if head.startswith(_PICKLE) and not _may_be_safetensors(head):
@@ -98,10 +102,12 @@ def _recognise_zip(file: IO[bytes]) -> Recognition:
     if not zipfile.is_zipfile(file):
         return Recognition(None, "incomplete", "the end of the archive is missing: truncated, or still being written")
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_archive(file) as archive:
             members = archive.namelist()
             first = min((member.header_offset for member in archive.infolist()), default=0)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except BombError as error:
+        return Recognition(None, "refused", str(error))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         return Recognition(None, "incomplete", f"the archive's directory cannot be read ({error})")
     if first > 0:  # what was found is the end of an archive inside this one
         return Recognition(None, "incomplete", "the end of the archive is missing: truncated, or still being written")
@@ -141,15 +147,17 @@ def _recognise_safetensors(file: IO[bytes], head: bytes, size: int) -> Recogniti
     length = int.from_bytes(head[:8], "little")
     if len(head) < 9 or not _may_be_safetensors(head):
         return Recognition(None, "unsupported", "not a checkpoint or dump that fxwatch knows")
+    if length > _LARGEST_HEADER_READ:
+        return Recognition(None, "refused", f"its header claims {length:,} bytes, more than that of any model")
     file.seek(8)
     raw = file.read(length)
     if len(raw) < length:
         return Recognition(None, "incomplete", "the header is cut off: truncated, or still being written")
     try:
         header = json.loads(raw)
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
         expected = 8 + length + max(ends, default=0)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError):
         return Recognition(None, "unsupported", "it begins like a safetensors file, but its header cannot be read")
     if size < expected:
         return Recognition(None, "incomplete", f"{size} of {expected} bytes: truncated, or still being written")

@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 INDEX_SUFFIX = ".safetensors.index.json"
-_LARGEST_INDEX = 50_000_000
+LARGEST_INDEX = 10_000_000
 
 
 def shards_of(path: str | os.PathLike[str], raw: bytes) -> list[Path]:
     """The files that an index names, in order, all of them beside it. Raises ValueError, in words."""
     try:
-        names = set(json.loads(raw)["weight_map"].values()) if len(raw) <= _LARGEST_INDEX else set()
+        names = set(json.loads(raw)["weight_map"].values()) if len(raw) <= LARGEST_INDEX else set()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         names = set()
     if not names:

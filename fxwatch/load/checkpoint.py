@@ -12,6 +12,9 @@ from fxwatch.load import adapted_file, safetensors_file, sb3_file, torch_file
 from fxwatch.load.content import Content
 from fxwatch.load.counters import counters
 from fxwatch.load.errors import LoadError
+from fxwatch.records.settings import ModelSettings
+
+_DEFAULTS = ModelSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Weights:
     optimizer: Mapping[Any, Any] = field(default_factory=dict)
 
 
-def read_weights(content: Content, state_dict_key: str = "auto") -> Weights:
+def read_weights(content: Content, settings: ModelSettings = _DEFAULTS) -> Weights:
     """Read a checkpoint. Raises LoadError where it is refused or not understood."""
     if content.format == "npz":
         raise LoadError("an .npz file holds states, not weights", "unsupported")
@@ -40,10 +43,12 @@ def read_weights(content: Content, state_dict_key: str = "auto") -> Weights:
     elif content.format == "adapted":
         weights = Weights(*adapted_file.read(content.path, content.data))
     elif content.format == "sb3":
-        state, plain, found = sb3_file.read(io.BytesIO(content.data))
+        state, plain, found = sb3_file.read(io.BytesIO(content.data), settings.safe_globals)
         weights = Weights(state, *counters(plain), plain, found)
     else:
-        state, step, update, found = torch_file.read(io.BytesIO(content.data), state_dict_key)
+        state, step, update, found = torch_file.read(
+            io.BytesIO(content.data), settings.state_dict_key, settings.safe_globals
+        )
         weights = Weights(state, step, update, optimizer=found)
     if weights.step is not None:
         return weights

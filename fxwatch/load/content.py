@@ -10,6 +10,8 @@ from fxwatch.formats.recognise import open_regular
 from fxwatch.formats.shards import shards_of
 from fxwatch.load.errors import LoadError
 
+_BIG = 16 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -22,16 +24,19 @@ class Content:
     parts: tuple[bytes, ...] = ()
 
 
-def read_content(path: str | os.PathLike[str]) -> Content:
-    """Read a file that is a checkpoint or a dump. Raises LoadError, with what is to become of the file."""
+def read_content(path: str | os.PathLike[str], root: str | None = None) -> Content:
+    """Read a file that is a checkpoint or a dump, and lies below `root`, where there is one.
+
+    Raises LoadError, with what is to become of the file.
+    """
     name = os.fspath(path)
     try:
         recognition = recognise(name)
         if recognition.format is None:
             raise LoadError(recognition.reason, recognition.trouble or "unsupported")
-        data = _read_whole(name)
+        data = _read_whole(name, root)
         shards = shards_of(name, data) if recognition.format == "safetensors-shards" else []
-        parts = tuple(_read_whole(shard) for shard in shards)
+        parts = tuple(_read_whole(shard, root) for shard in shards)
     except FileNotFoundError:
         raise LoadError("the file is gone", "vanished") from None
     except PermissionError:
@@ -44,18 +49,33 @@ def read_content(path: str | os.PathLike[str]) -> Content:
     return Content(name, data, recognition.format, digest.hexdigest(), parts)
 
 
-def _read_whole(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file that nobody wrote to meanwhile. Raises OSError or LoadError."""
+def _read_whole(path: str | os.PathLike[str], root: str | None) -> bytes:
+    """The bytes of a file that nobody wrote to meanwhile. Raises OSError or LoadError.
+
+    Of a big file nothing stays in the page cache, which is for what training reads.
+    """
     with open_regular(path) as file:
+        if root is not None and not _lies_below(root, file.fileno()):
+            raise LoadError("a link leads to it out of the watched folder", "refused")
         before = os.fstat(file.fileno())
-        data = file.read()
+        try:
+            data = file.read()
+        except MemoryError:
+            raise LoadError(f"its {before.st_size:,} bytes are more than the memory that is left for it") from None
         after = os.fstat(file.fileno())
+        if after.st_size >= _BIG:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     if (
         len({_generation(before), _generation(after), _generation(Path(path).lstat())}) > 1
         or len(data) != after.st_size
     ):
         raise LoadError("it was written to while it was read", "incomplete")
     return data
+
+
+def _lies_below(root: str, handle: int) -> bool:
+    """Where an open file really is, whatever has become of its path since."""
+    return Path(f"/proc/self/fd/{handle}").readlink().is_relative_to(Path(root).resolve())
 
 
 def _generation(stat: os.stat_result) -> tuple[int, int, int, int]:

@@ -1,6 +1,7 @@
 """The user's model: an import string to an nn.Module, with the checkpoint's weights in it."""
 
 import copy
+import errno
 import pkgutil
 import sys
 from collections.abc import Mapping
@@ -31,12 +32,20 @@ def build(settings: ModelSettings) -> nn.Module:
         made = pkgutil.resolve_name(name)(**settings.factory_args)
     except Exception as error:
         looked = f" (looked in {', '.join(settings.path)})" if isinstance(error, ImportError) else ""
+        looked = (
+            " (it may read files, but write none, start no program and reach no network)" * _refused(error) or looked
+        )
         raise LoadError(
             f"[model] factory {name!r} failed: {type(error).__name__}: {first_sentence(error)}{looked}", config=True
         ) from error
     if not isinstance(made, nn.Module):
         raise LoadError(f"[model] factory {name!r} returned a {type(made).__name__}, not an nn.Module", config=True)
     return made
+
+
+def _refused(error: BaseException) -> bool:
+    """Whether it was a worker's cage that said no."""
+    return isinstance(error, PermissionError) and error.errno in {errno.EPERM, errno.EACCES}
 
 
 def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:

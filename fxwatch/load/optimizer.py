@@ -36,7 +36,10 @@ def moments(optimizer: Mapping[Any, Any], model: nn.Module, saved: Mapping[str, 
     settings = {number: group for group in groups for number in group.get("params", ()) if isinstance(number, int)}
     if sorted(settings) != list(range(len(names))):
         return {}
-    found = {name: _moments(kept.get(number), settings[number]) for number, name in enumerate(names)}
+    try:
+        found = {name: _moments(kept.get(number), settings[number]) for number, name in enumerate(names)}
+    except (ValueError, TypeError, IndexError, RuntimeError):  # numbers that are none
+        return {}
     fits = all(made is None or made.mean.shape == parameters[name].shape for name, made in found.items())
     return {name: made for name, made in found.items() if made is not None} if fits else {}
 

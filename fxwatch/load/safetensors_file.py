@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from fxwatch.load.counters import counters
 from fxwatch.load.errors import LoadError
-from fxwatch.load.torch_file import strip_wrappers
+from fxwatch.load.torch_file import first_sentence, strip_wrappers
 
 
 def read(data: bytes) -> tuple[Mapping[str, Tensor], int | None, int | None]:
@@ -28,8 +27,10 @@ def tensors(data: bytes) -> dict[str, Tensor]:
     """All tensors by name, in the order of their names, as the file keeps none of its own. Raises LoadError."""
     try:
         return dict(sorted(safetensors.torch.load(data).items()))
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise LoadError(f"safetensors cannot read it: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise LoadError(f"safetensors cannot read it: {first_sentence(error)}") from error
 
 
 def metadata(data: bytes) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from torch import Tensor
 
+from fxwatch.formats.archive import BombError, open_archive
 from fxwatch.load.errors import LoadError
 from fxwatch.load.torch_file import is_state_dict, load_tensors, strip_wrappers
 
@@ -15,22 +17,26 @@ _LARGEST_DATA = 50_000_000
 _OPTIMIZER = "policy.optimizer.pth"
 
 
-def read(file: IO[bytes]) -> tuple[Mapping[str, Tensor], Mapping[str, Any], Mapping[Any, Any]]:
+def read(
+    file: IO[bytes], safe_globals: Sequence[str] = ()
+) -> tuple[Mapping[str, Tensor], Mapping[str, Any], Mapping[Any, Any]]:
     """The policy's state dict, the plain fields of the algorithm, and the optimizer's state. Raises LoadError."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            policy = archive.read("policy.pth")
+        with open_archive(file) as archive:
             if archive.getinfo("data").file_size > _LARGEST_DATA:
-                raise LoadError(f"its data field is larger than {_LARGEST_DATA // 1_000_000} MB", "refused")
+                raise BombError(f"its data field is larger than {_LARGEST_DATA // 1_000_000} MB")
+            policy = archive.read("policy.pth")
             fields = json.loads(archive.read("data"))
             memory = archive.read(_OPTIMIZER) if _OPTIMIZER in archive.namelist() else None
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, RecursionError, NotImplementedError, EOFError) as error:
+    except BombError as error:
+        raise LoadError(str(error), "refused") from None
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, ValueError, RuntimeError, EOFError) as error:
         raise LoadError(f"the Stable-Baselines3 archive cannot be read: {error}") from None
-    state = load_tensors(io.BytesIO(policy))
+    state = load_tensors(io.BytesIO(policy), safe_globals)
     if not is_state_dict(state) or not isinstance(fields, dict):
         raise LoadError("the Stable-Baselines3 archive does not hold a policy")
     weights = strip_wrappers(state)
-    optimizer = load_tensors(io.BytesIO(memory)) if memory is not None else None
+    optimizer = load_tensors(io.BytesIO(memory), safe_globals) if memory is not None else None
     plain = {name: _plain(value) for name, value in fields.items()}
     return weights, plain, optimizer if isinstance(optimizer, Mapping) else {}
 

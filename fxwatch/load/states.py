@@ -2,7 +2,6 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fxwatch.formats.archive import BombError, open_archive
 from fxwatch.load import safetensors_file
+from fxwatch.load.bombs import check_array
 from fxwatch.load.content import Content
 from fxwatch.load.counters import counters
-from fxwatch.load.errors import LoadError, Outcome
+from fxwatch.load.errors import LoadError
+from fxwatch.load.torch_file import first_sentence
 from fxwatch.records.settings import InputSettings
 from fxwatch.records.states import States
 
@@ -89,11 +91,18 @@ def _read(content: Content) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     if content.format != "npz":
         raise LoadError(f"a {content.format} file is no dump of states; dumps are .safetensors or .npz", "unsupported")
     try:
+        with open_archive(io.BytesIO(content.data)) as members:
+            for member in members.infolist():
+                with members.open(member) as array:
+                    check_array(array, member.file_size)
         with np.load(io.BytesIO(content.data), allow_pickle=False) as archive:
             read = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, KeyError, EOFError, MemoryError) as error:
-        outcome: Outcome = "refused" if "pickle" in str(error) else "failed"
-        raise LoadError(f"numpy cannot read it without running code: {error}", outcome) from None
+    except BombError as error:
+        raise LoadError(str(error), "refused") from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise LoadError(f"numpy cannot read it: {type(error).__name__}: {first_sentence(error)}") from error
     texts = {name: str(array) for name, array in read.items() if name in _TEXTS and array.ndim == 0}
     return {name: array for name, array in read.items() if name not in texts}, texts
 
@@ -130,7 +139,7 @@ def blurred_names(
 
 
 def _numbers(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    if array.ndim not in {2, 3} or array.dtype.kind not in "fiub":
+    if array.ndim not in {2, 3} or array.dtype.kind not in "fiub" or 0 in array.shape[1:]:
         raise LoadError(
             f"branch {name} is {array.dtype} of shape {array.shape}; "
             "it must be numbers, (N, time, features) or (N, features)"

@@ -1,21 +1,35 @@
 """torch.save files: a state dict, or a dictionary that holds one. Always read with weights_only=True."""
 
+import json
 import pickle
+import pkgutil
 import re
+import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.torch_version import TorchVersion
 from typing_extensions import TypeIs
 
+from fxwatch.formats.archive import BombError, open_archive
+from fxwatch.load.bombs import check_tensors
 from fxwatch.load.counters import counters
 from fxwatch.load.errors import LoadError
 from fxwatch.load.optimizer import find_optimizer
 
+FLOOR = "2.11"
+"""Before it, weights_only could be got round."""
 _AT_ONCE = 1 << 20
+_HARMLESS = re.compile(
+    r"numpy\.(_?core\.multiarray\.(scalar|_reconstruct)|ndarray|dtype|dtypes\.\w+)|argparse\.Namespace|"
+    r"pathlib\.(_local\.)?(Pure)?(Posix)?Path|collections\.(defaultdict|OrderedDict)|datetime\.\w+"
+)
+"""What trainers save beside weights, and what only holds values: names that a refusal shows a way for."""
 
 STATE_DICT_KEYS = (
     "model_state_dict",
@@ -36,10 +50,10 @@ STATE_DICT_KEYS = (
 
 
 def read(
-    file: IO[bytes], state_dict_key: str
+    file: IO[bytes], state_dict_key: str, safe_globals: Sequence[str] = ()
 ) -> tuple[Mapping[str, Tensor], int | None, int | None, Mapping[Any, Any]]:
     """State dict, step, update, and the optimizer's state. Raises LoadError."""
-    loaded = load_tensors(file)
+    loaded = load_tensors(file, safe_globals)
     if not isinstance(loaded, Mapping):
         raise LoadError(f"it holds a {type(loaded).__name__} and not a dictionary of weights")
     step, update = counters(loaded)
@@ -47,31 +61,62 @@ def read(
     return state, step, update, find_optimizer(loaded)
 
 
-def load_tensors(file: IO[bytes]) -> Any:
-    """Tensors and plain values of a torch file; anything else in it is refused by name. Raises LoadError."""
+def load_tensors(file: IO[bytes], safe_globals: Sequence[str] = ()) -> Any:
+    """Tensors and plain values of a torch file, and what the user allows by exact name; all else is refused by name.
+
+    Raises LoadError.
+    """
+    allowed = _allowed(safe_globals)
     if damaged := _damaged_member(file):
         raise LoadError(f"it is damaged: the checksum of {damaged} does not match; save it anew, or copy it again")
     try:
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=False)
+        with torch.serialization.safe_globals(allowed):
+            loaded = torch.load(file, map_location="cpu", weights_only=True, mmap=False)
+        check_tensors(loaded)
+    except BombError as error:
+        raise LoadError(str(error), "refused") from None
+    except MemoryError:
+        raise
     except pickle.UnpicklingError as error:
         file.seek(0)
-        found = _unsafe_globals(file)
-        if found and all(name.startswith("numpy.") for name in found):
-            raise LoadError(
-                f"it holds numpy values ({', '.join(found)}), which are only loaded by running code; save plain "
-                "numbers, as in float(x), and tensors, as in torch.as_tensor(x)",
-                "refused",
-            ) from None
-        named = ", ".join(found) or _named_in(str(error))
-        raise LoadError(
-            f"it would run code to load ({named}), so it is never loaded; save only tensors and plain numbers, as in "
-            "torch.save(model.state_dict(), path)",
-            "refused",
-        ) from None
+        raise LoadError(_why_never(_unsafe_globals(file), error), "refused") from None
     except (EOFError, IndexError):
-        raise LoadError("it ends too early: truncated", "incomplete") from None
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, AssertionError, UnicodeDecodeError) as error:
-        raise LoadError(f"torch cannot read it: {first_sentence(error)}") from None
+        raise LoadError("it ends too early: truncated; it is tried again when it changes") from None
+    except Exception as error:
+        if "can't allocate memory" in str(error):
+            raise MemoryError from error
+        raise LoadError(f"torch cannot read it: {first_sentence(error)}") from error
+    return loaded
+
+
+def _allowed(names: Sequence[str]) -> list[Any]:
+    """What the user allows, for a torch that can be trusted with it. Raises LoadError."""
+    if TorchVersion(torch.__version__) < FLOOR:
+        raise LoadError(
+            f"torch {torch.__version__} has known holes through which a checkpoint can run code (CVE-2025-32434, "
+            f"CVE-2026-24747); install torch {FLOOR} or newer where fxwatch runs",
+            "refused",
+            config=True,
+        )
+    allowed: list[Any] = [(_resolve(name), name) for name in names]
+    if "numpy.dtype" in names:  # it is made as one of these, which the file does not name
+        allowed += [getattr(np.dtypes, name) for name in np.dtypes.__all__]
+    return allowed
+
+
+def _why_never(found: list[str], error: Exception) -> str:
+    """A refusal in words, with the way out where there is one."""
+    if found and all(_HARMLESS.fullmatch(name) for name in found):
+        kind = "numpy values" if all(name.startswith("numpy.") for name in found) else "objects"
+        return (
+            f"it holds {kind} ({', '.join(found)}), which are only loaded by running code; save plain numbers, as in "
+            "float(x), and tensors, as in torch.as_tensor(x), or allow them where fxwatch runs by "
+            f"[model] safe_globals = {json.dumps(found)}"
+        )
+    return (
+        f"it would run code to load ({', '.join(found) or _named_in(str(error))}), so it is never loaded; save only "
+        "tensors and plain numbers, as in torch.save(model.state_dict(), path)"
+    )
 
 
 def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]:
@@ -90,10 +135,10 @@ def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]
     for name in STATE_DICT_KEYS:
         if is_state_dict(inner := loaded.get(name)):
             return inner
-    if nested := _paths(loaded):
+    if found := nested(loaded):
         raise LoadError(
-            f"no state dict was found under a usual name; set [model] state_dict_key = {nested[0]!r}"
-            + (f", or one of {', '.join(nested[1:6])}" if nested[1:] else ""),
+            f"no state dict was found under a usual name; set [model] state_dict_key = {found[0]!r}"
+            + (f", or one of {', '.join(found[1:6])}" if found[1:] else ""),
             config=True,
         )
     raise LoadError(f"it holds no state dict; at the top are {_keys(loaded) or 'no keys at all'}")
@@ -124,9 +169,17 @@ def is_state_dict(value: Any) -> TypeIs[Mapping[str, Tensor]]:
 
 def _unsafe_globals(file: IO[bytes]) -> list[str]:
     try:
-        return torch.serialization.get_unsafe_globals_in_checkpoint(file)[:5]
-    except (RuntimeError, ValueError, KeyError, pickle.UnpicklingError, EOFError, IndexError):
+        return [name[:100] for name in torch.serialization.get_unsafe_globals_in_checkpoint(file)[:5]]
+    except Exception:  # noqa: BLE001 - it only adds names to a refusal
         return []
+
+
+def _resolve(name: str) -> Any:
+    """What the user allows. Raises LoadError where there is nothing of this name."""
+    try:
+        return pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise LoadError(f"[model] safe_globals: {name!r} is not there: {error}", config=True) from None
 
 
 def _damaged_member(file: IO[bytes]) -> str | None:
@@ -138,28 +191,38 @@ def _damaged_member(file: IO[bytes]) -> str | None:
         file.seek(0)
         return None
     damaged, whole = [], 0
-    with zipfile.ZipFile(file) as archive:
-        for member in archive.infolist():
-            try:
-                with archive.open(member) as content:
-                    while content.read(_AT_ONCE):
-                        pass
-                whole += member.file_size > 0
-            except (zipfile.BadZipFile, EOFError, zlib.error):
-                damaged.append(member.filename)
+    try:
+        archive = open_archive(file)
+    except BombError as error:
+        raise LoadError(str(error), "refused") from None
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        raise LoadError(f"its archive cannot be read: {error}") from None
+    for member in archive.infolist():
+        try:
+            with archive.open(member) as content:
+                while content.read(_AT_ONCE):
+                    pass
+            whole += member.file_size > 0
+        except (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError, struct.error, zlib.error):
+            damaged.append(member.filename)
     file.seek(0)
     return damaged[0] if damaged and whole else None
 
 
-def _paths(loaded: Mapping[str, Any], before: str = "", depth: int = 3) -> list[str]:
-    """Where state dicts are below, with dots between the keys."""
-    found = []
-    for key, value in loaded.items():
-        path = f"{before}{key}"
-        if is_state_dict(value):
-            found.append(path)
-        elif isinstance(value, Mapping) and depth > 1:
-            found += _paths(value, f"{path}.", depth - 1)
+def nested(loaded: Any, depth: int = 3) -> list[str]:
+    """Where state dicts are below, with dots between the keys; each dictionary is looked into once."""
+    found, seen = [], set()
+    level = [("", loaded)]
+    for _ in range(depth):
+        below = []
+        for before, one in level:
+            if not isinstance(one, Mapping) or id(one) in seen:
+                continue
+            seen.add(id(one))
+            inner = [(f"{before}{key}", value) for key, value in one.items() if isinstance(key, str)]
+            found += [path for path, value in inner if is_state_dict(value)]
+            below += [(f"{path}.", value) for path, value in inner if not is_state_dict(value)]
+        level = below
     return found
 
 
@@ -168,6 +231,6 @@ def _named_in(message: str) -> str:
     return found[1] if found else "a pickled object"
 
 
-def _keys(loaded: Mapping[str, Any], shown: int = 12) -> str:
-    names = [str(name)[:40] for name in list(loaded)[:shown]]
+def _keys(loaded: Mapping[Any, Any], shown: int = 12) -> str:
+    names = [name[:40] if isinstance(name, str) else type(name).__name__ for name in list(loaded)[:shown]]
     return ", ".join(names) + (", …" if len(loaded) > shown else "")

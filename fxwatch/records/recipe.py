@@ -14,7 +14,7 @@ def recipe_digest(model: ModelSettings, inputs: Mapping[str, InputSettings], ana
     """SHA-256 of the settings that change a number."""
     recipe = {
         "version": _VERSION,
-        "model": model.model_dump(mode="json", exclude={"path"}),
+        "model": model.model_dump(mode="json", exclude={"path", "safe_globals"}),
         "inputs": [[name, settings.model_dump(mode="json")] for name, settings in inputs.items()],
         "analysis": analysis.model_dump(mode="json", exclude={"every"}),
     }

@@ -72,6 +72,9 @@ class ModelSettings(Strict):
     factory: str | None = Field(default=None, description="import string 'package.module:function' -> nn.Module")
     factory_args: dict[str, JsonValue] = Field(default={}, description="keyword arguments of the factory")
     path: list[str] = Field(default=["."], description="added to the Python path, relative to this file")
+    safe_globals: list[str] = Field(
+        default=[], description="exact names of what checkpoints may hold beside tensors, as argparse.Namespace"
+    )
     call: Literal["dict", "kwargs", "args", "concat"] = Field(
         default="dict", description="how branches are passed to forward; concat: as one flat tensor"
     )

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fxwatch.formats.archive import open_archive
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.png import LONGEST_HISTORY, draw
 from fxwatch.store.atomic import write_atomic
+from fxwatch.store.bounded import open_regular
 from fxwatch.store.layout import Run
 from fxwatch.store.lines import lines_backwards
 from fxwatch.store.read import read_analysis
@@ -56,7 +58,7 @@ def read_heat(path: Path) -> dict[str, NDArray[Any]]:
     """The heatmaps of an arrays.npz; those that cannot be read are left out."""
     heat: dict[str, NDArray[Any]] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open_regular(path) as file, open_archive(file), np.load(file, allow_pickle=False) as archive:
             for name in archive.files:
                 if name.startswith("heat/") and archive.zip.getinfo(f"{name}.npy").file_size <= _LARGEST_ARRAY:
                     try:

@@ -12,12 +12,14 @@ from fxwatch import __version__
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.serve.metrics import exposition
+from fxwatch.store.bounded import read_regular
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
 from fxwatch.store.lines import lines_since, read_lines
 from fxwatch.store.read import newest_line, read_analysis, read_status
 
 _SCHEMA_VERSION = 1
 _MOST_LINES = 1_000
+_LARGEST_PICTURE = 64 << 20
 
 
 class Results:
@@ -125,7 +127,7 @@ class Results:
 
 async def _picture(file: Path) -> web.Response:
     try:
-        data = await asyncio.to_thread(file.read_bytes)
+        data = await asyncio.to_thread(read_regular, file, _LARGEST_PICTURE)
     except OSError as error:
         raise web.HTTPNotFound(reason="there is no picture of it yet") from error
     return web.Response(body=data, content_type="image/png")

@@ -63,9 +63,14 @@ class Store:
         """Held by the daemon."""
         return self.root / "lock"
 
+    @property
+    def runs_folder(self) -> Path:
+        """The results of all runs: what workers may write."""
+        return self.root / "runs"
+
     def run(self, name: str) -> "Run":
         """The results of a run."""
-        return Run(name, self.root / "runs" / name)
+        return Run(name, self.runs_folder / name)
 
     def runs(self) -> Iterator["Run"]:
         """All runs that have a history, by name."""
@@ -77,7 +82,7 @@ class Store:
 
     def _runs(self) -> Iterator["Run"]:
         """All folders that may be those of runs; those of analyses, of which there are many, are not looked into."""
-        top = self.root / "runs"
+        top = self.runs_folder
         for folder, inner, _ in os.walk(top):
             inner[:] = sorted(name for name in inner if not _ANALYSIS.fullmatch(name))
             name = Path(folder).relative_to(top).as_posix()

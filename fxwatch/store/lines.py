@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from fxwatch.records.base import Record
 from fxwatch.store.atomic import write_all, write_atomic
+from fxwatch.store.bounded import open_regular
 from fxwatch.store.layout import StoreError
 
 Line = TypeVar("Line", bound=Record)
@@ -128,9 +129,11 @@ def parse_line(raw: bytes, kind: type[Line]) -> Line | None:
 
 def read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
     """The records of a file, oldest first; lines that are torn or not understood are passed over."""
-    if not path.is_file():
+    if not path.is_file() or path.is_symlink():
         return
     for raw in _pieces(path):
+        if len(raw) == _LONGEST:
+            return  # that is no line, and may have no end
         if (record := parse_line(raw, kind)) is not None:
             yield record
 
@@ -159,7 +162,7 @@ def spread_lines(path: Path, kind: type[Line], most: int) -> list[Line]:
     """
     if not path.is_file():
         return []
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         if size <= _AT_ONCE:
@@ -183,7 +186,7 @@ def _line_at(file: BinaryIO, offset: int) -> bytes:
 def lines_backwards(path: Path, kind: type[Line]) -> Iterator[Line]:
     """The records of a file, newest first, without reading more of it than is asked for."""
     try:
-        file = path.open("rb")
+        file = open_regular(path)
     except OSError:
         return
     with file:
@@ -194,6 +197,8 @@ def lines_backwards(path: Path, kind: type[Line]) -> Iterator[Line]:
             file.seek(left)
             pieces = (file.read(size) + rest).splitlines(keepends=True)
             rest = pieces[0] if left else b""
+            if len(rest) > _LONGEST:
+                return  # that is no line, and may have no beginning
             for raw in reversed(pieces[1:] if left else pieces):
                 if (record := parse_line(raw, kind)) is not None:
                     yield record
@@ -201,7 +206,7 @@ def lines_backwards(path: Path, kind: type[Line]) -> Iterator[Line]:
 
 def _pieces(path: Path) -> Iterator[bytes]:
     """Lines with their ends; what has no end for a long way comes in pieces."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while raw := file.readline(_LONGEST):
             if raw != b"\n":  # what an older fxwatch closed a torn line with
                 yield raw

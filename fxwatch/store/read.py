@@ -7,18 +7,18 @@ from pydantic import ValidationError
 from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
 from fxwatch.records.history import HistoryLine, in_order, place_of
 from fxwatch.records.status import DaemonStatus
+from fxwatch.store.bounded import read_regular
 from fxwatch.store.layout import Run, Store, StoreError
 from fxwatch.store.lines import lines_backwards, read_lines
 
-_LARGEST = 64 * 1024 * 1024
+_LARGEST = 16 << 20
+_LARGEST_STATUS = 4 << 20
 
 
 def read_analysis(path: Path) -> Analysis:
     """An analysis.json. Raises StoreError where it is missing, damaged or of a newer fxwatch."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise StoreError(f"{path} is larger than any analysis")
-        analysis = Analysis.model_validate_json(path.read_bytes())
+        analysis = Analysis.model_validate_json(read_regular(path, _LARGEST))
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror})") from None
     except ValidationError as error:
@@ -64,6 +64,6 @@ def lines_before(run: Run, step: int | None, count: int, *, late: bool) -> list[
 def read_status(store: Store) -> DaemonStatus | None:
     """The daemon's heartbeat, dead or alive; None where there never was one or it cannot be read."""
     try:
-        return DaemonStatus.model_validate_json(store.status.read_bytes())
+        return DaemonStatus.model_validate_json(read_regular(store.status, _LARGEST_STATUS))
     except (OSError, ValidationError):
         return None

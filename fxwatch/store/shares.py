@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from fxwatch.records.analysis import Analysis, Unit
 from fxwatch.store.atomic import write_all
+from fxwatch.store.bounded import open_regular
 
 Layout = Mapping[str, list[str]]
+_LONGEST_HEADER = 4 << 20
+_MOST_ROWS = 1 << 21
 CAUSES = ("constant_input", "zero_projection", "no_functional_effect", "low_importance")
 """Why a unit is dead, as `.details` number it from 1; 0: it is not, 255: another cause."""
 _OTHER_CAUSE = 255
@@ -102,7 +105,7 @@ class ShareIndex:
         """All that is indexed. Raises ValueError, TypeError, AttributeError or OSError where a file is damaged."""
         for path in sorted(self.folder.glob("*.rows")):
             details = path.with_suffix(".details")
-            layout = _layout(path)
+            layout, _ = _header(path)
             empty = np.zeros(0, _detailed(sum(map(len, layout.values()))))
             yield Indexed(layout, self._open(path), self._open(details) if details.exists() else empty)
 
@@ -111,14 +114,13 @@ class ShareIndex:
         return self._open(path) if path.exists() else np.zeros(0, _row(sum(map(len, layout.values()))))
 
     def _open(self, path: Path) -> NDArray[np.void]:
-        with path.open("rb") as file:
-            header = file.readline()
-        count = sum(map(len, json.loads(header).values()))
+        layout, begin = _header(path)
+        count = sum(map(len, layout.values()))
         kind = _row(count) if path.suffix == ".rows" else _detailed(count)
-        rows = (path.stat().st_size - len(header)) // kind.itemsize
-        if rows <= 0:
-            return np.zeros(0, kind)
-        return np.memmap(path, kind, "r", len(header), (rows,))
+        rows = (path.stat().st_size - begin) // kind.itemsize
+        if rows > _MOST_ROWS:
+            raise ValueError(f"{path} has more rows than any run has analyses")
+        return np.memmap(path, kind, "r", begin, (rows,)) if rows > 0 else np.zeros(0, kind)
 
     def _file(self, layout: Layout) -> tuple[Path, bytes]:
         header = json.dumps(layout).encode() + b"\n"
@@ -174,10 +176,17 @@ def _cause(cause: str | None) -> int:
     return 0 if cause is None else CAUSES.index(cause) + 1 if cause in CAUSES else _OTHER_CAUSE
 
 
-def _layout(path: Path) -> Layout:
-    with path.open("rb") as file:
-        found: Layout = json.loads(file.readline())
-    return found
+def _header(path: Path) -> tuple[Layout, int]:
+    """The layout, and where the rows begin. Raises ValueError or OSError."""
+    with open_regular(path) as file:
+        line = file.readline(_LONGEST_HEADER)
+    try:
+        found = json.loads(line)
+    except RecursionError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(names, list) for names in found.values()):
+        raise ValueError(f"{path} does not begin with the names of its units")
+    return found, len(line)
 
 
 def _append(path: Path, header: bytes, row: NDArray[np.void]) -> None:

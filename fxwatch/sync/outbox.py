@@ -9,9 +9,12 @@ from fxwatch.records.alerts import AlertState
 from fxwatch.records.base import Record
 from fxwatch.records.history import HistoryLine
 from fxwatch.store.atomic import write_atomic
+from fxwatch.store.bounded import read_regular
 from fxwatch.store.layout import Run, Store
 from fxwatch.store.lines import last_line, lines_since, read_lines
 from fxwatch.sync.trainer import OURS, trainers_run
+
+_LARGEST = 1 << 20
 
 
 class Outbox(Record):
@@ -43,7 +46,7 @@ def outbox_file(store: Store, run: Run) -> Path:
 def read_outbox(store: Store, run: Run) -> Outbox | None:
     """What is noted of a run; None where nothing is, or where it cannot be read."""
     try:
-        return Outbox.model_validate_json(outbox_file(store, run).read_bytes())
+        return Outbox.model_validate_json(read_regular(outbox_file(store, run), _LARGEST))
     except (OSError, ValidationError):
         return None
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,7 +58,7 @@ def begin_and_wait(folder: str) -> str:
 
 def cluster_of(settings: ClusterSettings, workers: int) -> Cluster:
     config = Config(cluster=settings, daemon=DaemonSettings(executor="dask", workers=workers))
-    return Cluster(config, lambda _args, _stage: None)
+    return Cluster(config, Path(tempfile.gettempdir()), lambda _args, _stage: None)
 
 
 @pytest.fixture(scope="module")

@@ -1,45 +1,27 @@
-"""A job that goes wrong costs itself alone."""
+"""A job that goes wrong costs itself alone, and no process outlives the daemon."""
 
+import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing import forkserver, util
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from fxwatch.daemon import cage
 from fxwatch.daemon import pool as pool_module
-from fxwatch.daemon import stage
+from fxwatch.daemon.jobs import parse_answer
 from fxwatch.daemon.pool import JobError, ProcessPerJob
 from fxwatch.records.settings import ModelSettings
-
-
-def shout(text: str) -> str:
-    stage.enter("shouting")
-    sys.stdout.write("this must not reach the daemon's stdout")
-    return text.upper()
-
-
-def die(number: str) -> str:
-    os.kill(os.getpid(), int(number))
-    return "alive"
-
-
-def leave(code: str) -> str:
-    os._exit(int(code))
-
-
-def fail(_text: str) -> str:
-    raise RuntimeError(object())
-
-
-def hang(path: str) -> str:
-    Path(path).write_text(str(os.getpid()))
-    time.sleep(600)
-    return ""
+from tests.daemon import jobs_gone_wrong as jobs
+from tests.project import environ, eventually
 
 
 @pytest.fixture
@@ -48,55 +30,200 @@ def stages() -> list[str]:
 
 
 @pytest.fixture
-def pool(stages: list[str]) -> Iterator[ProcessPerJob]:
+def own(tmp_path: Path) -> Path:
+    """The only folder that workers may write."""
+    (tmp_path / "own").mkdir()
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def pool(stages: list[str], own: Path) -> Iterator[ProcessPerJob]:
     def hear(_args: tuple[Any, ...], name: str) -> None:
         stages.append(name)
 
-    made = ProcessPerJob(2, 1, ModelSettings(), hear)
+    made = ProcessPerJob(2, 1, ModelSettings(), own, hear)
     yield made
     made.end()
 
 
 def test_a_job_answers_and_tells_its_stages(pool: ProcessPerJob, stages: list[str]) -> None:
-    assert pool.submit(shout, "hello").result(60) == "HELLO"
+    assert pool.submit(jobs.shout, "hello").result(60) == "HELLO"
     assert stages == ["shouting"]
 
 
 @pytest.mark.parametrize(
     ("job", "argument", "words"),
     [
-        (die, str(int(signal.SIGKILL)), "ended by SIGKILL \\(out of memory\\?\\)"),
-        (die, str(int(signal.SIGSEGV)), "ended by SIGSEGV"),
-        (die, str(int(signal.SIGBUS)), "ended by SIGBUS"),
-        (leave, "0", "exit code 0 and no answer"),
-        (fail, "", "exit code 1 and no answer"),
+        (jobs.die, str(int(signal.SIGKILL)), r"ended by SIGKILL \(out of memory\?\)"),
+        (jobs.die, str(int(signal.SIGSEGV)), "ended by SIGSEGV"),
+        (jobs.read_what_is_cut_off, "file", "ended by SIGBUS"),
+        (jobs.leave, "0", "exit code 0 and no answer"),
+        (jobs.fail, "", "exit code 1 and no answer"),
+        (jobs.eat_memory, "", "exit code 1 and no answer"),
+        (jobs.fork_for_ever, "", "exit code 1 and no answer"),
+        (jobs.answer_too_much, "", "said more than 16 MB"),
+        (jobs.flood_stages, "", "said more than 16 MB"),
+        (jobs.hang, "pid", "took longer"),
+        (jobs.hang_in_c, "pid", "took longer"),
+        (jobs.answer_half, "pid", "took longer"),
     ],
 )
-def test_a_job_that_dies_says_how_and_the_next_one_runs(
-    pool: ProcessPerJob, job: Any, argument: str, words: str
+def test_a_job_gone_wrong_says_how_and_costs_itself_alone(
+    pool: ProcessPerJob, own: Path, monkeypatch: pytest.MonkeyPatch, job: Any, argument: str, words: str
 ) -> None:
+    pool.submit(jobs.shout, "warm").result(60)
+    memory = 3 << 30 if job is jobs.answer_too_much else 256 << 20
+    monkeypatch.setattr(pool_module, "memory_of_each", lambda *_: memory)
+    if words == "took longer":
+        monkeypatch.setattr(pool_module, "DEADLINE", 1.0)
+    before = psutil.Process().memory_info().rss
+    bad = pool.submit(job, str(own / argument) if argument.isalpha() else argument)
+    beside = pool.submit(jobs.shout, "beside")
     with pytest.raises(JobError, match=words):
-        pool.submit(job, argument).result(60)
-    assert pool.submit(shout, "still here").result(60) == "STILL HERE"
+        bad.result(60)
+    assert beside.result(60) == "BESIDE"
+    assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
+    assert psutil.Process().memory_info().rss - before < 100 << 20
+    if argument == "pid":
+        assert not psutil.pid_exists(int((own / "pid").read_text()))
 
 
-def test_a_job_that_hangs_is_ended_at_its_deadline(
-    pool: ProcessPerJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pool.submit(shout, "warm").result(60)
-    monkeypatch.setattr(pool_module, "DEADLINE", 1.0)
-    with pytest.raises(JobError, match="took longer"):
-        pool.submit(hang, str(tmp_path / "pid")).result(60)
-    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+@pytest.mark.parametrize("job", [jobs.flood_stdout, jobs.flood_stderr])
+def test_a_flood_of_output_is_cut_and_cleaned(pool: ProcessPerJob, capfd: pytest.CaptureFixture[str], job: Any) -> None:
+    assert pool.submit(job, "").result(60) == "done"
+    output, errors = capfd.readouterr()
+    assert output == ""
+    assert len(errors) < 50_000
+    assert "\x1b" not in errors
+    if job is jobs.flood_stderr:
+        assert "bytes more to stderr, which are left out" in errors
+        assert "999 \\x1b]52;c;evil\\x07" in errors
 
 
-def test_no_job_outlives_the_pool(stages: list[str], tmp_path: Path) -> None:
-    pool = ProcessPerJob(1, 1, ModelSettings(), lambda _args, _stage: None)
-    future = pool.submit(hang, str(tmp_path / "pid"))
-    until = time.monotonic() + 60
-    while not (tmp_path / "pid").exists() and time.monotonic() < until:
-        time.sleep(0.05)
+def test_no_job_outlives_the_pool(own: Path) -> None:
+    pool = ProcessPerJob(1, 1, ModelSettings(), own, lambda _args, _stage: None)
+    future = pool.submit(jobs.hang, str(own / "pid"))
+    eventually((own / "pid").exists)
     pool.end()
     with pytest.raises(JobError):
         future.result(10)
-    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+    assert not psutil.pid_exists(int((own / "pid").read_text()))
+
+
+def test_a_server_that_is_killed_takes_its_workers_along_and_is_started_anew(pool: ProcessPerJob, own: Path) -> None:
+    future = pool.submit(jobs.hang_in_c, str(own / "pid"))
+    worker = psutil.Process(int(eventually(lambda: (own / "pid").exists() and (own / "pid").read_text())))
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    with pytest.raises(JobError, match="no answer"):
+        future.result(30)
+    eventually(lambda: _ended(worker), 10)
+    assert pool.submit(jobs.shout, "again").result(60) == "AGAIN"
+
+
+def test_a_server_whose_folder_was_cleaned_away_is_started_anew(pool: ProcessPerJob) -> None:
+    assert pool.submit(jobs.shout, "before").result(60) == "BEFORE"
+    shutil.rmtree(util.get_temp_dir())
+    assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
+
+
+HANGING = """
+import sys
+from pathlib import Path
+from fxwatch.daemon.pool import ProcessPerJob
+from fxwatch.records.settings import ModelSettings
+from tests.daemon.jobs_gone_wrong import hang_in_c
+
+if __name__ == "__main__":
+    own = Path(sys.argv[1])
+    ProcessPerJob(1, 1, ModelSettings(), own, lambda *_: None).submit(hang_in_c, str(own / "pid")).result()
+"""
+
+
+def test_nothing_of_a_daemon_that_is_killed_is_left(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "hanging.py").write_text(HANGING)
+    command = [sys.executable, str(tmp_path / "hanging.py"), str(own)]
+    process = subprocess.Popen(command, env=environ(TMPDIR=str(tmp_path / "tmp")))
+    eventually((own / "pid").exists)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert int(eventually((own / "pid").read_text)) in {child.pid for child in children}
+    assert list((tmp_path / "tmp").glob("pymp-*"))
+    process.kill()
+    process.wait()
+    eventually(lambda: all(map(_ended, children)), 10)
+    eventually(lambda: not list((tmp_path / "tmp").glob("pymp-*")), 10)
+
+
+def test_a_worker_can_write_its_own_folder_and_do_nothing_to_anybody(
+    pool: ProcessPerJob, own: Path, tmp_path: Path
+) -> None:
+    if cage.missing():
+        pytest.skip(str(cage.missing()))
+    (tmp_path / "pid").write_text(str(os.getpid()))
+    before = (tmp_path / "pid").stat()[:7], (tmp_path / "pid").stat()[8:10]
+    found = json.loads(pool.submit(jobs.attempts, str(tmp_path)).result(60))
+    assert len(found) > 20
+    assert [name for name, outcome in found.items() if outcome != "PermissionError"] == []
+    assert pool.submit(jobs.inside, str(own)).result(60) == str(1 << 20)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "pid"]
+    assert ((tmp_path / "pid").stat()[:7], (tmp_path / "pid").stat()[8:10]) == before
+    control = json.loads(_without_walls(jobs.attempts, tmp_path))
+    assert {name for name, outcome in control.items() if outcome == "DONE"} > {"program", "overwrite", "unix socket"}
+
+
+def _without_walls(job: Callable[[str], str], folder: Path) -> str:
+    """The same attempts in a process of its own without a cage: the control, on a victim of its own."""
+    victim = subprocess.Popen(["sleep", "60"])
+    (folder / "pid").write_text(str(victim.pid))
+    code = f"from tests.daemon.jobs_gone_wrong import {job.__name__} as job; print(job({str(folder)!r}))"
+    try:
+        return subprocess.run(
+            [sys.executable, "-c", code], env=environ(), capture_output=True, text=True, check=True
+        ).stdout
+    finally:
+        victim.kill()
+        victim.wait()
+
+
+def test_a_worker_stands_back_and_knows_nothing(pool: ProcessPerJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY_TOKEN", "chirp")
+    if forkserver._forkserver._forkserver_pid is not None:  # type: ignore[attr-defined]
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        time.sleep(0.2)
+    handles, nice, privileges, points, rest = pool.submit(jobs.told, "").result(60).split(" ", 4)
+    assert int(handles) == 5  # three streams, its pipe, and the folder that it lists
+    assert (nice, privileges, points) == ("19", "1", "900")
+    assert "chirp" not in rest
+    assert "'CUDA_VISIBLE_DEVICES': ''" in rest
+    assert "'OMP_NUM_THREADS': '1'" in rest
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "null",
+        "\x80\x04K\x01.",
+        '{"kind": "explained"}',
+        '{"kind": "duplicate", "analysis": "../../../etc/passwd", "checkpoint_sha256": ""}',
+        '{"kind": "trouble", "outcome": "done", "reason": ""}',
+        "[" * 100_000,
+    ],
+)
+def test_an_answer_is_believed_only_where_it_makes_sense(answer: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - pydantic's words
+        parse_answer(answer)
+
+
+def test_an_ordinary_end_leaves_no_folder(tmp_path: Path) -> None:
+    assert Path(util.get_temp_dir()).name.startswith("pymp-")
+    code = HANGING.replace(".submit(hang_in_c", ".submit(str.upper, 'x').result(60); sys.exit(); print(hang_in_c")
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "ending.py").write_text(code)
+    command = [sys.executable, str(tmp_path / "ending.py"), str(tmp_path)]
+    subprocess.run(command, env=environ(TMPDIR=str(tmp_path / "tmp")), timeout=60, check=False)
+    eventually(lambda: not list((tmp_path / "tmp").glob("pymp-*")), 10)
+
+
+def _ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

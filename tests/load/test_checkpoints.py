@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from fxwatch.records.settings import ModelSettings
 from tests.policies import GuideLike
 
 
-def weights(path: Path, key: str = "auto") -> Any:
-    return read_weights(read_content(path), key)
+def weights(path: Path, key: str = "auto", safe_globals: Sequence[str] = ()) -> Any:
+    return read_weights(read_content(path), ModelSettings(state_dict_key=key, safe_globals=list(safe_globals)))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,9 @@ def test_nothing_is_ever_run(tmp_path: Path, kind: str) -> None:
     with pytest.raises(LoadError) as caught:
         weights(file)
     assert caught.value.outcome == "refused"
-    assert ("numpy values (numpy" if kind == "numpy" else "never loaded") in str(caught.value)
+    words = {"numpy": "numpy values (numpy", "namespace": '[model] safe_globals = ["argparse.Namespace"]'}
+    assert words.get(kind, "never loaded") in str(caught.value)
+    assert ("safe_globals" in str(caught.value)) == (kind in words)
     assert "\x1b" not in str(caught.value)
     assert "weights_only=False" not in str(caught.value)
     assert not canary.exists()

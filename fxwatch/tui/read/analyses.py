@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
 from fxwatch.records.base import Record
+from fxwatch.store.bounded import read_regular
 from fxwatch.store.layout import Run, StoreError
 from fxwatch.store.read import read_analysis
 
@@ -57,12 +58,15 @@ def png_of(run: Run, analysis_id: str) -> str | None:
         return None
 
 
+_LARGEST = 16 << 20
+
+
 class _Versioned(Record):
     schema_version: int = SCHEMA_VERSION
 
 
 def _version(path: Path) -> int:
     try:
-        return _Versioned.model_validate_json(path.read_bytes()).schema_version
+        return _Versioned.model_validate_json(read_regular(path, _LARGEST)).schema_version
     except (OSError, ValidationError):
         return SCHEMA_VERSION

@@ -8,7 +8,9 @@ import zipfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fxwatch.formats.archive import open_archive
 from fxwatch.records.analysis import Analysis
+from fxwatch.store.bounded import open_regular
 from fxwatch.store.layout import Run
 from fxwatch.tui.snapshot import FeatureNews, HeadNews, Map
 
@@ -95,11 +97,11 @@ def _array(run: Run, analysis_id: str, name: str) -> "NDArray[np.floating] | str
 
     path = run.analysis(analysis_id).arrays
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(f"{name}.npy").file_size > _LARGEST:
+        with open_regular(path) as file:
+            if open_archive(file).getinfo(f"{name}.npy").file_size > _LARGEST:
                 return "the array is larger than any that is drawn"
-        with np.load(path, allow_pickle=False) as arrays:
-            found = np.asarray(arrays[name])
+            with np.load(file, allow_pickle=False) as arrays:
+                found = np.asarray(arrays[name])
     except FileNotFoundError:
         return "there is no arrays.npz beside this analysis"
     except KeyError:
