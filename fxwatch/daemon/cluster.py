@@ -29,8 +29,8 @@ _LISTEN = 1.0
 class Cluster(Executor):
     """Runs functions from text to text on the configured cluster, [daemon] workers at a time.
 
-    Jobs may write below `writable`. `on_stage(args, stage)` hears what becomes of a job, from another thread. `trouble`:
-    what is wrong now, in words.
+    Jobs may write below `writable`. `on_stage(args, stage)` hears what becomes of a job, from another thread.
+    `trouble`: what is wrong now, in words.
     Raises ConfigError where the library or the address is missing.
     """
 

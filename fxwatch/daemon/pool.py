@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +37,8 @@ _LARGEST_ANSWER = 16 << 20
 _LONGEST_STAGE = 100
 _LAST_WORDS = 32 << 10
 _AT_ONCE = 1 << 16
+_LONGEST_FOLDER = 70
+"""Bytes of the temporary folder's path: the server listens at a socket in it, whose path may have 107."""
 _STAGE, _RESULT, _END = b"s", b"r", b"\n"
 
 
@@ -58,6 +61,8 @@ class ProcessPerJob(Executor):
         on_stage: Callable[[tuple[Any, ...], str], None],
     ) -> None:
         limit_process(threads)
+        if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
+            tempfile.tempdir = "/tmp"  # noqa: S108 - the folder below it is made for us alone
         preload = {"factory": model.factory, "path": model.path, "folder": util.get_temp_dir(), "daemon": os.getpid()}
         os.environ[PRELOAD] = json.dumps(preload)
         self._context = multiprocessing.get_context("forkserver")

@@ -34,7 +34,8 @@ from tests.policies import GuideLike
 
 def build(**arguments):
     parents = " ".join(str(process.pid) for process in psutil.Process().parents())
-    Path(__file__).with_name(f"built-by-{os.getpid()}").write_text(parents)
+    results = Path(__file__).with_name("outputs") / "fxwatch" / "runs"  # all that it may write to
+    (results / f"built-by-{os.getpid()}").write_text(parents)
     return GuideLike(**arguments)
 """
 
@@ -177,7 +178,7 @@ def test_a_daemon_explains_on_it_and_commits_by_itself(dask: Dask, tmp_path: Pat
     done = project.run("daemon", "--once")
     assert done.returncode == 0, done.stderr
     assert {found["checkpoint"]["step"] for found in project.analyses()} == {1, 2, 3}
-    parents = [set(map(int, told.read_text().split())) for told in tmp_path.glob("built-by-*")]
+    parents = [set(map(int, told.read_text().split())) for told in (project.store.root / "runs").glob("built-by-*")]
     assert len(parents) == 3
     assert all(above & {worker.pid for worker in dask.workers} for above in parents)
 

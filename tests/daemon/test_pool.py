@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import forkserver, util
@@ -128,6 +129,7 @@ def test_a_server_whose_folder_was_cleaned_away_is_started_anew(pool: ProcessPer
 
 HANGING = """
 import sys
+import tempfile
 from pathlib import Path
 from fxwatch.daemon.pool import ProcessPerJob
 from fxwatch.records.settings import ModelSettings
@@ -139,19 +141,22 @@ if __name__ == "__main__":
 """
 
 
-def test_nothing_of_a_daemon_that_is_killed_is_left(own: Path, tmp_path: Path) -> None:
-    (tmp_path / "tmp").mkdir()
+@pytest.mark.parametrize("name", ["t", "t" * 100])
+def test_nothing_of_a_daemon_that_is_killed_is_left(own: Path, tmp_path: Path, name: str) -> None:
+    folder = Path(tempfile.mkdtemp()) / name
+    folder.mkdir()
     (tmp_path / "hanging.py").write_text(HANGING)
     command = [sys.executable, str(tmp_path / "hanging.py"), str(own)]
-    process = subprocess.Popen(command, env=environ(TMPDIR=str(tmp_path / "tmp")))
+    process = subprocess.Popen(command, env=environ(TMPDIR=str(folder)))
     eventually((own / "pid").exists)
     children = psutil.Process(process.pid).children(recursive=True)
     assert int(eventually((own / "pid").read_text)) in {child.pid for child in children}
-    assert list((tmp_path / "tmp").glob("pymp-*"))
+    assert len(name) > 1 or list(folder.glob("pymp-*"))
     process.kill()
     process.wait()
     eventually(lambda: all(map(_ended, children)), 10)
-    eventually(lambda: not list((tmp_path / "tmp").glob("pymp-*")), 10)
+    eventually(lambda: not list(folder.glob("pymp-*")), 10)
+    shutil.rmtree(folder.parent)
 
 
 def test_a_worker_can_write_its_own_folder_and_do_nothing_to_anybody(
@@ -221,8 +226,9 @@ def test_an_ordinary_end_leaves_no_folder(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     (tmp_path / "ending.py").write_text(code)
     command = [sys.executable, str(tmp_path / "ending.py"), str(tmp_path)]
-    subprocess.run(command, env=environ(TMPDIR=str(tmp_path / "tmp")), timeout=60, check=False)
-    eventually(lambda: not list((tmp_path / "tmp").glob("pymp-*")), 10)
+    subprocess.run(command, env=environ(TMPDIR=str(folder)), timeout=60, check=False)
+    eventually(lambda: not list(folder.glob("pymp-*")), 10)
+    shutil.rmtree(folder.parent)
 
 
 def _ended(process: psutil.Process) -> bool:
