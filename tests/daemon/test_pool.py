@@ -129,7 +129,6 @@ def test_a_server_whose_folder_was_cleaned_away_is_started_anew(pool: ProcessPer
 
 HANGING = """
 import sys
-import tempfile
 from pathlib import Path
 from fxwatch.daemon.pool import ProcessPerJob
 from fxwatch.records.settings import ModelSettings
@@ -223,12 +222,12 @@ def test_an_answer_is_believed_only_where_it_makes_sense(answer: str) -> None:
 def test_an_ordinary_end_leaves_no_folder(tmp_path: Path) -> None:
     assert Path(util.get_temp_dir()).name.startswith("pymp-")
     code = HANGING.replace(".submit(hang_in_c", ".submit(str.upper, 'x').result(60); sys.exit(); print(hang_in_c")
-    (tmp_path / "tmp").mkdir()
+    folder = Path(tempfile.mkdtemp())
     (tmp_path / "ending.py").write_text(code)
     command = [sys.executable, str(tmp_path / "ending.py"), str(tmp_path)]
     subprocess.run(command, env=environ(TMPDIR=str(folder)), timeout=60, check=False)
     eventually(lambda: not list(folder.glob("pymp-*")), 10)
-    shutil.rmtree(folder.parent)
+    folder.rmdir()
 
 
 def _ended(process: psutil.Process) -> bool:
