@@ -227,7 +227,7 @@ def test_an_ordinary_end_leaves_no_folder(tmp_path: Path) -> None:
     command = [sys.executable, str(tmp_path / "ending.py"), str(tmp_path)]
     subprocess.run(command, env=environ(TMPDIR=str(folder)), timeout=60, check=False)
     eventually(lambda: not list(folder.glob("pymp-*")), 10)
-    folder.rmdir()
+    shutil.rmtree(folder)
 
 
 def _ended(process: psutil.Process) -> bool:
