@@ -309,6 +309,22 @@ class MethodReport(Record):
     )
 
 
+class Audit(Record):
+    """The primary method computed once more by plain Captum, and how far what was published is from that.
+
+    `largest_share_difference`: over features; `relative_difference`: of the mean signed attributions, relative to the
+    length of Captum's; `spearman`: of the rankings of all features. Not among the analysis's own seconds.
+    """
+
+    method: str
+    by: str | None = None
+    largest_share_difference: float | None = None
+    relative_difference: float | None = None
+    spearman: float | None = None
+    seconds: float = 0.0
+    reason: str | None = None
+
+
 class Cost(Record):
     """`forwards`: samples through the model, with or without a backward; `backwards`: samples differentiated."""
 
@@ -373,6 +389,7 @@ class Explanation(Record):
     )
     decisions: dict[str, Decision]
     methods: dict[str, MethodReport]
+    audit: Audit | None = Field(default=None, description="of one analysis in [analysis] audit_every")
     cost: Cost
 
     def measured_with(self, peak_rss_bytes: int) -> Self:

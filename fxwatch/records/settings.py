@@ -53,6 +53,7 @@ class AnalysisSettings(Strict):
     neuron_layer: str = Field("", description="a layer whose leading neurons are explained; empty: none")
     every: int = Field(1, ge=1, description="analyse every Nth checkpoint of a run")
     max_states: int = Field(32, ge=1, description="states analysed of a dump, evenly over it")
+    audit_every: int = Field(50, ge=0, description="one analysis in so many is checked by plain Captum; 0: none")
     dead_min_history: int = Field(10, ge=1, description="analyses before low importance may call a feature dead")
 
     @field_validator("actions")
