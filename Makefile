@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test bench check format clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,6 +15,11 @@ demo: $(READY)  ## Train a real PPO policy on EUR/USD, explain it, and watch it;
 
 test: $(READY)  ## Run all tests, on two cores.
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+bench: $(READY)  ## Measure speed, memory and latency beside Captum and SHAP: half an hour on an idle machine.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	for one in floor guide_config against_captum against_shap memory latency stages; do \
+		echo "== $$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
 
 check: $(READY)  ## Lint, types, import contracts.
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@
 
 Captum's: integrated gradients of 100 steps, GradientShap of 50 samples, DeepLift, Saliency, NoiseTunnel of 25 samples
 over Saliency, infidelity of 10 perturbations, and sensitivity_max of integrated gradients under 10: 1,278 passes with
-gradients a state. Each in the batches that run best, over 8 of the 32 states; its seconds are scaled to 32.
+gradients a state. Each in the batches that run best, over 4 of the 32 states; its seconds are scaled to 32.
 
 Errors are against the same quantity with many times the samples, relative to it. What both estimate has one definition
 here, fxwatch's (docs/numbers.md), so that the numbers can be compared: consensus by ranks of units, the least of any
@@ -14,6 +14,7 @@ two methods; infidelity by removing units; sensitivity in deviations.
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,9 +50,10 @@ GUIDE = AnalysisSettings(
 )
 """But for `n_steps = 100`: fxwatch takes as many as it needs."""
 
-COMPARED = 8
+COMPARED = 4
+SCALE = cases.STATES / COMPARED
 DRAWS = 10
-RUNS = 3
+RUNS = 2
 Quantities = dict[str, float]
 
 
@@ -74,6 +76,7 @@ class Made:
 def main() -> None:
     """Print the tables of both policies."""
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore")  # Captum's notes on its own hooks
     for case in cases.asked_for():
         few = _subject(case, COMPARED)
         truth = _converged(few)
@@ -84,9 +87,9 @@ def main() -> None:
             _row(name, errors)
         for name, right in truth.numbers.items():
             _row(name, [abs(made.numbers[name] - right) / abs(right) for made in (captums, ours)])
-        theirs = 4 * sum(captums.seconds.values())
+        theirs = SCALE * sum(captums.seconds.values())
         for name, seconds in captums.seconds.items():
-            sys.stdout.write(f"  Captum, {name:<28}{4 * seconds:9.2f} s of 32 states\n")
+            sys.stdout.write(f"  Captum, {name:<28}{SCALE * seconds:9.2f} s of 32 states\n")
         _ratio("the guide's own quantities", theirs, lambda case=case: _ours(_subject(case, cases.STATES)))
         _ratio("everything that is reported", theirs, lambda case=case: _everything(case, GUIDE))
         _ratio("everything, at the defaults", theirs, lambda case=case: _everything(case, AnalysisSettings()))
@@ -94,6 +97,7 @@ def main() -> None:
 
 def _row(name: str, errors: list[float]) -> None:
     sys.stdout.write(f"{name:<34}" + "".join(f"{error:10.5f}" for error in errors) + "\n")
+    sys.stdout.flush()
 
 
 def _ratio(words: str, theirs: float, ours: Callable[[], object]) -> None:

@@ -20,7 +20,8 @@ from fxwatch.attribution.policy import BATCH, AttributionError, Branches, Explai
 from fxwatch.attribution.statistics import spearman
 from fxwatch.attribution.subject import rows_of
 from fxwatch.attribution.units import spread, sum_over_time
-from fxwatch.records.analysis import Audit, Explanation
+from fxwatch.records.analysis import Explanation
+from fxwatch.records.audit import Audit
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States
 

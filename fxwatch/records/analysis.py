@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from fxwatch.records.audit import Audit
 from fxwatch.records.base import Record, Verdict
 from fxwatch.records.internals import Attention, LayerAttribution, NeuronAttributions
 from fxwatch.records.thresholds import Band
@@ -307,22 +308,6 @@ class MethodReport(Record):
     successive_change: float | None = Field(
         default=None, description="mean relative change of the attribution at the last doubling of steps"
     )
-
-
-class Audit(Record):
-    """The primary method computed once more by plain Captum, and how far what was published is from that.
-
-    `largest_share_difference`: over features; `relative_difference`: of the mean signed attributions, relative to the
-    length of Captum's; `spearman`: of the rankings of all features. Not among the analysis's own seconds.
-    """
-
-    method: str
-    by: str | None = None
-    largest_share_difference: float | None = None
-    relative_difference: float | None = None
-    spearman: float | None = None
-    seconds: float = 0.0
-    reason: str | None = None
 
 
 class Cost(Record):

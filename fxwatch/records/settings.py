@@ -43,7 +43,7 @@ class AnalysisSettings(Strict):
         ["gradient_shap", "deep_lift", "saliency", "feature_ablation"], description="methods that vote beside it"
     )
     n_steps: Steps = Field("auto", description="quadrature nodes of integrated gradients, or auto")
-    n_samples: int = Field(32, ge=1, description="samples of gradient_shap, a state")
+    n_samples: int = Field(32, ge=1, description="random samples a state that gradient_shap is to be as accurate as")
     use_noise_tunnel: bool = Field(False, description="let SmoothGrad over integrated gradients vote, too")  # noqa: FBT003
     noise_tunnel_samples: int = Field(25, ge=2, description="noisy copies of a state for it")
     baseline_type: BaselineType = Field("background", description="what a state is compared with")

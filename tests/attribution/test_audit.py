@@ -8,7 +8,7 @@ from torch import nn
 
 from fxwatch.attribution import explain
 from fxwatch.attribution.audit import audit, due
-from fxwatch.records.analysis import Audit
+from fxwatch.records.audit import Audit
 from fxwatch.records.settings import AnalysisSettings, MethodName
 from fxwatch.records.thresholds import GradientLimits
 from tests.policies import Formula, SmallTransformer, random_states
