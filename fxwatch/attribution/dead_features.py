@@ -4,8 +4,9 @@ At once: constant input, zero projection, no functional effect. With time: low i
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Literal
 
 import torch
@@ -26,6 +27,7 @@ LOW = 0.1
 REVIVED = 2
 OFTEN = 0.9
 _FAR = 3
+STATES_AT_ONCE = 8
 
 
 def dead_features(causes: Mapping[int, Cause], units: Units) -> DeadFeatures:
@@ -113,29 +115,33 @@ def _effects(policy: nn.Module, inputs: Branches, candidates: list[int], meter: 
     """By unit: the largest mean |Δ| of any component of any output, over its deviation, when the column is swapped.
 
     Each state is given the column of another one, twice: of one half the states further in the order of the column's
-    newest values, so that what a flag says is changed in whatever order the states lie, and of one at random.
+    newest values, so that what a flag says is changed in whatever order the states lie, and of one at random. A unit
+    whose effect is beyond what any limit asks for is not tried at more states, and what is told of it is its least.
     """
+    count = len(inputs[0])
     before = _outputs(policy, inputs, meter)
     deviation = before.std(0, correction=0)
-    at_random = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))
-    found = {}
-    for unit in candidates:
-        orders = _half_further(_newest(inputs, unit)), at_random
-        moved = torch.stack(
-            [(_outputs(policy, _swap(inputs, unit, order), meter) - before).abs().mean(0) for order in orders]
-        ).amax(0)
-        ratios = torch.where(moved > 0, moved / deviation, 0.0)  # over no deviation: without bound
-        found[unit] = float(ratios.nan_to_num(nan=math.inf).max())
+    further = {unit: _half_further(_newest(inputs, unit)) for unit in candidates}
+    at_random = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    moved = {unit: torch.zeros(2, *deviation.shape, dtype=torch.float64) for unit in candidates}
+    found: dict[int, float] = dict.fromkeys(candidates, 0.0)
+    open_units = list(candidates)
+    for turn, rows in product((0, 1), torch.arange(count).split(STATES_AT_ONCE)):
+        orders = {unit: further[unit] if turn == 0 else at_random for unit in open_units}
+        for unit, after in _swapped(policy, inputs, rows, orders, meter):
+            moved[unit][turn] += (after - before[rows]).abs().sum(0) / count
+            largest = moved[unit].amax(0)
+            ratios = torch.where(largest > 0, largest / deviation, 0.0)  # over no deviation: without bound
+            found[unit] = float(ratios.nan_to_num(nan=math.inf).max())
+        open_units = [unit for unit in open_units if found[unit] <= LITTLE_EFFECT]
     return found
 
 
 def _newest(inputs: Branches, unit: int) -> Tensor:
     """A unit's values at the last time step: (N,)."""
-    for part in inputs:
-        if unit < part.shape[-1]:
-            return part[:, -1, unit] if part.ndim == 3 else part[:, unit]
-        unit -= part.shape[-1]
-    raise IndexError(unit)
+    branch, column = _place(inputs, unit)
+    part = inputs[branch]
+    return part[:, -1, column] if part.ndim == 3 else part[:, column]
 
 
 def _half_further(values: Tensor) -> Tensor:
@@ -157,18 +163,27 @@ def _outputs(policy: nn.Module, inputs: Branches, meter: Meter) -> Tensor:
     return torch.cat(parts)
 
 
-def _swap(inputs: Branches, unit: int, order: Tensor) -> Branches:
-    changed = []
-    for part in inputs:
-        width = part.shape[-1]
-        if 0 <= unit < width:
-            moved = part.clone()
-            moved[..., unit] = part[order][..., unit]
-            changed.append(moved)
-        else:
-            changed.append(part)
-        unit -= width
-    return tuple(changed)
+def _swapped(
+    policy: nn.Module, inputs: Branches, rows: Tensor, orders: Mapping[int, Tensor], meter: Meter
+) -> Iterator[tuple[int, Tensor]]:
+    """For each unit all outputs of some states, each of which has the unit's column of the state that `orders` say."""
+    units = list(orders)
+    for chunk in batches(len(units), max(1, meter.batch // len(rows))):
+        points = tuple(x[rows].repeat(len(units[chunk]), *[1] * (x.ndim - 1)) for x in inputs)
+        for place, unit in enumerate(units[chunk]):
+            branch, column = _place(inputs, unit)
+            its_own = slice(place * len(rows), (place + 1) * len(rows))
+            points[branch][its_own, ..., column] = inputs[branch][orders[unit][rows]][..., column]
+        yield from zip(units[chunk], _outputs(policy, points, meter).split(len(rows)), strict=True)
+
+
+def _place(inputs: Branches, unit: int) -> tuple[int, int]:
+    """The branch and the column of a unit."""
+    for branch, part in enumerate(inputs):
+        if unit < part.shape[-1]:
+            return branch, unit
+        unit -= part.shape[-1]
+    raise IndexError(unit)
 
 
 def _unread(policy: nn.Module, inputs: Branches, meter: Meter) -> set[int]:

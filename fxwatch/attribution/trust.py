@@ -13,6 +13,9 @@ from fxwatch.records.analysis import Estimate, Infidelity, Sensitivity
 
 REMOVED = 0.1
 MASKS = 8
+"""Sets of units that are removed from a state, each to all baselines; more where these are few."""
+
+SAMPLES = 32
 RADIUS = 0.02
 DRAWS = 10
 SENSITIVITY_STATES = 8
@@ -36,12 +39,13 @@ def infidelity(subject: Subject, signed: Tensor) -> Infidelity:
     over states. Neither depends on the scale of f. A state's masks are always the same. signed: (N, units).
     """
     states, units = signed.shape
-    masks = torch.cat([_masks(units, row) for row in range(states)])
-    state = torch.arange(states).repeat_interleave(MASKS)
-    left = values_without(subject, state, masks, torch.arange(subject.baselines.count)).view(states, MASKS, -1)
+    count = max(MASKS, SAMPLES // subject.baselines.count)
+    masks = torch.cat([_masks(units, row, count) for row in range(states)])
+    state = torch.arange(states).repeat_interleave(count)
+    left = values_without(subject, state, masks, torch.arange(subject.baselines.count)).view(states, count, -1)
     # in double: equal values have no mean but themselves
     b = subject.values_here.double()[:, None] - left.double().mean(2)
-    a = (signed[state] * masks).sum(1).double().view(states, MASKS)
+    a = (signed[state] * masks).sum(1).double().view(states, count)
     pooled = torch.stack([(a * b).sum(1), (a * a).sum(1), (b * b).sum(1)], dim=1)
     if not bool(pooled.isfinite().all()):
         return Infidelity(reason="the model answers with NaN or Inf where features are replaced from the baselines")
@@ -87,11 +91,11 @@ def sensitivity(subject: Subject) -> Sensitivity:
     )
 
 
-def _masks(units: int, row: int) -> Tensor:
-    """MASKS random subsets of units for a state, each with about a tenth of them and at least one."""
+def _masks(units: int, row: int, count: int) -> Tensor:
+    """So many random subsets of units for a state, each with about a tenth of them and at least one."""
     generator = torch.Generator().manual_seed(_SEED + row)
-    masks = torch.rand(MASKS, units, generator=generator) < REMOVED
-    lone = torch.randint(units, (MASKS,), generator=generator)
+    masks = torch.rand(count, units, generator=generator) < REMOVED
+    lone = torch.randint(units, (count,), generator=generator)
     empty = ~masks.any(1)
     masks[empty, lone[empty]] = True
     return masks

@@ -12,6 +12,7 @@ import torch
 
 from fxwatch import __version__
 from fxwatch.attribution import Arrays, AttributionError, Context, explain
+from fxwatch.attribution.audit import audit, due
 from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.explain import dtype_of
 from fxwatch.daemon.jobs import Duplicate, Explained, ExplainJob, Trouble
@@ -129,6 +130,10 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
         expected=config.decisions,
         progress=progress,
     )
+    if due(opened.digest, config.analysis.audit_every):
+        progress("audit")
+        checked = audit(policy, chosen, config.analysis, explanation, continuous=loaded.continuous)
+        explanation = explanation.model_copy(update={"audit": checked})
     judged, findings = judge(explanation, config.thresholds, config.expected, earlier.health if earlier else None)
     left_out, why = opened.dump.left_out, opened.dump.left_out_reason
     if why is not None:

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from fxwatch.records.audit import Audit
 from fxwatch.records.base import Record, Verdict
 from fxwatch.records.internals import Attention, LayerAttribution, NeuronAttributions
 from fxwatch.records.ranks import FeatureRanks
@@ -375,6 +376,7 @@ class Explanation(Record):
     )
     decisions: dict[str, Decision]
     methods: dict[str, MethodReport]
+    audit: Audit | None = Field(default=None, description="of one analysis in [analysis] audit_every")
     cost: Cost
 
     def measured_with(self, peak_rss_bytes: int) -> Self:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fxwatch.records.settings import AnalysisSettings, InputSettings, ModelSettings
 
-_VERSION = 1
+_VERSION = 2
 """Raised when the meaning of a number changes, so that old results are not taken for new ones."""
 
 
@@ -16,7 +16,7 @@ def recipe_digest(model: ModelSettings, inputs: Mapping[str, InputSettings], ana
         "version": _VERSION,
         "model": model.model_dump(mode="json", exclude={"path", "safe_globals"}),
         "inputs": [[name, settings.model_dump(mode="json")] for name, settings in inputs.items()],
-        "analysis": analysis.model_dump(mode="json", exclude={"every"}),
+        "analysis": analysis.model_dump(mode="json", exclude={"every", "audit_every"}),
     }
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 

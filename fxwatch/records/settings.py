@@ -44,7 +44,9 @@ class AnalysisSettings(Strict):
         description="methods that vote beside it",
     )
     n_steps: Steps = Field(default="auto", description="quadrature nodes of integrated gradients, or auto")
-    n_samples: int = Field(default=32, ge=1, description="samples of gradient_shap, a state")
+    n_samples: int = Field(
+        default=32, ge=1, description="random samples a state that gradient_shap is to be as accurate as"
+    )
     use_noise_tunnel: bool = Field(default=False, description="let SmoothGrad over integrated gradients vote, too")
     noise_tunnel_samples: int = Field(default=25, ge=2, description="noisy copies of a state for it")
     baseline_type: BaselineType = Field(default="background", description="what a state is compared with")
@@ -54,6 +56,9 @@ class AnalysisSettings(Strict):
     neuron_layer: str = Field(default="", description="a layer whose leading neurons are explained; empty: none")
     every: int = Field(default=1, ge=1, description="analyse every Nth checkpoint of a run")
     max_states: int = Field(default=32, ge=1, description="states analysed of a dump, evenly over it")
+    audit_every: int = Field(
+        default=50, ge=0, description="one analysis in so many is checked by plain Captum; 0: none"
+    )
     dead_min_history: int = Field(
         default=10, ge=1, description="analyses before low importance may call a feature dead"
     )

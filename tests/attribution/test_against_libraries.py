@@ -116,7 +116,7 @@ def test_infidelity_is_captums_numerator_over_the_mean_square_change() -> None:
     asked = subject(AnalysisSettings(baseline_type="zero"), random_states({"hf": (6, 5), "portfolio": (2, 3)}, count=1))
     signed = sum_over_time(integrated_gradients(asked).attributions)
     ours = trust.infidelity(asked, signed)
-    masks = trust._masks(8, 0)
+    masks = trust._masks(8, 0, trust.SAMPLES)
     turn = iter(masks)
     attributions = tuple(
         (part[:, None] / x.shape[1]).expand_as(x)

@@ -1,0 +1,114 @@
+"""Where the samples and the seconds of an analysis go, and how near it comes to the floor.
+
+    python -m benchmarks.floor
+
+The floor is the samples that went through the model, each at the best time that bare PyTorch takes for one in the same
+run, at its best batch: forward alone, or forward and backward. Timed once with weights that were shuffled already, as
+all analyses but the first of a run are, and once as the first.
+"""
+
+import sys
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks import cases
+from fxwatch.attribution import Context, Previous, explain
+from fxwatch.records.settings import AnalysisSettings
+from fxwatch.records.thresholds import GradientLimits
+
+BATCHES = (32, 64, 128, 256, 512)
+SETTINGS = AnalysisSettings()
+
+
+class Counted(nn.Module):
+    """A policy that counts what goes through it, from outside: fxwatch's own counts are not believed."""
+
+    def __init__(self, policy: nn.Module) -> None:
+        super().__init__()
+        self.wrapped = policy
+        self.forwards = self.backwards = 0
+
+    def forward(self, *branches: Tensor) -> dict[str, Tensor]:
+        """Count, and pass on."""
+        outputs: dict[str, Tensor] = self.wrapped(*branches)
+        if any(output.requires_grad for output in outputs.values()):
+            self.backwards += len(branches[0])
+        else:
+            self.forwards += len(branches[0])
+        return outputs
+
+
+@dataclass(slots=True)
+class Watched:
+    """The stages of one analysis: name, when it began, and the counts until then."""
+
+    policy: Counted
+    marks: list[tuple[str, float, int, int]] = field(default_factory=list)
+
+    def __call__(self, stage: str) -> None:
+        """Mark the beginning of a stage."""
+        self.marks.append((stage, time.perf_counter(), self.policy.forwards, self.policy.backwards))
+
+
+def main() -> None:
+    """Print a table for each policy."""
+    torch.set_num_threads(1)
+    for case in cases.asked_for():
+        forward, both = best_times(case)
+        explain(case.policy, case.states.take(range(4)), SETTINGS, GradientLimits())  # what is loaded late, is loaded
+        first = _watched(case, Context())
+        explanation, arrays = explain(case.policy, case.states, SETTINGS, GradientLimits())
+        previous = Previous(
+            "before", arrays["probe"], randomisation=explanation.trust.parameter_randomisation, attention={}
+        )
+        later = _watched(case, Context(previous=previous))
+        sys.stdout.write(
+            f"\n{case.name}: a forward {1e3 * forward:.3f} ms, with backward {1e3 * both:.3f} ms a sample\n"
+        )
+        for words, watched in (("first analysis of a run", first), ("any later one", later)):
+            _table(words, watched, forward, both)
+
+
+def best_times(case: cases.Case) -> tuple[float, float]:
+    """Seconds a sample of bare PyTorch, at the best of some batches: forward alone, and forward with backward."""
+    inputs = tuple(torch.as_tensor(array) for array in case.states.branches.values())
+    target = "action_type"
+    forward, both = float("inf"), float("inf")
+    for batch in BATCHES:
+        points = tuple(x.repeat(-(-batch // len(x)), *[1] * (x.ndim - 1))[:batch] for x in inputs)
+        for _ in range(max(2, 256 // batch)):
+            began = time.perf_counter()
+            with torch.no_grad():
+                case.policy(*points)
+            forward = min(forward, (time.perf_counter() - began) / batch)
+            here = tuple(x.detach().requires_grad_() for x in points)
+            began = time.perf_counter()
+            torch.autograd.grad(case.policy(*here)[target][:, 0].sum(), here)
+            both = min(both, (time.perf_counter() - began) / batch)
+    return forward, both
+
+
+def _watched(case: cases.Case, context: Context) -> Watched:
+    watched = Watched(Counted(case.policy))
+    watched("answers")
+    explain(watched.policy, case.states, SETTINGS, GradientLimits(), context, progress=watched)
+    watched("end")
+    return watched
+
+
+def _table(words: str, watched: Watched, forward: float, both: float) -> None:
+    sys.stdout.write(f"{words:<28}{'forward':>9}{'both':>9}{'seconds':>9}{'floor':>9}{'ratio':>7}\n")
+    whole = [("all", watched.marks[0], watched.marks[-1])]
+    parts = [(here[0], here, after) for here, after in zip(watched.marks, watched.marks[1:], strict=False)]
+    for name, here, after in parts + whole:
+        forwards, backwards = after[2] - here[2], after[3] - here[3]
+        seconds, floor = after[1] - here[1], forwards * forward + backwards * both
+        ratio = f"{seconds / floor:7.2f}" if floor else ""
+        sys.stdout.write(f"{name:<28}{forwards:9}{backwards:9}{seconds:9.3f}{floor:9.3f}{ratio}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""The guide's configuration: by fxwatch, and by plain Captum as charitably as its words allow, in one run.
+
+    python -m benchmarks.guide_config
+
+Captum's: integrated gradients of 100 steps, GradientShap of 50 samples, DeepLift, Saliency, NoiseTunnel of 25 samples
+over Saliency, infidelity of 10 perturbations, and sensitivity_max of integrated gradients under 10: 1,278 passes with
+gradients a state. Each in the batches that run best, over 4 of the 32 states; its seconds are scaled to 32.
+
+Errors are against the same quantity with many times the samples, relative to it. What both estimate has one definition
+here, fxwatch's (docs/numbers.md), so that the numbers can be compared: consensus by ranks of units, the least of any
+two methods; infidelity by removing units; sensitivity in deviations.
+"""
+
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from captum.attr import DeepLift, GradientShap, IntegratedGradients, NoiseTunnel, Saliency
+from captum.metrics import sensitivity_max
+from torch import Tensor
+
+from benchmarks import cases
+from fxwatch.attribution import explain
+from fxwatch.attribution.adaptive import AdaptiveIntegratedGradients
+from fxwatch.attribution.baselines import baselines
+from fxwatch.attribution.consensus import consensus
+from fxwatch.attribution.engine import batch_that_fits
+from fxwatch.attribution.importance import rankings
+from fxwatch.attribution.policy import Branches, Explained, Meter
+from fxwatch.attribution.removal import values_without
+from fxwatch.attribution.run_methods import run_methods
+from fxwatch.attribution.spread import concentration, sparsity
+from fxwatch.attribution.subject import Subject, rows_of
+from fxwatch.attribution.trust import RADIUS, infidelity, sensitivity
+from fxwatch.attribution.units import Units, by_branch, spread, sum_over_time
+from fxwatch.records.settings import AnalysisSettings
+from fxwatch.records.thresholds import GradientLimits
+
+GUIDE = AnalysisSettings(
+    secondary_methods=["gradient_shap", "deep_lift", "saliency"],
+    n_samples=50,
+    use_noise_tunnel=True,
+    noise_tunnel_samples=25,
+    baseline_type="mean",
+)
+"""But for `n_steps = 100`: fxwatch takes as many as it needs."""
+
+COMPARED = 4
+SCALE = cases.STATES / COMPARED
+DRAWS = 10
+RUNS = 2
+Quantities = dict[str, float]
+
+
+@dataclass(slots=True)
+class Made:
+    """Attributions by unit of each method, the numbers of the guide, and how long they took."""
+
+    units: dict[str, Tensor]
+    numbers: Quantities
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Count the seconds inside under a name."""
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+def main() -> None:
+    """Print the tables of both policies."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")  # Captum's notes on its own hooks
+    for case in cases.asked_for():
+        few = _subject(case, COMPARED)
+        truth = _converged(few)
+        captums, ours = _captums(few), _ours(few)
+        sys.stdout.write(f"\n{case.name}\n{'error against the converged':<34}{'Captum':>10}{'fxwatch':>10}\n")
+        for name in truth.units:
+            errors = [_distance(made.units[name], truth.units[name]) for made in (captums, ours)]
+            _row(name, errors)
+        for name, right in truth.numbers.items():
+            _row(name, [abs(made.numbers[name] - right) / abs(right) for made in (captums, ours)])
+        theirs = SCALE * sum(captums.seconds.values())
+        for name, seconds in captums.seconds.items():
+            sys.stdout.write(f"  Captum, {name:<28}{SCALE * seconds:9.2f} s of 32 states\n")
+        _ratio("the guide's own quantities", theirs, lambda case=case: _ours(_subject(case, cases.STATES)))
+        _ratio("everything that is reported", theirs, lambda case=case: _everything(case, GUIDE))
+        _ratio("everything, at the defaults", theirs, lambda case=case: _everything(case, AnalysisSettings()))
+
+
+def _row(name: str, errors: list[float]) -> None:
+    sys.stdout.write(f"{name:<34}" + "".join(f"{error:10.5f}" for error in errors) + "\n")
+    sys.stdout.flush()
+
+
+def _ratio(words: str, theirs: float, ours: Callable[[], object]) -> None:
+    seconds = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        ours()
+        seconds.append(time.perf_counter() - began)
+    middle = statistics.median(seconds)
+    sys.stdout.write(
+        f"{words:<34}Captum {theirs:.2f} s, fxwatch {middle:.2f} s ({min(seconds):.2f} to {max(seconds):.2f}): "
+        f"{theirs / middle:.1f} times less\n"
+    )
+    sys.stdout.flush()
+
+
+def _subject(case: cases.Case, count: int) -> Subject:
+    rows = torch.linspace(0, case.states.count - 1, count).round().long()
+    every = tuple(torch.as_tensor(array) for array in case.states.branches.values())
+    inputs = rows_of(every, rows)
+    with torch.no_grad():
+        choice = case.policy(*inputs)["action_type"].argmax(1)
+    meter = Meter()
+    meter.batch = batch_that_fits(case.policy, inputs, meter)
+    return Subject(
+        Explained(case.policy, "action_type", meter),
+        inputs,
+        choice,
+        baselines("mean", every),
+        Units(case.states.features),
+        spread(every),
+        GUIDE,
+    )
+
+
+def _everything(case: cases.Case, settings: AnalysisSettings) -> None:
+    explain(case.policy, case.states, settings, GradientLimits())
+
+
+def _ours(subject: Subject) -> Made:
+    found, _, _ = run_methods(subject, lambda _stage: None)
+    primary = found["integrated_gradients"]
+    units = {name: found[name].units for name in ("integrated_gradients", "gradient_shap", "saliency")}
+    rankings(primary.units, subject.units)
+    consensus({name: made.units for name, made in found.items() if made.distrust is None})
+    unexplained, moved = infidelity(subject, primary.units).value, sensitivity(subject).value
+    return Made(units, _numbers(primary.units, units, unexplained, moved))
+
+
+def _numbers(primary: Tensor, voters: dict[str, Tensor], unexplained: float | None, moved: float | None) -> Quantities:
+    found = {
+        "consensus": consensus(voters).min_correlation,
+        "sparsity": sparsity(primary).value,
+        "concentration": concentration(primary).value,
+        "infidelity": unexplained,
+        "sensitivity": moved,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _captums(subject: Subject) -> Made:
+    """A state at a time for what has no batches of its own; batches of 64 for the others."""
+    explained, made = subject.explained, Made({}, {})
+    path = IntegratedGradients(explained)
+    centre = subject.baselines.centre
+
+    def integrated(inputs: Branches, choice: Tensor) -> Branches:
+        found: Branches = path.attribute(
+            inputs, baselines=centre, n_steps=100, additional_forward_args=(choice,), internal_batch_size=64
+        )
+        return found
+
+    def by_state(ask: Callable[[Branches, tuple[Tensor]], Branches]) -> Tensor:
+        parts = [
+            ask(rows_of(subject.inputs, slice(row, row + 1)), (subject.choice[row : row + 1],))
+            for row in range(subject.count)
+        ]
+        return torch.cat([sum_over_time(tuple(part.detach() for part in found)) for found in parts])
+
+    units = made.units
+    torch.manual_seed(0)
+    with made.timed("integrated gradients"):
+        units["integrated_gradients"] = by_state(lambda inputs, choice: integrated(inputs, *choice))
+    with made.timed("GradientShap"):
+        units["gradient_shap"] = by_state(
+            lambda inputs, choice: GradientShap(explained).attribute(
+                inputs, baselines=centre, n_samples=50, additional_forward_args=choice
+            )
+        )
+    with made.timed("DeepLift, Saliency"):
+        plain = tuple(x.clone().requires_grad_() for x in subject.inputs)
+        every = tuple(b.expand_as(x).clone() for x, b in zip(subject.inputs, centre, strict=True))
+        DeepLift(explained).attribute(subject.inputs, baselines=every, additional_forward_args=(subject.choice,))
+        found = Saliency(explained).attribute(plain, abs=False, additional_forward_args=(subject.choice,))
+        units["saliency"] = sum_over_time(found) * subject.deviation
+    with made.timed("NoiseTunnel"):
+        by_state(
+            lambda inputs, choice: NoiseTunnel(Saliency(explained)).attribute(
+                tuple(x.clone().requires_grad_() for x in inputs),
+                nt_samples=25,
+                stdevs=0.1,
+                additional_forward_args=choice,
+            )
+        )
+    with made.timed("infidelity"):
+        unexplained = _infidelity(subject, units["integrated_gradients"], DRAWS, seed=1)
+    with made.timed("sensitivity"):
+        moved = _sensitivity(subject, integrated, seed=1)
+    made.numbers = _numbers(units["integrated_gradients"], units, unexplained, moved)
+    return made
+
+
+def _infidelity(subject: Subject, signed: Tensor, draws: int, seed: int) -> float:
+    """As fxwatch defines it, over so many random sets of a tenth of the units of each state."""
+    generator = torch.Generator().manual_seed(seed)
+    masks = torch.rand(subject.count * draws, len(subject.units), generator=generator) < 0.1
+    lone = torch.randint(len(subject.units), (len(masks),), generator=generator)
+    masks[torch.arange(len(masks)), lone] |= ~masks.any(1)
+    state = torch.arange(subject.count).repeat_interleave(draws)
+    every = torch.arange(subject.baselines.count)
+    b = subject.values_here.double()[state] - values_without(subject, state, masks, every).double().mean(1)
+    a = (signed[state] * masks).sum(1).double()
+    return float(1 - (a * b).sum() ** 2 / ((a * a).sum() * (b * b).sum()))
+
+
+def _sensitivity(subject: Subject, attribute: Callable[[Branches, Tensor], Branches], seed: int) -> float:
+    generator = torch.Generator().manual_seed(seed)
+    scales = by_branch(subject.deviation, subject.inputs)
+
+    def perturb(inputs: Branches, _radius: float) -> Branches:
+        return tuple(
+            x + RADIUS * scale * (2 * torch.rand(x.shape, generator=generator) - 1)
+            for x, scale in zip(inputs, scales, strict=True)
+        )
+
+    def explainer(inputs: Branches, additional_forward_args: tuple[Tensor]) -> Branches:
+        with torch.enable_grad():
+            return tuple(part.detach() for part in attribute(inputs, *additional_forward_args))
+
+    found = sensitivity_max(
+        explainer,
+        subject.inputs,
+        perturb_func=perturb,
+        n_perturb_samples=DRAWS,
+        max_examples_per_batch=64,
+        additional_forward_args=(subject.choice,),
+    )
+    return float(found.mean())
+
+
+def _converged(subject: Subject) -> Made:
+    """The same quantities, with many times the samples; sensitivity is the mean of the largest of ten draws."""
+    fine = AdaptiveIntegratedGradients(subject.evaluate)
+    path = fine.attribute(subject.inputs, subject.baselines.samples, subject.choice, tolerance=1e-5)
+    units = sum_over_time(path.attributions)
+    slopes = sum_over_time(subject.at_states.gradients) * subject.deviation
+    made = Made({"integrated_gradients": units, "gradient_shap": units, "saliency": slopes}, {})
+
+    def integrated(inputs: Branches, choice: Tensor) -> Branches:
+        return fine.attribute(inputs, subject.baselines.samples, choice, tolerance=1e-3, most=9).attributions
+
+    moved = [_sensitivity(subject, integrated, seed=100 + turn) for turn in range(6)]
+    unexplained = _infidelity(subject, units, 400, seed=2)
+    made.numbers = _numbers(units, made.units, unexplained, statistics.fmean(moved))
+    return made
+
+
+def _distance(found: Tensor, right: Tensor) -> float:
+    return float(((found - right).norm(dim=1) / right.norm(dim=1)).double().mean())
+
+
+if __name__ == "__main__":
+    main()
