@@ -90,7 +90,9 @@ class Watcher:
 
     def look(self) -> list[Sighting]:
         """Look where something may have changed, at all of it when that is due, and decide what can be decided."""
-        news, relied = self._listener.take(), self._listener.trusted
+        relied, news = self._listener.trusted, self._listener.take()
+        if relied and not self._listener.trusted:
+            self._next_scan = self._clock()
         self._hinted |= news.files.keys()
         said: list[Sighting] = []
         if news.lost is not None:
@@ -101,8 +103,6 @@ class Watcher:
             for path in news.files:
                 with suppress(OSError):  # the next scan says so
                     said += self._note(path, look_at(self._root, path))
-        if relied and not self._listener.trusted:
-            self._next_scan = min(self._next_scan, self._clock() + SCAN_POLLING)
         for path, closed in news.files.items():
             if closed and path in self._open and not self._open[path].said:
                 self._open[path].due = min(self._open[path].due, self._clock() + min(SETTLE_AFTER_CLOSE, self._settle))

@@ -100,7 +100,7 @@ def test_of_a_burst_that_overflows_the_systems_queue_no_file_is_missed(
         (heard.root / f"{number}.pt").touch()
     written.set()
     assert isinstance(heard.source, Heard)
-    eventually(lambda: heard.source.news_of_loss(), 30)  # type: ignore[union-attr]
+    eventually(heard.source.news_of_loss, 30)
     said = seen(heard.after(0))
     assert "file events were lost (Inotify queue overflowed" in (heard.watcher.trouble or "")
     assert heard.watcher.losses == 1
