@@ -118,6 +118,26 @@ def test_frames_in_a_notebook_as_the_guide_groups_them(watched: Path) -> None:
         fxwatch.read(watched / "nowhere")
 
 
+FORMULAS = ["=cmd|' /C calc'!A0", "+di", "-di", "@SUM(A1)", "\t=1", "\r=1", "a=1"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "json"])
+def test_no_name_is_a_formula_in_a_spreadsheet(tmp_path: Path, form: str) -> None:
+    store = Store.of(tmp_path, None)
+    store.create()
+    writer = RunWriter(store.run("=run"))
+    unit = Unit(share=1 / len(FORMULAS), signed=-0.5, low=0.0, high=0.2)
+    writer.commit(analysis(1, "=run", units={"-branch": dict.fromkeys(FORMULAS, unit)}))
+    writer.close()
+    found = frame(tmp_path, form)
+    quoted = [*(f"'{name}" for name in FORMULAS[:-1]), "a=1"] if form == "csv" else FORMULAS
+    assert found["feature"].tolist() == quoted
+    assert found["branch"].unique().tolist() == ["'-branch" if form == "csv" else "-branch"]
+    assert found["signed"].tolist() == pytest.approx([-0.5] * len(FORMULAS))  # numbers stay numbers
+    headlines = frame(tmp_path, form, "analyses")
+    assert headlines["run"].tolist() == ["'=run" if form == "csv" else "=run"]
+
+
 def test_reading_frames_needs_no_torch(watched: Path) -> None:
     code = (
         "import sys, fxwatch; assert not {'torch', 'pandas', 'pyarrow'} & set(sys.modules)\n"
