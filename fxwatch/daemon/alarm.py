@@ -5,15 +5,18 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from fxwatch.daemon.following import Following
 from fxwatch.records.alerts import Alert, AlertState, alerts
-from fxwatch.records.history import HistoryLine
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store
 from fxwatch.terminal import clean
+
+if TYPE_CHECKING:
+    from fxwatch.records.history import HistoryLine
 
 _PATIENCE = 30.0
 Say = Callable[[str], None]
