@@ -30,8 +30,6 @@ class Frames:
 
         `run` may be left out where there is but one. Raises ValueError where it is not there.
         """
-        from matplotlib.ticker import PercentFormatter
-
         frame = self._of(self.features, run)
         newest = frame[frame["seq"] == frame["seq"].max()].nlargest(top, "share")
         leading = frame.merge(newest[["branch", "feature"]], on=["branch", "feature"])
@@ -40,7 +38,7 @@ class Frames:
         )
         names = list(zip(newest["branch"], newest["feature"], strict=True))
         axes: Axes = wide[names].plot(ylabel="share of all importance", legend=False)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(lambda share, _place: f"{100 * share:.3g}%")
         axes.set_ylim(bottom=0)
         axes.figure.set_layout_engine("constrained")  # room for a legend beside the chart
         labels = [f"{branch} · {feature}" for branch, feature in names]
