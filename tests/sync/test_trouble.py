@@ -106,6 +106,7 @@ def test_nothing_is_left_behind_also_where_a_sync_was_killed(results: Results, b
     process.communicate()
     passing = results.store.root / "wandb" / "passing"
     assert list(passing.iterdir())  # what was killed cannot tidy up
+    assert results.leaks() == []
     assert results.sync(WANDB_BASE_URL=backend.url, TMPDIR=str(elsewhere))[0] == exit_codes.OK
     assert results.sync(**OFFLINE, TMPDIR=str(elsewhere))[0] == exit_codes.OK
     assert not passing.exists()
