@@ -24,8 +24,8 @@ def test_every_file_and_command_of_it(tmp_path: Path, monkeypatch: pytest.Monkey
     assert project.run("daemon", "--once").returncode == 0
     typed = follow(TEXT, tmp_path)
     assert [" ".join(line.split()[:2]) for line in typed] == [
-        "fxwatch export", "fxwatch export", "fxwatch export", "python frames.py", "fxwatch report", "fxwatch sync",
-        "fxwatch status", "python trainer_settings.py",
+        "fxwatch export", "fxwatch export", "fxwatch export", "python frames.py", "fxwatch config", "fxwatch report",
+        "fxwatch report", "fxwatch sync", "fxwatch status", "python trainer_settings.py",
     ]  # fmt: skip
     table = pd.read_csv(tmp_path / "features.csv")
     assert list(table.columns[:3]) == ["branch", "feature", "importance"]
@@ -37,6 +37,7 @@ def test_every_file_and_command_of_it(tmp_path: Path, monkeypatch: pytest.Monkey
             assert {name: scores[name] for name, _ in ranking} == pytest.approx(dict(ranking), abs=1e-5)
     assert len(json.loads((tmp_path / "analyses.json").read_text())) == 2
     assert (project.store.root / "report.html").exists()
+    assert (project.store.run("default").folder / "run_history.png").exists()
     assert list((project.store.root / "wandb").glob("offline-run-*"))
     assert (tmp_path / "consensus.png").read_bytes().startswith(b"\x89PNG")
 

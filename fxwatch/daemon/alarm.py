@@ -1,9 +1,11 @@
 """People are told by a command of theirs when a run's verdict has changed: each change once, also after a restart."""
 
 import subprocess
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -12,6 +14,9 @@ from fxwatch.records.alerts import Alert, AlertState, alerts
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store
 from fxwatch.terminal import clean
+
+if TYPE_CHECKING:
+    from fxwatch.records.history import HistoryLine
 
 _PATIENCE = 30.0
 Say = Callable[[str], None]
@@ -23,6 +28,7 @@ class Alarm:
     def __init__(self, store: Store, run: Run, command: list[str], quiet_seconds: float, since: datetime) -> None:
         self._run, self._command, self._quiet_seconds = run, command, quiet_seconds
         self._following = Following(run)
+        self._waiting: deque[HistoryLine] = deque()
         self._note = store.root / "alerts" / f"{run.name}.json"
         self._since = since.isoformat()
         noted = _noted(self._note)
@@ -30,14 +36,20 @@ class Alarm:
         self._state = noted or AlertState()
 
     def look(self, say: Say) -> None:
-        """Tell what is new. Raises OSError where that cannot be noted, and then nothing is told."""
-        for line in self._following.news():
+        """Tell what is new. Raises OSError where that cannot be noted, and then it is told the next time."""
+        self._waiting.extend(self._following.news())
+        while self._waiting:
+            line = self._waiting[0]
             for state, alert in alerts(self._state, [line], self._quiet_seconds):
+                due = alert is not None and not (self._fresh and line.created_at < self._since)
+                if due:
+                    _write(
+                        self._note, state
+                    )  # before it is told: a command that kills us must not do so at every start
                 self._state = state
-                if alert is None or (self._fresh and line.created_at < self._since):
-                    continue
-                _write(self._note, state)  # before it is told: a command that kills us must not do so at every start
-                self._tell(alert, say)
+                if alert is not None and due:
+                    self._tell(alert, say)
+            self._waiting.popleft()
 
     def _tell(self, alert: Alert, say: Say) -> None:
         words = {"{title}": clean(alert.title(self._run.name)), "{text}": clean(alert.text())}

@@ -26,19 +26,35 @@ class Frames:
     analyses: "pd.DataFrame"
 
     def plot_features(self, run: str | None = None, top: int = 8) -> "Axes":
-        """The shares of a run's features that lead at its newest analysis, by step."""
+        """The shares of a run's features that lead at its newest analysis, by step, the first of them on top.
+
+        `run` may be left out where there is but one. Raises ValueError where it is not there.
+        """
         frame = self._of(self.features, run)
         newest = frame[frame["seq"] == frame["seq"].max()].nlargest(top, "share")
         leading = frame.merge(newest[["branch", "feature"]], on=["branch", "feature"])
-        leading = leading.assign(name=leading["branch"].astype(str) + "." + leading["feature"].astype(str))
-        wide = leading.pivot_table(index=_axis(leading), columns="name", values="share", aggfunc="last", observed=True)
-        axes: Axes = wide.plot(ylabel="share of all importance")
+        wide = leading.pivot_table(
+            index=_axis(leading), columns=["branch", "feature"], values="share", aggfunc="last", observed=True
+        )
+        names = list(zip(newest["branch"], newest["feature"], strict=True))
+        axes: Axes = wide[names].plot(ylabel="share of all importance", legend=False)
+        axes.yaxis.set_major_formatter(lambda share, _place: f"{100 * share:.3g}%")
+        axes.set_ylim(bottom=0)
+        axes.figure.set_layout_engine("constrained")  # room for a legend beside the chart
+        labels = [f"{branch} · {feature}" for branch, feature in names]
+        legend = axes.figure.legend(axes.lines, labels, loc="outside right center", frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # names are no formulas
         return axes
 
     def plot(self, metric: str = "consensus", run: str | None = None) -> "Axes":
-        """A headline number of a run by step, a column of `analyses`."""
-        frame = self._of(self.analyses, run)
-        axes: Axes = frame.sort_values("seq").plot(x=_axis(frame), y=metric, legend=False, ylabel=metric)
+        """A headline number of a run by step, a column of `analyses`. Raises ValueError where there is none."""
+        frame = self._of(self.analyses, run).sort_values("seq")
+        numbers = [name for name in frame.select_dtypes("number") if name not in {"seq", "step"}]
+        if metric not in numbers:
+            raise ValueError(f"there is no number {metric}; there are {', '.join(numbers)}")
+        axes: Axes = frame.plot(x=_axis(frame), y=metric, legend=False)
+        axes.set_ylabel(metric, parse_math=False)
         return axes
 
     def _of(self, frame: "pd.DataFrame", run: str | None) -> "pd.DataFrame":

@@ -186,7 +186,7 @@ def _branches(
             inside = band.low <= branch.share <= band.high
             word = "only just inside" if inside else "below" if side == "low" else "above"
             message = (
-                f"branch {name} has {branch.share:.0%} of all importance, "
+                f"branch {name} has {100 * branch.share:.3g}% of all importance, "
                 f"{word} the expected {band.low:.0%} to {band.high:.0%}"
             )
             findings.add(metric, branch.share, crossed, verdict, message, f"{metric}.{side}", "branches", about=[side])

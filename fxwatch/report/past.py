@@ -33,7 +33,10 @@ class Past(NamedTuple):
 def read_past(run: Run, newest: Analysis) -> Past:
     """The run behind its newest analysis. A long one takes no more time than a short one."""
     lines = spread_lines(run.history, HistoryLine, MOST_ANALYSES)
-    if not lines or lines[-1].id != newest.id:  # not noted yet
+    ids = [line.id for line in lines]
+    if newest.id in ids:  # behind it may be what came meanwhile
+        lines = lines[: ids.index(newest.id) + 1]
+    else:  # not noted yet
         lines.append(HistoryLine.of(newest, lines[-1].seq + 1 if lines else 0))
     return past_of(newest, lines, _shares(run, newest, [line.seq for line in lines]))
 

@@ -60,7 +60,8 @@ class Guard:
         known = self._is_ours(request.cookies.get(self.cookie, "")) or (scheme == "Bearer" and self._is_ours(bearer))
         if not known:
             return web.Response(status=401, text="open the address that `fxwatch serve` has printed, with its token\n")
-        if request.path != "/" and request.path.endswith("/"):  # textual-serve lists its folders there
+        if request.path.startswith("/static") and "." not in request.path.rpartition("/")[2]:
+            # a folder, which textual-serve would list
             return web.Response(status=404, text="Not Found\n")
         try:
             return await handler(request)
@@ -68,4 +69,4 @@ class Guard:
             return web.Response(status=error.status, text=f"{error.reason}\n")
 
     def _is_ours(self, token: str) -> bool:
-        return hmac.compare_digest(token.encode(), self._token.encode())
+        return hmac.compare_digest(token.encode(errors="surrogateescape"), self._token.encode())

@@ -61,7 +61,8 @@ class MonitorServer(Server):
 
     def run(self, listening: socket.socket) -> None:
         """Serve on a socket until SIGTERM or SIGINT; then end all screens."""
-        logging.getLogger("textual-serve").setLevel(logging.CRITICAL)
+        for name in ("textual-serve", "aiohttp"):  # requests that make no sense are not the user's trouble
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         asyncio.run(self._run(listening))
 
     async def _run(self, listening: socket.socket) -> None:

@@ -17,6 +17,10 @@ class StoreError(Exception):
     """A folder of results that cannot be used; the message says why and what to do."""
 
 
+class NewerError(StoreError):
+    """Something that a newer fxwatch has written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """The folder of results of one watched folder."""

@@ -8,7 +8,7 @@ from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
 from fxwatch.records.history import HistoryLine, in_order, place_of
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.bounded import read_regular
-from fxwatch.store.layout import Run, Store, StoreError
+from fxwatch.store.layout import NewerError, Run, Store, StoreError
 from fxwatch.store.lines import lines_backwards, read_lines
 
 _LARGEST = 16 << 20
@@ -16,7 +16,7 @@ _LARGEST_STATUS = 4 << 20
 
 
 def read_analysis(path: Path) -> Analysis:
-    """An analysis.json. Raises StoreError where it is missing, damaged or of a newer fxwatch."""
+    """An analysis.json. Raises StoreError where it is missing or damaged, NewerError where it is of a newer fxwatch."""
     try:
         analysis = Analysis.model_validate_json(read_regular(path, _LARGEST))
     except OSError as error:
@@ -26,7 +26,7 @@ def read_analysis(path: Path) -> Analysis:
         place = ".".join(str(part) for part in first["loc"])
         raise StoreError(f"{path} is not an analysis of fxwatch's: {place}: {first['msg']}") from None
     if analysis.schema_version > SCHEMA_VERSION:
-        raise StoreError(
+        raise NewerError(
             f"{path} was written by a newer fxwatch (schema {analysis.schema_version}, "
             f"this one knows {SCHEMA_VERSION}); update fxwatch to read it"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fxwatch.records.alerts import alerts
 from fxwatch.records.history import HistoryLine
-from fxwatch.store.layout import Run, Store, StoreError
+from fxwatch.store.layout import NewerError, Run, Store, StoreError
 from fxwatch.store.read import read_analysis
 from fxwatch.sync.board import Account, Board, BoardError, board
 from fxwatch.sync.outbox import Outbox, lines_from, new_outbox, read_outbox, write_outbox
@@ -26,6 +26,7 @@ class Sender:
     def __init__(self, watched: Path, store: Store, account: Account, group: str | None, quiet_seconds: float) -> None:
         self._watched, self._store, self._account, self._group = watched, store, account, group
         self._quiet_seconds = quiet_seconds
+        self._left_out = 0
         self._most = PIECE_SHARED if account.mode == "shared" else PIECE
 
     def send(self, run: Run, say: Say) -> int:
@@ -33,7 +34,7 @@ class Sender:
         outbox = read_outbox(self._store, run) or new_outbox(self._watched, run, self._group)
         if outbox is None:
             return 0
-        before = outbox.sent
+        before, self._left_out = outbox.sent, 0
         lines = lines_from(run, before)
         try:
             for begin in range(0, len(lines), self._most):
@@ -42,7 +43,7 @@ class Sender:
             noted = self._without_torn_file(read_outbox(self._store, run) or outbox)
             write_outbox(self._store, run, noted.model_copy(update={"trouble": str(error)}))
             raise
-        return outbox.sent - before
+        return outbox.sent - before - self._left_out
 
     def _piece(self, run: Run, outbox: Outbox, lines: list[HistoryLine], say: Say) -> Outbox:
         offline = self._account.mode == "offline"
@@ -73,8 +74,11 @@ class Sender:
         folder = run.analysis(line.id)
         try:
             analysis = read_analysis(folder.json)
+        except NewerError as error:
+            raise BoardError(str(error)) from error
         except StoreError as error:
             say(f"not sent: {error}")
+            self._left_out += 1
             return
         open_board.send(analysis, line, folder)
 

@@ -2,18 +2,23 @@
 
 import itertools
 import json
+import os
 import sys
+import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import tomli
 
+from fxwatch.config import Config
 from fxwatch.daemon.alarm import Alarm
 from fxwatch.daemon.courier import ONLINE, Courier
 from fxwatch.store.layout import Store
 from fxwatch.store.write import RunWriter
 from tests.analyses import analysis
-from tests.project import CONFIG, Project
+from tests.project import CONFIG, ROOT, Project
 from tests.sync.results import rows
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -65,6 +70,68 @@ def test_what_was_found_before_there_was_an_alarm_is_not_told(store: Store, tmp_
     add(store, "bad", "bad")
     Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, LATER).look(print)
     assert told(tmp_path / "told") == []
+
+
+def test_an_alert_may_be_lost_where_all_is_killed_but_never_comes_twice(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    add(store, "bad", "bad")
+    first = Alarm(store, store.run("exp"), ["any"], 0, LONG_AGO)
+    with monkeypatch.context() as moment:
+        moment.setattr("fxwatch.daemon.alarm.subprocess.run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            first.look(print)
+    Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, LONG_AGO).look(print)
+    assert told(tmp_path / "told") == []
+
+
+def test_an_alert_that_cannot_be_noted_is_told_when_it_can(store: Store, tmp_path: Path) -> None:
+    add(store, "bad", "bad", "bad")
+    alarm = Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, LONG_AGO)
+    in_the_way = store.root / "alerts"
+    in_the_way.touch()
+    for _ in range(2):
+        with pytest.raises(OSError, match="alerts"):
+            alarm.look(print)
+    assert told(tmp_path / "told") == []
+    in_the_way.unlink()
+    alarm.look(print)
+    assert [title for title, _ in told(tmp_path / "told")] == ["fxwatch exp: OK -> BAD at step 1"]
+
+
+def test_the_documented_line_of_apprise_reaches_a_chat(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documented = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    block = documented.partition("# config.toml\n")[2].partition("```")[0]
+    command = Config.model_validate(tomli.loads(block)).alerts.command
+    assert command[0] == "apprise"
+    heard: list[dict[str, str]] = []
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Chat) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        addresses = tmp_path / "apprise"
+        addresses.write_text(f"json://127.0.0.1:{server.server_address[1]}\n")
+        monkeypatch.setenv("APPRISE_CONFIG_PATH", str(addresses))
+        monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        add(store, "bad", "bad")
+        said: list[str] = []
+        Alarm(store, store.run("exp"), command, 0, LONG_AGO).look(said.append)
+        server.shutdown()
+    assert said == []
+    assert [(one["title"], one["message"]) for one in heard] == [("fxwatch exp: OK -> BAD at step 1", "no finding")]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from fxwatch.store.write import RunWriter
 from tests.analyses import SHARES, analysis
 from tests.project import command, environ
 
-HOSTILE = "<script>alert('1')</script>,\"$x$\"\n[red]"
+HOSTILE = "<script>alert('1')</script>,\"$x^{$\"\n[red]"
 ROWS = sum(map(len, SHARES.values()))
 
 
@@ -112,10 +112,31 @@ def test_frames_in_a_notebook_as_the_guide_groups_them(watched: Path) -> None:
     mpl.use("Agg")
     assert found.plot("sparsity").get_ylabel() == "sparsity"
     assert len(found.plot_features().lines) == 2
+    found.plot_features().figure.canvas.draw()  # the names of its legend would be broken formulas
+    with pytest.raises(ValueError, match="there is no number verdict; there are dead_features, "):
+        found.plot("verdict")
     with pytest.raises(ValueError, match="there is no run other; there are exp"):
         found.plot(run="other")
     with pytest.raises(StoreError, match=r"holds no analysis; `fxwatch daemon"):
         fxwatch.read(watched / "nowhere")
+
+
+FORMULAS = ["=cmd|' /C calc'!A0", "+di", "-di", "@SUM(A1)", "\t=1", "\r=1", "a=1"]
+
+
+def test_no_name_is_a_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+    store = Store.of(tmp_path, None)
+    store.create()
+    writer = RunWriter(store.run("=run"))
+    unit = Unit(share=1 / len(FORMULAS), signed=-0.5, low=0.0, high=0.2)
+    writer.commit(analysis(1, "=run", units={"-branch": dict.fromkeys(FORMULAS, unit)}))
+    writer.close()
+    found = frame(tmp_path, "csv")
+    assert found["feature"].tolist() == [*(f"'{name}" for name in FORMULAS[:-1]), "a=1"]
+    assert found["branch"].unique().tolist() == ["'-branch"]
+    assert found["signed"].tolist() == pytest.approx([-0.5] * len(FORMULAS))  # numbers stay numbers
+    assert frame(tmp_path, "csv", "analyses")["run"].tolist() == ["'=run"]
+    assert frame(tmp_path, "json")["feature"].tolist() == FORMULAS
 
 
 def test_reading_frames_needs_no_torch(watched: Path) -> None:

@@ -16,7 +16,7 @@ from fxwatch.report.html.page import Part, page
 from fxwatch.store.layout import Store
 from fxwatch.store.write import RunWriter
 from tests import analyses
-from tests.browser import dom, screenshot
+from tests.browser import browser, dom, screenshot
 from tests.project import ROOT, Project
 from tests.report import samples
 from tests.report.test_run_report import past
@@ -128,3 +128,23 @@ def test_a_browser_shows_it_and_executes_no_name(tmp_path: Path) -> None:
     badge = (pixels == (0xA4, 0x20, 0x0A)).all(-1)
     assert badge.sum() > 500  # the chip that says BAD
     assert (pixels == 255).all(-1).mean() > 0.5
+
+
+async def test_a_narrow_window_need_not_be_moved_sideways_and_no_number_is_broken(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(html(samples.guide(), samples.hostile()), encoding="utf-8")
+    async with browser(tmp_path, width=500, height=900) as chromium:
+        tab = await chromium.tab(f"file://{file}")
+        assert await tab.run("document.documentElement.scrollWidth <= innerWidth")
+        assert await tab.run(BROKEN_NUMBERS) == [0, True]
+
+
+BROKEN_NUMBERS = """(() => {
+    const cells = [...document.querySelectorAll('td.number')].filter(cell => cell.checkVisibility());
+    const tall = cell => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return new Set([...range.getClientRects()].map(one => Math.round(one.bottom / 8))).size > 2;
+    };
+    return [cells.filter(tall).length, cells.length > 100];
+})()"""

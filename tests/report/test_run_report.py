@@ -74,6 +74,8 @@ def test_it_shows_what_each_feature_was_worth_and_its_rank_then_and_now(store: S
     found = read_past(run, analysis(200, "exp"))
     assert found.shares.shape == (2, 11)
     assert found.shares[0].tolist() == pytest.approx(found.shares[1].tolist())
+    assert read_past(run, analysis(100, "exp")).lines == found.lines[:1]  # another one came meanwhile
+    assert [line.step for line in read_past(run, analysis(300, "exp")).lines] == [100, 200, 300]  # not noted yet
     found.shares[0] = found.shares[0][::-1]
     texts = compose_past(found, Thresholds()).figure.findobj(lambda one: one.get_gid() == "features")
     words = [text.get_text() for text in texts if isinstance(text, Text)]

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,6 +116,20 @@ async def test_nobody_comes_in_without_the_token_or_from_elsewhere(served: Serve
             assert "SameSite=Strict" in cookie
 
 
+def test_bytes_that_are_no_text_are_refused_and_make_no_noise(served: Served) -> None:
+    port = int(served.base.rpartition(":")[2])
+    host = f"Host: localhost:{port}\r\n".encode()
+    for head, expected in (
+        (host + b"Authorization: Bearer \xff\xfe\r\n", b"401"),
+        (host + b"Cookie: fxwatch-%d=\xff\r\n" % port, b"401"),
+        (b"", b"400"),
+    ):
+        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n" + head + b"\r\n")
+            assert connection.recv(4096).split()[1] == expected, head
+    assert served.end() == (exit_codes.OK, served_says(served))
+
+
 async def test_json_metrics_and_report_read_only_what_is_there(served: Served) -> None:
     async with ClientSession(headers={"Authorization": f"Bearer {served.token}"}) as session:
 
@@ -140,7 +155,8 @@ async def test_json_metrics_and_report_read_only_what_is_there(served: Served) -
             async with session.get(f"{served.base}/history.png", params=query) as answer:
                 assert (answer.status, answer.content_type) == (200, "image/png")
         assert (await get("/nothing"))[0] == 404
-        assert (await get("/static/"))[0] == 404
+        for folder in ("/static", "/static/", "/static/js", "/static/css/", "/page", "/page/"):
+            assert (await get(folder))[0] in {403, 404}, folder  # no folder is listed
         metrics = (await get("/metrics"))[1]
         assert 'fxwatch_consensus{run="default"} 0.84' in metrics
         assert f'fxwatch_verdict{{run="{HOSTILE}"}}' in metrics

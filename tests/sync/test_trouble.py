@@ -106,6 +106,7 @@ def test_nothing_is_left_behind_also_where_a_sync_was_killed(results: Results, b
     process.communicate()
     passing = results.store.root / "wandb" / "passing"
     assert list(passing.iterdir())  # what was killed cannot tidy up
+    assert results.leaks() == []
     assert results.sync(WANDB_BASE_URL=backend.url, TMPDIR=str(elsewhere))[0] == exit_codes.OK
     assert results.sync(**OFFLINE, TMPDIR=str(elsewhere))[0] == exit_codes.OK
     assert not passing.exists()
@@ -138,7 +139,7 @@ def test_wandb_takes_an_offline_run_whole(results: Results, backend: Backend) ->
 
 TRAINER = """
 import sys, wandb
-settings = wandb.Settings(mode=sys.argv[1], silent=True, console="off")
+settings = wandb.Settings(mode=sys.argv[1], silent=True, console="off", x_transaction_log_flush_interval=0.5)
 run = wandb.init(id="trainer7", dir="outputs", project="fxwatch", settings=settings)
 run.log({"loss": 0.5})
 print("begun", flush=True)
@@ -185,3 +186,21 @@ def test_shared_mode_must_be_asked_for(results: Results) -> None:
     assert code == exit_codes.USAGE
     assert errors.count("\n") == 1
     assert 'say [wandb] mode = "shared"' in errors
+
+
+def test_what_cannot_be_read_is_said_and_what_is_of_a_newer_fxwatch_waits_for_one(results: Results) -> None:
+    results.add([1, 2, 3])
+    ids = [f"step-{step:09d}-1a2b3c4d" for step in (1, 2, 3)]
+    results.run().analysis(ids[0]).json.write_text("{")
+    newer = results.run().analysis(ids[1]).json
+    before = newer.read_text()
+    newer.write_text(before.replace('"schema_version": 1', '"schema_version": 2'))
+    code, output, errors = results.sync(**OFFLINE)
+    assert (code, output) == (exit_codes.FAILURE, "")
+    assert errors.splitlines()[0].startswith(f"fxwatch: not sent: {results.run().analysis(ids[0]).json} is not an")
+    assert "3 analyses wait for W&B: " in errors.splitlines()[1]
+    assert "was written by a newer fxwatch (schema 2, this one knows 1); update fxwatch to read it" in errors
+    newer.write_text(before)
+    code, output, errors = results.sync(**OFFLINE)
+    assert (code, output.splitlines()[0], errors.count("\n")) == (exit_codes.OK, "exp: 2 analyses sent", 1)
+    assert [row["fxwatch/step"] for row in rows(results.files()[0])] == [2, 3]

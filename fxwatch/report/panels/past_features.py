@@ -14,7 +14,7 @@ from fxwatch.report.past import Past
 from fxwatch.report.words import named, percent
 
 _MOST = 20
-_ROW = 27.0
+_ROW, _TALLEST = 27.0, 40.0
 _HEAD, _AXIS = 26.0, 24.0
 _SHARE, _RANK, _BEFORE = 74.0, 66.0, 86.0
 
@@ -49,7 +49,7 @@ def draw_past_features(panel: Panel, past: Past) -> None:
     limit = float(np.nanmax([row.shares for row in rows]))
     columns = _nearest(places.xs, area)
     cells = sequential(np.array([row.shares for row in rows])[:, columns], limit)
-    lines = area.rows(len(rows), _ROW)
+    lines = area.rows(len(rows), _TALLEST)
     area = area._replace(bottom=lines[-1].bottom)
     panel.picture(area, cells)
     panel.segments([((area.left, line.top), (area.right, line.top)) for line in lines[1:]], "#ffffff")

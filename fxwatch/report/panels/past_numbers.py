@@ -27,8 +27,10 @@ def past_branches_height(past: Past) -> float:
 
 def draw_past_branches(panel: Panel, past: Past) -> None:
     """The verdict on each analysis, and a chart for each branch, over the band that is expected."""
-    box = panel.title("Health and branches", "share of all importance")
-    branches = list(past.analysis.branches.items())[:_MOST_BRANCHES]
+    branches = list(past.analysis.branches.items())
+    shown = f", {_MOST_BRANCHES} of {len(branches)}" if len(branches) > _MOST_BRANCHES else ""
+    box = panel.title("Health and branches", f"share of all importance{shown}")
+    branches = branches[:_MOST_BRANCHES]
     area = Box(box.left + LABEL, box.top, box.right - VALUE, box.bottom - _AXIS)
     places = positions(past.lines, area)
     strip, rest = area.split_down(_STRIP)
