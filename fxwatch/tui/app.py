@@ -16,7 +16,7 @@ from textual.message import Message
 from fxwatch.records.history import HEADLINES
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
-from fxwatch.tui.driver import KeyDriver
+from fxwatch.tui.driver import TerminalDriver
 from fxwatch.tui.hangup import Hangup, end_by_signals
 from fxwatch.tui.picture import show as show_picture
 from fxwatch.tui.place import Intent, Look, Since, Visit
@@ -113,7 +113,7 @@ class Monitor(App[None]):
     def get_driver_class(self) -> type[Driver]:
         """Our own for a terminal; that of a browser stays."""
         chosen = super().get_driver_class()
-        return KeyDriver if chosen is LinuxDriver else chosen
+        return TerminalDriver if chosen is LinuxDriver else chosen
 
     def get_default_screen(self) -> Overview:
         """The overview."""

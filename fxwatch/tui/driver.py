@@ -1,7 +1,8 @@
-"""Textual's driver for terminals, but for how it waits for keys.
+"""Textual's driver for terminals, but for how it waits for keys and learns its size.
 
 Textual looks for the rest of a key every tenth of a second, whatever $ESCDELAY says, so Esc takes as long. It also ends
-by bytes that are no UTF-8, as a multiplexer may send when one comes back to it, and runs hot when input has ended.
+by bytes that are no UTF-8, as a multiplexer may send when one comes back to it, and runs hot when input has ended. And
+it believes $COLUMNS and $LINES, which programs with readline hand on to what they start, before the terminal itself.
 """
 
 import os
@@ -18,8 +19,15 @@ _AFTER = 0.001
 _MOST = 4096
 
 
-class KeyDriver(LinuxDriver):
-    """Waits for the rest of a key no longer than $ESCDELAY."""
+class TerminalDriver(LinuxDriver):
+    """Waits for the rest of a key no longer than $ESCDELAY, and is as large as its terminal."""
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        try:
+            width, height = os.get_terminal_size(self.fileno)
+        except OSError:
+            width = height = 0
+        return (width, height) if width and height else super()._get_terminal_size()
 
     def run_input_thread(self) -> None:
         """Read keys until the monitor ends, or there are no more."""

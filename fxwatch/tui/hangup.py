@@ -51,7 +51,8 @@ def gone(terminal: int) -> bool:
 
 
 def end_by_signals(end: Callable[[], object]) -> None:
-    """Let SIGTERM and SIGINT end the program in good order, unless somebody sees to that already."""
+    """Let SIGTERM, SIGINT and SIGHUP end the program in good order, unless somebody sees to that already."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        for number in (signal.SIGTERM, signal.SIGINT, *(() if nohup else (signal.SIGHUP,))):
             asyncio.get_running_loop().add_signal_handler(number, end)

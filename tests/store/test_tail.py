@@ -169,6 +169,17 @@ class Following(RuleBasedStateMachine):
         other.replace(self.path)
         self._stamp()
 
+    @rule(count=st.integers(0, 20))
+    def rotate(self, count: int) -> None:
+        """The old file goes on to be written for a while under another name."""
+        if self.path.exists():
+            old = self.path.with_suffix(".1")
+            self.path.replace(old)
+            with old.open("ab") as file:
+                file.write(self._line())
+        if count:
+            self._write("wb", b"".join(self._line() for _ in range(count)))
+
     @rule()
     def delete(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -25,7 +25,10 @@ def verdict_line(snapshot: Snapshot, width: int) -> Line:
     """The verdict in a sign and a word, and the finding that made it."""
     verdict = snapshot.verdict
     head = line(Span(f"{MARK[verdict]} {verdict.upper()}", verdict), "  ")
-    return spread((*head, Span(reason(snapshot), "strong")), (_since(snapshot),), width)
+    said = (*head, Span(reason(snapshot), "strong"))
+    room = width - width_of(said) - 2
+    end = next((span for span in _since(snapshot) if len(span.text) <= room), quiet(""))
+    return spread(said, (end,), width)
 
 
 def reason(snapshot: Snapshot) -> str:
@@ -48,12 +51,13 @@ _LACKS = {
 }
 
 
-def _since(snapshot: Snapshot) -> Span:
+def _since(snapshot: Snapshot) -> list[Span]:
+    """Since when, and how much else there is; and since when alone, for less room."""
     findings = snapshot.analysis.health.findings if snapshot.analysis else []
     if not findings:
-        return quiet("")
+        return []
     more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
-    return quiet(since(findings[0]) + more)
+    return [quiet(since(findings[0]) + more), quiet(since(findings[0]))]
 
 
 def since(finding: Finding) -> str:

@@ -8,8 +8,9 @@ from fxwatch.tui.view.text import Line, Role, Span, name, quiet
 from fxwatch.tui.view.words import moment
 
 NAME = "Log"
+_TODAY, _DATED = 9, 20
+"""Cells of a time of today, and of one with its date."""
 _COLUMNS = (
-    Column("time", 9, 1, most=20, text=True),
     Column("state", 11, text=True),
     Column("file", 20, most=44, text=True),
     Column("what became of it", 14, most=400, text=True),
@@ -28,7 +29,9 @@ _ROLES: dict[str, Role] = {
 def table(snapshot: Snapshot) -> Table:
     """The newest lines of the ledger."""
     rows = [_row(entry, snapshot.now) for entry in snapshot.files.lines]
-    return Table(_COLUMNS, rows, "nobody has noted anything yet", tail=True, noun="line")
+    long = any(len(row.cells[0].text) > _TODAY for row in rows if isinstance(row.cells[0], Span))
+    time = Column("time", _DATED if long else _TODAY, 1, text=True)
+    return Table((time, *_COLUMNS), rows, "nobody has noted anything yet", tail=True, noun="line")
 
 
 def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:  # noqa: ARG001

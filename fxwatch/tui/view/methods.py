@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fxwatch.records.base import Verdict
 
 NAME = "Methods"
-_LABEL, _CELL = 24, 9
+_LABEL, _LEAST_CELL, _CELL = 24, 8, 9
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:  # noqa: ARG001 - it is scrolled
@@ -47,9 +47,10 @@ def _matrix(snapshot: Snapshot, analysis: Analysis, width: int) -> list[Line]:
     known = {frozenset(pair.methods): pair.spearman for pair in consensus.pairs}
     limit = snapshot.thresholds.consensus
     rows = [line(quiet(f"  rank correlation of importances; ! below {limit.ok:g}, ✗ below {limit.bad:g}"))]
-    rows.append(line(" " * (_LABEL + 2), *(quiet(right(f"[{place}]", _CELL)) for place in range(1, len(methods) + 1))))
+    cell = max(_LEAST_CELL, min(_CELL, (width - _LABEL - 2) // len(methods)))
+    rows.append(line(" " * (_LABEL + 2), *(quiet(right(f"[{place}]", cell)) for place in range(1, len(methods) + 1))))
     for place, method in enumerate(methods, 1):
-        cells = [_agreement(known.get(frozenset((method, other))), snapshot) for other in methods]
+        cells = [_agreement(known.get(frozenset((method, other))), snapshot, cell) for other in methods]
         label = left(f"[{place}] {_spoken(method)}", _LABEL)
         rows.append(line("  ", label, *cells))
     ranked = sorted(consensus.pairs, key=lambda pair: pair.spearman)
@@ -62,12 +63,12 @@ def _matrix(snapshot: Snapshot, analysis: Analysis, width: int) -> list[Line]:
     return [crop(row, width) for row in rows] + [line("  ", quiet(part)) for part in wrapped(words, max(10, width - 2))]
 
 
-def _agreement(value: float | None, snapshot: Snapshot) -> Span:
+def _agreement(value: float | None, snapshot: Snapshot, cell: int) -> Span:
     if value is None:
-        return quiet(right("·", _CELL))
+        return quiet(right("·", cell))
     verdict = snapshot.thresholds.consensus.judge(value)[0]
     sign = {"warn": "! ", "bad": "✗ "}.get(verdict, "")
-    return Span(right(sign + number(value), _CELL), verdict if sign else "")
+    return Span(right(sign + number(value), cell), verdict if sign else "")
 
 
 def _votes(analysis: Analysis, width: int) -> list[Line]:

@@ -7,7 +7,7 @@ from fxwatch.records.ranks import FeatureRanks, outlying
 from fxwatch.tui.view.text import BLANK, Line, Span, crop, ending, line, mark, name, quiet, right, wrapped
 from fxwatch.tui.view.words import count
 
-_LABEL, _CELL = 24, 9
+_LABEL, _WIDEST_LABEL, _CELL = 24, 44, 9
 _WORDS = (
     "place by method among {units}; ! disagrees: in the lower half, or nowhere (–), "
     "where another method has the feature in the first quarter"
@@ -21,10 +21,11 @@ def rank_table(analysis: Analysis, methods: Sequence[str], width: int) -> list[L
         return []
     words = _WORDS.format(units=count(units_of(analysis), "feature"))
     cell = max(5, min(_CELL, (width - _LABEL - 2) // len(methods)))
+    label = max(_LABEL, min(_WIDEST_LABEL, width - 2 - cell * len(methods)))
     found = [BLANK, *(line(quiet(f"  {part}")) for part in wrapped(words, max(10, width - 2)))]
     numbers = (quiet(right(f"[{place}]", cell)) for place in range(1, len(methods) + 1))
-    found.append(line(" " * (_LABEL + 2), *numbers))
-    return [crop(row, width) for row in [*found, *(_row(one, analysis, methods, cell) for one in ranks)]]
+    found.append(line(" " * (label + 2), *numbers))
+    return [crop(row, width) for row in [*found, *(_row(one, analysis, methods, (label, cell)) for one in ranks)]]
 
 
 def units_of(analysis: Analysis) -> int:
@@ -32,7 +33,8 @@ def units_of(analysis: Analysis) -> int:
     return sum(map(len, analysis.units.values()))
 
 
-def _row(one: FeatureRanks, analysis: Analysis, methods: Sequence[str], cell: int) -> Line:
+def _row(one: FeatureRanks, analysis: Analysis, methods: Sequence[str], widths: tuple[int, int]) -> Line:
+    label, cell = widths
     against = outlying(one, methods, units_of(analysis))
     cells = []
     for method in methods:
@@ -40,4 +42,4 @@ def _row(one: FeatureRanks, analysis: Analysis, methods: Sequence[str], cell: in
         words = "–" if place is None else str(place)
         cells.append(Span(right(f"! {words}", cell), "warn") if method in against else Span(right(words, cell)))
     head = mark("warn") if against else Span(" ")
-    return line(head, " ", ending(f"{name(one.branch, 40)} {name(one.feature, 80)}", _LABEL), *cells)
+    return line(head, " ", ending(f"{name(one.branch, 40)} {name(one.feature, 80)}", label), *cells)
