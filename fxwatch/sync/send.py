@@ -10,6 +10,7 @@ from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Run, Store, StoreError
 from fxwatch.store.lines import read_lines
 from fxwatch.store.read import read_analysis
+from fxwatch.store.training import training_at
 from fxwatch.sync.board import Account, Board, BoardError, board
 from fxwatch.sync.outbox import Outbox, new_outbox, read_outbox, write_outbox
 
@@ -66,7 +67,7 @@ class Sender:
         except StoreError as error:
             say(f"not sent: {error}")
             return
-        open_board.send(analysis, line, folder)
+        open_board.send(analysis, line, folder, training_at(run, analysis.created_at))
 
     def _alert(self, open_board: Board, run: Run, outbox: Outbox, line: HistoryLine) -> Outbox:
         """Noted before it is sent: an alert may be lost where all is killed between the two, but never comes twice."""

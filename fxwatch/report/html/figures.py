@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
+from fxwatch.records.thresholds import GradientLimits, Thresholds
+from fxwatch.records.training import TrainingLine
 from fxwatch.report.box import Box
 from fxwatch.report.feature_blocks import wanted_height
 from fxwatch.report.panel import TITLE_HEIGHT, Panel
@@ -18,6 +19,7 @@ from fxwatch.report.panels.gradients import draw_gradients
 from fxwatch.report.panels.history import draw_history
 from fxwatch.report.panels.quality import draw_quality, quality_height
 from fxwatch.report.panels.shares import draw_shares, shares_height
+from fxwatch.report.panels.training import draw_training
 from fxwatch.report.png import Arrays
 from fxwatch.report.sheet import Sheet
 
@@ -72,6 +74,15 @@ def figures(
             lambda panel: draw_history(panel, history, thresholds),
         ),
     }
+
+
+def training_figure(lines: Sequence[TrainingLine], limits: GradientLimits, run: str) -> Figure:
+    """Training's own gradients over its steps."""
+    return _figure(
+        f"Gradient norm of each layer in training itself, by step, of {run}",
+        (_WIDE, 420.0),
+        lambda panel: draw_training(panel, lines, limits),
+    )
 
 
 def _figure(about: str, size: tuple[int, float], draw: Callable[[Panel], None]) -> Figure:

@@ -9,6 +9,7 @@ from fxwatch.report.stored import history_until, read_heat
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store
 from fxwatch.store.read import read_analysis
+from fxwatch.store.training import read_training
 
 NAME = "report.html"
 
@@ -19,7 +20,8 @@ def stored_page(newest: Iterable[tuple[Run, str]], thresholds: Thresholds, made_
     for run, analysis_id in newest:
         folder = run.analysis(analysis_id)
         analysis = read_analysis(folder.json)
-        parts.append(Part(analysis, read_heat(folder.arrays), history_until(run.history, analysis)))
+        history, training = history_until(run.history, analysis), read_training(run)
+        parts.append(Part(analysis, read_heat(folder.arrays), history, training))
     return page(parts, thresholds, made_at, version)
 
 

@@ -9,6 +9,7 @@ from fxwatch.tui.view.decisions import agreement
 from fxwatch.tui.view.subjects import TABLES
 from fxwatch.tui.view.table import in_words
 from fxwatch.tui.view.text import name, plain
+from fxwatch.tui.view.training import layers_in_words
 from fxwatch.tui.view.words import count, number, percent
 
 
@@ -18,6 +19,7 @@ def everything_in_words(snapshot: Snapshot) -> Iterator[str]:
     if analysis is not None:
         yield from _table("features", snapshot)
         yield from _layers(analysis)
+        yield from layers_in_words(snapshot)
         yield from _decisions(analysis)
         yield from _methods(analysis)
         yield from _table("attention", snapshot)

@@ -9,6 +9,7 @@ from fxwatch.tui.view.header import reason, since
 from fxwatch.tui.view.heartbeat import daemon_words, life, training_words
 from fxwatch.tui.view.ppo_metrics import metrics
 from fxwatch.tui.view.text import name
+from fxwatch.tui.view.training import training_in_words
 from fxwatch.tui.view.words import at_step, count, number, percent
 
 
@@ -49,6 +50,7 @@ def run_in_words(snapshot: Snapshot) -> Iterator[str]:
             yield f"    to do: {'; '.join(map(name, finding.remedies))}"
     yield from _metrics(snapshot, analysis)
     yield from _parts(analysis)
+    yield from training_in_words(snapshot)
 
 
 def _metrics(snapshot: Snapshot, analysis: Analysis) -> Iterator[str]:
