@@ -27,6 +27,7 @@ from fxwatch.load import (
     read_weights,
 )
 from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
+from fxwatch.records.attempt import place_of
 from fxwatch.records.recipe import analysis_digest, recipe_digest
 from fxwatch.records.verdict import judge, states_blurred, states_left_out
 from fxwatch.store.atomic import write_atomic
@@ -99,8 +100,15 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
     policy = loaded.over(list(everything.branches), config.model)
     check_answers(policy, everything)
     chosen = everything.take(np.array(evenly(everything.count, config.analysis.max_states)))
-    earlier = earlier_analysis(run) if run is not None else None
-    past, notes = context(run, earlier, everything, chosen, config.analysis) if run is not None else (Context(), [])
+    written_at = _written_at(job.checkpoint)
+    place = place_of(job.attempt, job.checkpoint_name, weights.step, written_at)
+    earlier = earlier_analysis(run) if run is not None and place.goes_on else None
+    earlier = earlier if earlier is not None and earlier.attempt == place.number else None
+    past, notes = Context(), [f"run {job.run}: {place.reason}"] if place.reason else []
+    if run is not None:
+        first = job.attempt.first if job.attempt is not None else 0
+        past, more = context(run, earlier, first if place.goes_on else None, everything, chosen, config.analysis)
+        notes += more
     explanation, arrays = explain(
         policy,
         chosen,
@@ -129,7 +137,9 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
             format=opened.checkpoint.format,
             step=weights.step,
             update=weights.update,
+            written_at=written_at,
         ),
+        attempt=place.number,
         states=StatesUsed(
             path=job.states_name,
             sha256=opened.states.sha256,
@@ -141,6 +151,13 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
         health=findings.health(weights.step),
     )
     return Made(analysis, arrays, notes)
+
+
+def _written_at(path: str) -> str | None:
+    try:
+        return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).isoformat(timespec="microseconds")
+    except (OSError, OverflowError, ValueError):
+        return None
 
 
 def trouble(error: LoadError | AttributionError) -> Trouble:

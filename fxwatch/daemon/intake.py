@@ -1,11 +1,15 @@
 """From sightings to the plan: each file's way into the ledger, and what the daemon knows when it starts again."""
 
+from collections.abc import Callable
+
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.plan import Plan
 from fxwatch.formats import dump_step, step_in_name
 from fxwatch.records.ledger import Generation
 from fxwatch.store.ledger import Ledger
 from fxwatch.watch import Sighting, run_of
+
+Recipe = Callable[[str], str]
 
 _CHOSEN = {"ready", "running", "done", "failed"}
 _DECIDED = {"done", "skipped", "quarantined"}
@@ -14,9 +18,9 @@ _SAID_ALOUD = {"incomplete", "refused", "unsupported"}
 
 
 class Intake:
-    """Takes sightings in. `recipe` is the digest under which decisions hold."""
+    """Takes sightings in. `recipe` gives the digest of a run's settings, under which decisions hold."""
 
-    def __init__(self, root: str, plan: Plan, ledger: Ledger, recipe: str, narrator: Narrator) -> None:
+    def __init__(self, root: str, plan: Plan, ledger: Ledger, recipe: Recipe, narrator: Narrator) -> None:
         self._root, self._plan, self._ledger, self._recipe, self._narrator = root, plan, ledger, recipe, narrator
         self._told_without_states: set[str] = set()
 
@@ -24,7 +28,7 @@ class Intake:
         """Checkpoints that were decided under the same recipe, by path; the plan is told of them, too."""
         known = {}
         for line in self._ledger.newest():
-            decided = line.kind == "checkpoint" and line.state in _DECIDED and line.recipe == self._recipe
+            decided = line.kind == "checkpoint" and line.state in _DECIDED and line.recipe == self._recipe(line.run)
             if decided and line.generation is not None:
                 known[line.path] = line.generation
                 if line.state == "done":
@@ -77,7 +81,7 @@ class Intake:
         step = step_in_name(sighting.path)
         one = self._plan.checkpoint(sighting.path, run, sighting.generation, step, number)
         if one.state == "skipped":
-            reason = f"every = {self._plan.every}"
+            reason = f"every = {self._plan.every_of(run)}"
             self._ledger.note(
                 sighting.path,
                 "skipped",
@@ -86,7 +90,7 @@ class Intake:
                 run=run,
                 generation=sighting.generation,
                 step=step,
-                recipe=self._recipe,
+                recipe=self._recipe(run),
             )
         else:
             self._note(sighting, run, step)

@@ -6,13 +6,14 @@ from pydantic import Field, TypeAdapter
 
 from fxwatch.config import Config
 from fxwatch.records.analysis import Analysis
+from fxwatch.records.attempt import Attempt
 from fxwatch.records.base import Record
 from fxwatch.records.thresholds import Thresholds
 
 
 class ExplainJob(Record):
     """Explain a checkpoint over a dump. Paths are absolute, names relative to the watched folder; `store` is the folder
-    of results.
+    of results, `attempt` the one that the run is in.
     """
 
     kind: Literal["explain"] = "explain"
@@ -23,6 +24,7 @@ class ExplainJob(Record):
     run: str
     store: str
     config: Config
+    attempt: Attempt | None = None
 
 
 class DrawJob(Record):

@@ -29,10 +29,16 @@ def earlier_analysis(run: Run) -> Analysis | None:
 
 
 def context(
-    run: Run, earlier: Analysis | None, everything: States, chosen: States, settings: AnalysisSettings
+    run: Run,
+    earlier: Analysis | None,
+    since: int | None,
+    everything: States,
+    chosen: States,
+    settings: AnalysisSettings,
 ) -> tuple[Context, list[str]]:
     """The run's probe, made of the first dump's first states where there is none, and its past; and what people should
-    hear about it. `everything` is the dump, `chosen` those states of it that are analysed.
+    hear about it. `since`: the number of the first analysis that it is compared with; None: with none. `everything` is
+    the dump, `chosen` those states of it that are analysed.
     """
     notes = []
     probe = read_probe(run.probe)
@@ -43,7 +49,8 @@ def context(
         probe = everything.take(np.arange(min(settings.max_states, everything.count)))
         run.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(run.probe, probe_bytes(probe))
-    earlier_shares = ShareIndex(run.shares).last(everything.features, settings.dead_min_history - 1)
+    count = settings.dead_min_history - 1 if since is not None else 0
+    earlier_shares = ShareIndex(run.shares).last(everything.features, count, since or 0)
     previous = _previous(run, earlier) if earlier is not None else None
     return Context(None if probe.same(chosen) else probe, previous, earlier_shares), notes
 

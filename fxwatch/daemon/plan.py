@@ -1,6 +1,6 @@
 """What to explain next, over which dump. Pure: it is told what is there, and asked what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -52,10 +52,11 @@ class Work:
 class Plan:
     """Checkpoints and dumps of all runs; the decisions that design.md states, and nothing else.
 
-    `every`: of a run's checkpoints the first is analysed, and every so many after it.
+    `every`: of a run's checkpoints the first is analysed, and every so many after it; `own` for some runs by name.
     """
 
     every: int
+    own: Mapping[str, int] = field(default_factory=dict)
     grace: float = DUMP_GRACE
     _candidates: dict[str, Candidate] = field(default_factory=dict)
     _dumps: dict[str, Dump] = field(default_factory=dict)
@@ -68,10 +69,14 @@ class Plan:
 
         None: it was chosen before, in an earlier life of the daemon.
         """
-        skipped = number is not None and number % self.every != 0
+        skipped = number is not None and number % self.every_of(run) != 0
         found = Candidate(path, run, generation, step, self._next(), "skipped" if skipped else "waiting")
         self._candidates[path] = found
         return found
+
+    def every_of(self, run: str) -> int:
+        """Every how many checkpoints of a run are analysed."""
+        return self.own.get(run, self.every)
 
     def remember(self, path: str, run: str, generation: Generation, step: int | None) -> None:
         """A checkpoint was decided in an earlier life of the daemon."""

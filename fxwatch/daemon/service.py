@@ -15,7 +15,7 @@ from fxwatch.daemon.intake import Intake
 from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Trouble, do_job, parse_answer
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.outcome import Publisher
-from fxwatch.daemon.plan import Plan, Work
+from fxwatch.daemon.plan import DUMP_GRACE, Plan, Work
 from fxwatch.daemon.pool import JobError, ProcessPerJob
 from fxwatch.daemon.recordings import Recordings
 from fxwatch.records.analysis import Analysis
@@ -54,21 +54,21 @@ class Daemon:
         self.displaced = False
         self._wake = threading.Event()
         self._stopping = False
-        recipe = recipe_digest(config.model, config.inputs, config.analysis)[:8]
         self._ledger = Ledger(store.ledger)
-        self._plan = Plan(config.analysis.every, grace=0.0) if once else Plan(config.analysis.every)
-        self._intake = Intake(str(watched), self._plan, self._ledger, recipe, narrator)
-        self._publisher = Publisher(store, self._ledger, narrator, recipe)
+        every = {run: settings.analysis.every for run, settings in config.runs.items()}
+        self._plan = Plan(config.analysis.every, every, grace=0.0 if once else DUMP_GRACE)
+        self._intake = Intake(str(watched), self._plan, self._ledger, self._recipe, narrator)
+        self._publisher = Publisher(store, self._ledger, narrator, self._recipe)
         self._hints = None if once else self._listen()
         self._watcher = Watcher(str(watched), self._hints, self._intake.remember(), time.monotonic)
         self._pool = ProcessPerJob(config.daemon.workers, config.daemon.threads, config.model, self._on_stage)
         self._explaining: dict[Future[str], Work] = {}
         self._drawing: dict[Future[str], DrawJob] = {}
-        self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
+        self._drawings = Drawings(store, lambda run: config.for_run(run).thresholds, self._publisher.runs.values())
         self._drawn_at = self._busy_at = time.monotonic()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched)
-        self._recordings = Recordings(store, watched, lambda _: config.thresholds.gradient, narrator.say)
+        self._recordings = Recordings(store, watched, lambda run: config.for_run(run).thresholds.gradient, narrator.say)
         for line in self._ledger.newest():
             self._recordings.seen(line.path, line.kind)
         self._trouble: str | None = None
@@ -76,6 +76,11 @@ class Daemon:
         self._sightings: deque[Sighting] = deque()
         self._analysed = 0
         self._failed = 0
+
+    def _recipe(self, run: str) -> str:
+        """The digest of a run's settings under which decisions hold."""
+        config = self._config.for_run(run)
+        return recipe_digest(config.model, config.inputs, config.analysis)[:8]
 
     def summary(self) -> Summary:
         """What came of it."""
@@ -196,7 +201,8 @@ class Daemon:
             states_name=work.dump.path,
             run=one.run,
             store=str(self._store.root),
-            config=self._config,
+            config=self._config.for_run(one.run),
+            attempt=self._publisher.attempt(one.run),
         )
         self._ledger.note(
             one.path, "running", kind="checkpoint", run=one.run, generation=work.generation, step=one.step

@@ -22,6 +22,7 @@ class Checkpoint(Record):
     format: str
     step: int | None = None
     update: int | None = None
+    written_at: str | None = Field(default=None, description="when the file was last written, ISO 8601 in UTC")
 
 
 class StatesUsed(Record):
@@ -390,6 +391,7 @@ class Analysis(Explanation):
     fxwatch_version: str
     checkpoint: Checkpoint
     states: StatesUsed
+    attempt: int = Field(default=1, description="how often training of the run had begun from the beginning, by then")
     health: Health = Health()
 
     @classmethod

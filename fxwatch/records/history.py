@@ -33,6 +33,8 @@ class HistoryLine(Record):
     checkpoint: str
     verdict: Verdict
     findings: dict[str, Verdict] = {}
+    attempt: int = 1
+    written_at: str | None = None
     consensus: float | None = None
     sparsity: float | None = None
     concentration: float | None = None
@@ -59,6 +61,8 @@ class HistoryLine(Record):
             step=analysis.checkpoint.step,
             created_at=analysis.created_at,
             checkpoint=analysis.checkpoint.path,
+            attempt=analysis.attempt,
+            written_at=analysis.checkpoint.written_at,
             verdict=analysis.health.verdict,
             findings={finding.metric: finding.level for finding in analysis.health.findings},
             consensus=analysis.consensus.mean_correlation,

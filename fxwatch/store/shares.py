@@ -50,10 +50,16 @@ class ShareIndex:
         _append(path, header, row_of(seq, analysis))
         _append(path.with_suffix(".details"), header, details_of(seq, analysis))
 
-    def last(self, layout: Layout, count: int) -> NDArray[np.float32]:
-        """Shares in the last `count` analyses of a layout, oldest first: (analyses, units)."""
-        rows = self._rows(layout)
-        return np.array(rows["share"][-count:]) if count else np.zeros((0, sum(map(len, layout.values()))), np.float32)
+    def last(self, layout: Layout, count: int, since: int = 0) -> NDArray[np.float32]:
+        """Shares in the last `count` analyses of a layout, of those from number `since` on, oldest first: (analyses,
+        units).
+        """
+        rows = self._rows(layout)[-count:]
+        return (
+            np.array(rows["share"][rows["seq"] >= since])
+            if count
+            else np.zeros((0, sum(map(len, layout.values()))), np.float32)
+        )
 
     def history(self, layout: Layout, branch: str, feature: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """One feature over all analyses of a layout: their numbers in the history, and its shares."""

@@ -3,6 +3,7 @@
 import json
 
 from fxwatch.records.analysis import Analysis, Explanation
+from fxwatch.records.attempt import Attempt, begun
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.atomic import TEMPORARY_PREFIX, write_atomic
@@ -21,6 +22,9 @@ class RunWriter:
         for stale in run.folder.rglob(f"{TEMPORARY_PREFIX}*.tmp"):
             stale.unlink(missing_ok=True)
         self.history = read_history(run)
+        self.attempt: Attempt | None = None
+        for line in self.history:
+            self._follow(line)
         self._lines = LineWriter(run.history)
         self._index = ShareIndex(run.shares)
         self._recover()
@@ -42,8 +46,12 @@ class RunWriter:
         line = HistoryLine.of(analysis, seq=self.history[-1].seq + 1 if self.history else 0)
         self._lines.append(line)
         self.history.append(line)
+        self._follow(line)
         self._index.append(line.seq, analysis)
         return line
+
+    def _follow(self, line: HistoryLine) -> None:
+        self.attempt = begun(line) if self.attempt is None else self.attempt.followed(line)
 
     def _recover(self) -> None:
         """Add analyses that were committed but not noted, and rows of the index that are missing."""

@@ -30,6 +30,7 @@ def numbers(analysis: Analysis, line: HistoryLine) -> dict[str, float]:
     found: dict[str, float | None] = {
         STEP: line.seq if line.step is None else line.step,
         SEQ: line.seq,
+        f"{OURS}attempt": line.attempt,
         f"{OURS}verdict": _LEVEL[line.verdict],
         f"{OURS}findings": len(line.findings),
         **{f"{OURS}{name}": getattr(line, name) for name in HEADLINES},

@@ -41,6 +41,7 @@ def run_in_words(snapshot: Snapshot) -> Iterator[str]:
     news, analysis = snapshot.news, snapshot.analysis
     step = news.step if news else None
     done = count(news.analyses if news else 0, "analysis", "analyses")
+    done += f", attempt {analysis.attempt}" if analysis is not None and analysis.attempt > 1 else ""
     yield f"Run {name(snapshot.run or '')}: {snapshot.verdict.upper()} {at_step(step)}, {done}, {reason(snapshot)}"
     if analysis is None:
         return
