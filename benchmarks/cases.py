@@ -68,7 +68,7 @@ def demo() -> Case:
         checkpoint = max(home.glob("*.zip"), key=lambda path: path.stat().st_mtime)
         dump = max(home.glob("states*"), key=lambda path: path.stat().st_mtime)
         settings = ModelSettings(factory="fxwatch.demo.policy:build")
-        loaded = load_policy(read_weights(read_content(str(checkpoint)), "auto"), settings)
+        loaded = load_policy(read_weights(read_content(str(checkpoint)), settings), settings)
         states = read_dump(read_content(str(dump)), {}).states
     states = states.in_order(loaded.order(list(states.branches)))
     rows = np.linspace(0, states.count - 1, STATES).round().astype(int)

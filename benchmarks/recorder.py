@@ -9,6 +9,7 @@ both, is counted in full on its side.
 """
 
 import argparse
+import functools
 import statistics
 import sys
 import tempfile
@@ -81,12 +82,15 @@ def cartpole() -> Loop:
                     observation, _ = environment.reset()
                 seen.append(torch.as_tensor(observation)[None])
 
+    def learn(model: Any, optimizer: torch.optim.Optimizer, batch: torch.Tensor) -> None:
+        _learn(optimizer, model(batch).square().mean())
+
     def update(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[Turn]:
         del seen[:-1]
         yield from [lambda: act(model)] * 16
         rows = torch.cat(seen[-256:])
-        for place in range(16):
-            yield lambda place=place: _learn(optimizer, model(rows[place * 12 :][:64]).square().mean())
+        for batch in torch.stack([rows[place * 12 :][:64] for place in range(16)]):
+            yield functools.partial(learn, model, optimizer, batch)
 
     layers = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 3))
     return Loop("CartPole", layers, update, 256)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 import tomli
@@ -169,8 +169,8 @@ def _with_a_word(expectation: str) -> str:
 Expectation = Annotated[str, AfterValidator(_with_a_word)]
 
 
-class Config(Strict):
-    """All settings; every key has a default."""
+class RunSettings(Strict):
+    """What may differ from run to run."""
 
     model: ModelSettings = ModelSettings()
     inputs: dict[str, InputSettings] = {}
@@ -178,14 +178,6 @@ class Config(Strict):
     thresholds: Thresholds = Thresholds()
     expected: dict[str, Band] = EXPECTED_SHARES
     decisions: dict[str, dict[str, list[Expectation]]] = EXPECTED_FEATURES
-    daemon: DaemonSettings = DaemonSettings()
-    cluster: ClusterSettings = ClusterSettings()
-    watch: WatchSettings = WatchSettings()
-    store: StoreSettings = StoreSettings()
-    report: ReportSettings = ReportSettings()
-    wandb: WandbSettings = WandbSettings()
-    alerts: AlertSettings = AlertSettings()
-    serve: ServeSettings = ServeSettings()
 
     @field_validator("expected")
     @classmethod
@@ -198,6 +190,39 @@ class Config(Strict):
         cls, features: dict[str, dict[str, list[str]]]
     ) -> dict[str, dict[str, list[str]]]:
         return with_the_guides(features)
+
+
+class Config(RunSettings):
+    """All settings; every key has a default. `runs`: by the name of a run, what differs there from all else."""
+
+    daemon: DaemonSettings = DaemonSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    watch: WatchSettings = WatchSettings()
+    store: StoreSettings = StoreSettings()
+    report: ReportSettings = ReportSettings()
+    wandb: WandbSettings = WandbSettings()
+    alerts: AlertSettings = AlertSettings()
+    serve: ServeSettings = ServeSettings()
+    runs: dict[str, RunSettings] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _runs_over_all_else(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("runs"), dict):
+            return data
+        common = {name: _plain(value) for name, value in data.items() if name in RunSettings.model_fields}
+        own = {name: _plain(settings) for name, settings in data["runs"].items()}
+        runs = {name: _merge(common, part) if isinstance(part, dict) else part for name, part in own.items()}
+        return {**data, "runs": runs}
+
+    def for_run(self, name: str) -> "Config":
+        """The settings as they are for a run."""
+        own = self.runs.get(name, self)
+        return self.model_copy(update={**{part: getattr(own, part) for part in RunSettings.model_fields}, "runs": {}})
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
 class Loaded(NamedTuple):
@@ -226,21 +251,31 @@ def load_config(explicit: Path | None, watched: Path | None = None) -> Loaded:
         file = None if warning else found
     base = (file.parent if file else Path()).resolve()
     config = _validate(_merge(data, _environment()), file, text)
-    if file is not None and data.get("model", {}).get("safe_globals") and _inside(file, watched, config):
-        raise ConfigError(
-            f"{file}: model.safe_globals is not taken from a file inside the watched folder, which others may "
-            "write to; keep the file elsewhere"
-        )
-    folders, refused = _code_folders(config.model.path, base, watched or Path(config.watch.dir))
-    warnings += refused
-    model = config.model.model_copy(update={"path": folders})
+    roots = base, watched or Path(config.watch.dir)
+    for settings in (config, *config.runs.values()):
+        if file is not None and settings.model.safe_globals and file.resolve().is_relative_to(roots[1].resolve()):
+            raise ConfigError(
+                f"{file}: model.safe_globals is not taken from a file inside the watched folder, which others may "
+                "write to; keep the file elsewhere"
+            )
+    config, refused = _with_folders(config, *roots)
+    runs = {}
+    for name, settings in config.runs.items():
+        runs[name], more = _with_folders(settings, *roots)
+        refused += [one for one in more if one not in refused]
     near = {name: str(base / path) for name, path in config.cluster.named_files().items()}
     cluster = config.cluster.model_copy(update=near)
-    return Loaded(config.model_copy(update={"model": model, "cluster": cluster}), file, warnings)
+    return Loaded(config.model_copy(update={"runs": runs, "cluster": cluster}), file, warnings + refused)
 
 
-def _inside(file: Path, watched: Path | None, config: Config) -> bool:
-    return file.resolve().is_relative_to((watched or Path(config.watch.dir)).resolve())
+Settings = TypeVar("Settings", bound=RunSettings)
+
+
+def _with_folders(settings: Settings, base: Path, watched: Path) -> tuple[Settings, list[str]]:
+    """The settings with folders of code that can be used, and what was passed over."""
+    folders, refused = _code_folders(settings.model.path, base, watched)
+    model = settings.model.model_copy(update={"path": folders})
+    return settings.model_copy(update={"model": model}), refused
 
 
 def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
@@ -306,7 +341,9 @@ def _validate(data: dict[str, Any], file: Path | None, text: str) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError("; ".join(_explain(problem, file, text) for problem in error.errors())) from None
+        common = [problem for problem in error.errors() if problem["loc"][:1] != ("runs",)]
+        problems = common or error.errors()  # what is wrong for all runs is said once
+        raise ConfigError("; ".join(_explain(problem, file, text) for problem in problems)) from None
 
 
 def _explain(problem: Any, file: Path | None, text: str) -> str:
@@ -325,6 +362,8 @@ def _explain(problem: Any, file: Path | None, text: str) -> str:
 
 def _known_keys(place: list[str]) -> list[str]:
     model: type[BaseModel] = Config
+    if place[:1] == ["runs"]:
+        model, place = RunSettings, place[2:]
     for part in place:
         field = model.model_fields.get(part)
         inner = field.annotation if field else None
@@ -341,15 +380,20 @@ def _line_of(place: list[str], text: str) -> int | None:
     table: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[+([^\[\]]+)\]+", line):
-            table = [part.strip().strip("\"'") for part in header[1].split(".")]
+            table = _parts(header[1])
             here = table
-        elif key := re.match(r"\s*([\w\"'.-]+)\s*=", line):
-            here = table + [part.strip("\"'") for part in key[1].split(".")]
+        elif key := re.match(r"""\s*((?:[\w.-]|"[^"]*"|'[^']*')+)\s*=""", line):
+            here = table + _parts(key[1])
         else:
             continue
         if here == place[: len(here)] and len(here) > best[0]:
             best = (len(here), number)
     return best[1]
+
+
+def _parts(key: str) -> list[str]:
+    """The parts of a dotted key, of which those in quotes may hold dots."""
+    return ["".join(found) for found in re.findall(r"""\"([^\"]*)\"|'([^']*)'|([^.\s"']+)""", key)]
 
 
 def _code_folders(paths: list[str], base: Path, watched: Path) -> tuple[list[str], list[str]]:
@@ -377,6 +421,8 @@ def template() -> str:
     for action, features in EXPECTED_FEATURES.items():
         lines += ["", f"[decisions.{action}]  # features that should lead it, by branch; | parts alternatives"]
         lines += [f"{branch} = {_toml(expected)}" for branch, expected in features.items()]
+    lines += ["", '# [runs."momentum/1".model]  # what differs for one run; any key of the sections above']
+    lines += ['# factory = "my_project.other:build"']
     return "\n".join(lines) + "\n"
 
 

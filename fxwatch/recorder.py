@@ -298,10 +298,11 @@ class _Gradients:
             there = np.array([parameter.grad is not None for parameter in self._parameters])
         if self._block is None and not self._free.empty():
             self._block = self._free.get()
+        block = self._block if self._block is not None and not self._block.full else None
         with torch.no_grad():
             if self._measured % _WEIGHTS_EVERY == 0:
                 self._weights = self._sums(self._parameters, None)[1]
-            sums = self._sums(found, there) if self._block is None else self._block.keep(found, there)
+            sums = self._sums(found, there) if block is None else block.keep(found, there)
         self._measured += 1
         self._rows.append((there, sums, self._weights))
 
@@ -377,26 +378,33 @@ class _Measured:
         """Of each layer at each step norm, mean |gradient|, and ratio of norm to weights, (steps, layers) each; NaN
         where it had no gradient, and Inf where that is not finite.
         """
-        shape = (self.steps, len(self._owner))
-        had, squares, absolute, weights = np.zeros(shape, bool), np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        kept = self._block.sums() if self._block is not None else None
-        for place, (there, sums, norms) in enumerate(self._rows):
-            chosen = slice(None) if there is None else there
-            had[place, chosen] = True
-            if kept is not None and isinstance(sums, int):
-                absolute[place, chosen], squares[place, chosen] = (each[sums][chosen] for each in kept)
-            else:
-                absolute[place, chosen], squares[place, chosen] = map(_array, sums)
-            weights[place] = _array(norms)
+        kept = self._block.sums() if self._block is not None else (np.zeros(0), np.zeros(0))
+        weights = np.stack([_array(norms) for _, _, norms in self._rows])
+        if len(kept[0]) == self.steps and all(there is None for there, _, _ in self._rows):
+            (absolute, squares), had = kept, np.ones_like(weights, bool)
+        else:
+            absolute, squares, had = self._step_by_step(kept)
         starts = np.flatnonzero(np.diff(self._owner, prepend=-1))
         squares, absolute, weights, sizes = (
-            np.add.reduceat(each, starts, axis=1) for each in (squares, absolute, weights, had * self._sizes)
+            np.add.reduceat(each, starts, axis=1, dtype=np.float64)
+            for each in (squares, absolute, weights, had * self._sizes)
         )
         with np.errstate(invalid="ignore", divide="ignore"):
             norms, means, ratios = np.sqrt(squares), absolute / sizes, np.sqrt(squares / weights)
         norms[~np.isfinite(norms)] = np.inf
         norms[sizes == 0] = np.nan
         return norms, means, ratios
+
+    def _step_by_step(self, kept: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+        """Sums of absolute values and of squares, and where there was a gradient, (steps, parameters) each."""
+        shape = (self.steps, len(self._owner))
+        absolute, squares, had = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
+        for place, (there, sums, _) in enumerate(self._rows):
+            chosen = slice(None) if there is None else there
+            had[place, chosen] = True
+            found = [each[sums][chosen] for each in kept] if isinstance(sums, int) else map(_array, sums)
+            absolute[place, chosen], squares[place, chosen] = found
+        return absolute, squares, had
 
 
 class _Span:
@@ -757,9 +765,9 @@ def _starts(sizes: Any) -> Any:
 
 def _sums(flat: Any, starts: Any) -> tuple[Any, Any]:
     """Sums of absolute values and of squares, from each start to the next. The numbers are written over."""
-    np.abs(flat, out=flat)
-    absolute = np.add.reduceat(flat, starts, axis=-1)
     with np.errstate(over="ignore", invalid="ignore"):
+        np.abs(flat, out=flat)
+        absolute = np.add.reduceat(flat, starts, axis=-1)
         np.multiply(flat, flat, out=flat)
         return absolute, np.add.reduceat(flat, starts, axis=-1)
 

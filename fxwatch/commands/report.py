@@ -27,7 +27,7 @@ def report(folder: Path | None, config_file: Path | None, *, html: bool) -> int:
         return exit_codes.NOTHING
     if html:
         return _write_html(store, runs, config.thresholds)
-    drawn = [_draw_newest(run, config.thresholds) for run in runs]
+    drawn = [_draw_newest(run, config.for_run(run.name).thresholds) for run in runs]
     return exit_codes.OK if all(drawn) else exit_codes.FAILURE
 
 

@@ -93,6 +93,7 @@ def _run(run: Snapshot) -> dict[str, Any]:
     return {
         "verdict": run.verdict,
         "step": news.step if news else None,
+        "attempt": analysis.attempt if analysis is not None else None,
         "analyses": news.analyses if news else 0,
         "latest": news.latest if news else None,
         "trouble": run.trouble,

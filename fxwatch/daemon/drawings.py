@@ -1,6 +1,6 @@
 """Which reports are still to be drawn."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from fxwatch.daemon.jobs import DrawJob
 from fxwatch.records.history import HistoryLine
@@ -16,7 +16,7 @@ class Drawings:
     Begins with the analyses whose report an earlier daemon did not come to draw.
     """
 
-    def __init__(self, store: Store, thresholds: Thresholds, runs: Iterable[RunWriter]) -> None:
+    def __init__(self, store: Store, thresholds: Callable[[str], Thresholds], runs: Iterable[RunWriter]) -> None:
         self._store, self._thresholds = store, thresholds
         self._waiting: list[tuple[str, str]] = []
         self._newest: dict[str, str] = {}
@@ -53,5 +53,5 @@ class Drawings:
             run=run,
             analysis=analysis,
             newest=self._newest[run] == analysis,
-            thresholds=self._thresholds,
+            thresholds=self._thresholds(run),
         )

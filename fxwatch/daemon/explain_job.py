@@ -28,6 +28,7 @@ from fxwatch.load import (
     read_weights,
 )
 from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
+from fxwatch.records.attempt import attempt_of
 from fxwatch.records.recipe import analysis_digest, recipe_digest
 from fxwatch.records.verdict import judge, states_blurred, states_left_out
 from fxwatch.store.atomic import write_atomic
@@ -115,11 +116,16 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
     policy = loaded.over(list(everything.branches), config.model)
     check_answers(policy, everything)
     chosen = everything.take(np.array(evenly(everything.count, config.analysis.max_states)))
-    earlier, past, notes = None, Context(), list[str]()
+    written_at = _written_at(job.checkpoint)
+    place = attempt_of(job.attempt, job.checkpoint_name, weights.step, written_at)
+    late = job.late or place.ended
+    earlier, past, notes = None, Context(), [f"run {job.run}: {place.reason}"] if place.reason else []
     if run is not None:
-        before = lines_before(run, weights.step, max(1, config.analysis.dead_min_history - 1), late=job.late)
+        many = max(1, config.analysis.dead_min_history - 1)
+        before = lines_before(run, place.number, weights.step, many, late=late)
         earlier = analysis_of(run, before[-1] if before else None)
-        past, notes = context(run, before, earlier, everything, chosen, config.analysis)
+        past, more = context(run, before, earlier, everything, chosen, config.analysis)
+        notes += more
     explanation, arrays = explain(
         policy,
         chosen,
@@ -152,7 +158,9 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
             format=opened.checkpoint.format,
             step=weights.step,
             update=weights.update,
+            written_at=written_at,
         ),
+        attempt=place.number,
         states=StatesUsed(
             path=job.states_name,
             sha256=opened.states.sha256,
@@ -161,10 +169,17 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
             left_out=left_out,
             left_out_reason=why,
         ),
-        late=job.late,
+        late=late,
         health=findings.health(weights.step),
     )
     return Made(analysis, arrays, notes)
+
+
+def _written_at(path: str) -> str | None:
+    try:
+        return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).isoformat(timespec="microseconds")
+    except (OSError, OverflowError, ValueError):
+        return None
 
 
 def trouble(error: LoadError | AttributionError) -> Trouble:

@@ -1,10 +1,14 @@
 """From sightings to the plan: each file's way into the ledger, and what the daemon knows when it starts again."""
 
+from collections.abc import Callable
+
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.plan import Candidate, Plan
 from fxwatch.records.ledger import Generation
 from fxwatch.store.ledger import Entry, Ledger
 from fxwatch.watch import Sighting, run_of
+
+Recipe = Callable[[str], str]
 
 _CHOSEN = {"ready", "running", "done", "failed"}
 _DECIDED = {"done", "skipped", "quarantined"}
@@ -14,9 +18,9 @@ _SAID_ALOUD = {"incomplete", "refused", "unsupported"}
 
 
 class Intake:
-    """Takes sightings in. `recipe` is the digest under which decisions hold."""
+    """Takes sightings in. `recipe` gives the digest of a run's settings, under which decisions hold."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, recipe: str, narrator: Narrator) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, recipe: Recipe, narrator: Narrator) -> None:
         self._plan, self._ledger, self._recipe, self._narrator = plan, ledger, recipe, narrator
         self._told_without_states: set[str] = set()
 
@@ -24,7 +28,7 @@ class Intake:
         """Checkpoints that were decided under the same recipe, by path; the plan is told of them, too."""
         known = {}
         for one in self._ledger.newest():
-            decided = one.kind == "checkpoint" and one.state in _DECIDED and one.recipe == self._recipe
+            decided = one.kind == "checkpoint" and one.state in _DECIDED and one.recipe == self._recipe(one.run)
             if decided and one.generation is not None:
                 known[one.path] = one.generation
                 if one.state == "done" or _is_aside(one):
@@ -64,7 +68,7 @@ class Intake:
                 run=one.run,
                 generation=one.generation,
                 step=one.step,
-                recipe=self._recipe,
+                recipe=self._recipe(one.run),
             )
 
     def interrupted(self, one: Candidate) -> None:
@@ -103,7 +107,7 @@ class Intake:
         number = self._ledger.checkpoints(run) if number is None else number
         one = self._plan.checkpoint(sighting.path, run, sighting.generation, sighting.step, None if chosen else number)
         if one.state == "skipped":
-            reason = f"every = {self._plan.every}"
+            reason = f"every = {self._plan.every_of(run)}"
             self._ledger.note(
                 sighting.path,
                 "skipped",
@@ -112,7 +116,7 @@ class Intake:
                 run=run,
                 generation=sighting.generation,
                 step=sighting.step,
-                recipe=self._recipe,
+                recipe=self._recipe(run),
                 number=number,
             )
         else:

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, TypeAdapter
 
 from fxwatch.config import Config
 from fxwatch.records.analysis import Analysis
+from fxwatch.records.attempt import Attempt
 from fxwatch.records.base import Record
 from fxwatch.records.thresholds import Thresholds
 
@@ -17,7 +18,8 @@ AnalysisId = Annotated[str, Field(pattern=r"^step-(none|[0-9]{9,})-[0-9a-f]{8}$"
 
 class ExplainJob(Record):
     """Explain a checkpoint over a dump. Paths are absolute, names relative to the watched folder; `store` is the folder
-    of results. `late`: a later checkpoint of the run was explained, or begun, before this one.
+    of results. `late`: a later checkpoint of the run was explained, or begun, before this one; `attempt`: the one that
+    the run is in.
     """
 
     kind: Literal["explain"] = "explain"
@@ -29,6 +31,7 @@ class ExplainJob(Record):
     store: str
     config: Config
     late: bool = False
+    attempt: Attempt | None = None
 
 
 class DrawJob(Record):

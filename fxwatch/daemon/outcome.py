@@ -4,10 +4,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from fxwatch.daemon.intake import Recipe
 from fxwatch.daemon.jobs import Answer, Duplicate, Explained, Trouble
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.plan import Dump, Work
 from fxwatch.records.analysis import Analysis, Finding
+from fxwatch.records.attempt import Attempt
 from fxwatch.records.ledger import FileState, Generation
 from fxwatch.store.layout import Store
 from fxwatch.store.ledger import Ledger
@@ -36,7 +38,7 @@ class Outcome:
 class Publisher:
     """Publishes answers. Holds the histories of all runs, as their only writer."""
 
-    def __init__(self, store: Store, ledger: Ledger, narrator: Narrator, recipe: str) -> None:
+    def __init__(self, store: Store, ledger: Ledger, narrator: Narrator, recipe: Recipe) -> None:
         self._store, self._ledger, self._narrator, self._recipe = store, ledger, narrator, recipe
         self._crashes: Counter[tuple[str, Generation]] = Counter()
         self.runs: dict[str, RunWriter] = {run.name: RunWriter(run) for run in store.runs_to_mend()}
@@ -51,6 +53,10 @@ class Publisher:
         if isinstance(answer, Trouble):
             return self._trouble(work, answer)
         raise TypeError(answer)
+
+    def attempt(self, run: str) -> Attempt | None:
+        """The attempt that a run is in; None where it has no analysis yet."""
+        return self.runs[run].attempt if run in self.runs else None
 
     def close(self) -> None:
         """Close all histories."""
@@ -140,6 +146,6 @@ class Publisher:
             generation=work.generation,
             sha256=analysis.checkpoint.sha256 if analysis else None,
             step=analysis.checkpoint.step if analysis else one.step,
-            recipe=self._recipe,
+            recipe=self._recipe(one.run),
             analysis=analysis_id,
         )

@@ -1,5 +1,6 @@
 """What to explain next, over which dump. Pure: it is told what is there, and asked what to do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -89,9 +90,12 @@ class _Run:
         return self.candidates.get(one.path) is one
 
     def newest(self) -> Candidate | None:
-        """The newest checkpoint, among those that are not skipped."""
-        chosen = (one for one in self.candidates.values() if one.state != "skipped")
-        return max(chosen, key=lambda one: one.key, default=None)
+        """The newest checkpoint, among those that are not skipped: of those that were written last the furthest, as
+        training may have begun anew, at a lower step.
+        """
+        chosen = [one for one in self.candidates.values() if one.state != "skipped"]
+        last = max((one.generation.mtime_ns for one in chosen), default=0) - _COPIED_TOGETHER_NS
+        return max((one for one in chosen if one.generation.mtime_ns >= last), key=lambda one: one.key, default=None)
 
     def places(self) -> tuple[list[Candidate], list[int], list[int]]:
         """Checkpoints in the order of training, and the places of those that wait and of those that do not."""
@@ -123,11 +127,13 @@ class _Run:
 class Plan:
     """Checkpoints and dumps of all runs; the decisions that design.md states, and those of `backlog`.
 
-    `every`: of a run's checkpoints the first is analysed, and every so many after it. `most_waiting`: of a run so many
-    wait, the newest first and then an even spread, and the others are put aside; None: all wait, the oldest first.
+    `every`: of a run's checkpoints the first is analysed, and every so many after it; `own`: for some runs, by name.
+    `most_waiting`: of a run so many wait, the newest first and then an even spread, and the others are put aside; None:
+    all wait, the oldest first.
     """
 
     every: int
+    own: Mapping[str, int] = field(default_factory=dict)
     grace: float = DUMP_GRACE
     most_waiting: int | None = MOST_WAITING
     _runs: dict[str, _Run] = field(default_factory=dict)
@@ -141,10 +147,14 @@ class Plan:
 
         None: it was chosen before, in an earlier life of the daemon.
         """
-        skipped = number is not None and number % self.every != 0
+        skipped = number is not None and number % self.every_of(run) != 0
         found = self._candidate(path, run, generation, step)
         self._runs[run].put(found, "skipped" if skipped else "waiting")
         return found
+
+    def every_of(self, run: str) -> int:
+        """Every how many checkpoints of a run are analysed."""
+        return self.own.get(run, self.every)
 
     def remember(self, path: str, run: str, generation: Generation, step: int | None, *, aside: bool) -> None:
         """A checkpoint was explained in an earlier life of the daemon, or put `aside`."""

@@ -1,6 +1,6 @@
 """When the report on a run as a whole is due, by `[report] every`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class _Made(NamedTuple):
 class RunReports:
     """Which reports are due. What an earlier daemon has made is known by the time of its file."""
 
-    def __init__(self, store: Store, settings: ReportSettings, thresholds: Thresholds) -> None:
+    def __init__(self, store: Store, settings: ReportSettings, thresholds: Callable[[str], Thresholds]) -> None:
         self._store, self._settings, self._thresholds = store, settings, thresholds
         self._made: dict[str, _Made] = {}
 
@@ -32,7 +32,7 @@ class RunReports:
         for name, writer in runs.items():
             if writer.count and self._due(writer, now):
                 self._made[name] = _Made(writer.count, now)
-                return ReportJob(store=str(self._store.root), run=name, thresholds=self._thresholds)
+                return ReportJob(store=str(self._store.root), run=name, thresholds=self._thresholds(name))
         return None
 
     def _due(self, writer: RunWriter, now: float) -> bool:

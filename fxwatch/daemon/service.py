@@ -94,12 +94,12 @@ class Daemon:
         self.displaced = False
         self._wake = threading.Event()
         self._stopping = False
-        recipe = recipe_digest(config.model, config.inputs, config.analysis)[:8]
         self._ledger = Ledger(store.ledger)
+        own = {run: settings.analysis.every for run, settings in config.runs.items()}
         every = config.analysis.every
-        self._plan = Plan(every, grace=0.0, most_waiting=None) if once else Plan(every)
-        self._intake = Intake(self._plan, self._ledger, recipe, narrator)
-        self._publisher = Publisher(store, self._ledger, narrator, recipe)
+        self._plan = Plan(every, own, grace=0.0, most_waiting=None) if once else Plan(every, own)
+        self._intake = Intake(self._plan, self._ledger, self._recipe, narrator)
+        self._publisher = Publisher(store, self._ledger, narrator, self._recipe)
         for words in (self._ledger.words, *(writer.words for writer in self._publisher.runs.values())):
             if words is not None:
                 narrator.say(words)
@@ -112,13 +112,13 @@ class Daemon:
         self._cluster = Cluster(config, store.runs_folder, self._on_stage) if config.daemon.executor == "dask" else None
         self._explaining: dict[Future[str], Work] = {}
         self._drawing: dict[Future[str], DrawJob | ReportJob] = {}
-        self._drawings = Drawings(store, config.thresholds, self._publisher.runs.values())
-        self._run_reports = RunReports(store, config.report, config.thresholds)
+        self._drawings = Drawings(store, lambda run: config.for_run(run).thresholds, self._publisher.runs.values())
+        self._run_reports = RunReports(store, config.report, lambda run: config.for_run(run).thresholds)
         self._drawn_at = self._busy_at = clock()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched, config.wandb.sending())
         self._troubles: dict[str, str] = {}
-        self._recordings = Recordings(store, watched, lambda _: config.thresholds.gradient, narrator.say)
+        self._recordings = Recordings(store, watched, lambda run: config.for_run(run).thresholds.gradient, narrator.say)
         for line in self._ledger.newest():
             self._recordings.seen(line.path, line.kind)
         self._notify = Notify()
@@ -127,6 +127,11 @@ class Daemon:
         self._look_again: list[str] = []
         self._analysed = 0
         self._failed = 0
+
+    def _recipe(self, run: str) -> str:
+        """The digest of a run's settings under which decisions hold."""
+        config = self._config.for_run(run)
+        return recipe_digest(config.model, config.inputs, config.analysis)[:8]
 
     def summary(self) -> Summary:
         """What came of it."""
@@ -293,7 +298,8 @@ class Daemon:
             states_name=work.dump.path,
             run=one.run,
             store=str(self._store.root),
-            config=self._config,
+            config=self._config.for_run(one.run),
+            attempt=self._publisher.attempt(one.run),
             late=work.late,
         )
         self._ledger.note(

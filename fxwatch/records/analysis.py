@@ -24,6 +24,7 @@ class Checkpoint(Record):
     format: str
     step: int | None = None
     update: int | None = None
+    written_at: str | None = Field(default=None, description="when the file was last written, ISO 8601 in UTC")
 
 
 class StatesUsed(Record):
@@ -397,6 +398,7 @@ class Analysis(Explanation):
     late: bool = Field(
         default=False, description="whether a later checkpoint of the run was explained, or begun, before this one"
     )
+    attempt: int = Field(default=1, description="how often training of the run had begun from the beginning, by then")
     health: Health = Health()
 
     @classmethod

@@ -38,6 +38,8 @@ class HistoryLine(Record):
     checkpoint: str
     verdict: Verdict
     findings: dict[str, Verdict] = {}
+    attempt: int = 1
+    written_at: str | None = None
     consensus: float | None = None
     sparsity: float | None = None
     concentration: float | None = None
@@ -65,6 +67,8 @@ class HistoryLine(Record):
             late=analysis.late,
             created_at=analysis.created_at,
             checkpoint=analysis.checkpoint.path,
+            attempt=analysis.attempt,
+            written_at=analysis.checkpoint.written_at,
             verdict=analysis.health.verdict,
             findings={finding.metric: finding.level for finding in analysis.health.findings},
             consensus=analysis.consensus.mean_correlation,
@@ -87,18 +91,21 @@ def in_order(lines: Iterable[HistoryLine]) -> list[HistoryLine]:
     """Lines, given as they completed, as their checkpoints follow each other in training."""
     found: list[HistoryLine] = []
     for line in lines:
-        found.insert(place_of(line.step, found, late=line.late), line)
+        found.insert(place_of(line.attempt, line.step, found, late=line.late), line)
     return found
 
 
-def place_of(step: int | None, lines: list[HistoryLine], *, late: bool) -> int:
-    """Where a checkpoint belongs among lines in order: a late one before those of later steps that end them.
+def place_of(attempt: int, step: int | None, lines: list[HistoryLine], *, late: bool) -> int:
+    """Where a checkpoint belongs among lines in order: behind all of its attempt, and a late one before those of later
+    steps that end it.
 
-    One without a step is put before the last.
+    A late one without a step is put before the last of its attempt.
     """
     place = len(lines)
+    while place and lines[place - 1].attempt > attempt:
+        place -= 1
     if late and step is None:
-        return max(0, place - 1)
-    while late and place and (lines[place - 1].step or -1) > (step or 0):
+        return place - 1 if place and lines[place - 1].attempt == attempt else place
+    while late and place and lines[place - 1].attempt == attempt and (lines[place - 1].step or -1) > (step or 0):
         place -= 1
     return place

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -175,7 +175,7 @@ def spread_lines(path: Path, kind: type[Line], most: int) -> list[Line]:
     return found if newest is None or (found and found[-1] == newest) else [*found, newest]
 
 
-def _line_at(file: BinaryIO, offset: int) -> bytes:
+def _line_at(file: IO[bytes], offset: int) -> bytes:
     """The first whole line behind an offset."""
     file.seek(offset)
     if offset:

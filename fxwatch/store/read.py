@@ -48,17 +48,18 @@ def newest_line(run: Run) -> HistoryLine | None:
     return in_order(reversed(found))[-1] if found else None
 
 
-def lines_before(run: Run, step: int | None, count: int, *, late: bool) -> list[HistoryLine]:
-    """The `count` analyses that come before that of a checkpoint in training, oldest first."""
+def lines_before(run: Run, attempt: int, step: int | None, count: int, *, late: bool) -> list[HistoryLine]:
+    """At most `count` analyses that come before that of a checkpoint in the same attempt at training, oldest first."""
     found, before = [], 0
     for line in lines_backwards(run.history, HistoryLine):
         found.append(line)
-        before += not line.late and (not late or (line.step or 0) <= (step or 0))
+        earlier = not late or (line.step or 0) <= (step or 0)
+        before += line.attempt < attempt or (line.attempt == attempt and not line.late and earlier)
         if before >= count:
             break
     ordered = in_order(reversed(found))
-    place = place_of(step, ordered, late=late)
-    return ordered[max(0, place - count) : place]
+    place = place_of(attempt, step, ordered, late=late)
+    return [line for line in ordered[max(0, place - count) : place] if line.attempt == attempt]
 
 
 def read_status(store: Store) -> DaemonStatus | None:

@@ -1,7 +1,9 @@
 """A run's training.jsonl: what the recorder wrote beside training, carried here line by line, and bounded."""
 
+import functools
 import os
 from collections.abc import Sequence
+from datetime import datetime
 
 from fxwatch.records.recorded import Read
 from fxwatch.records.training import TrainingLine, begins_anew, newest_attempt, thinned
@@ -16,7 +18,30 @@ MOST_BYTES = 4_000_000
 
 def read_training(run: Run) -> list[TrainingLine]:
     """What is known of the newest attempt of a run's training, in the order of its steps; empty where nothing is."""
-    return newest_attempt(list(read_lines(run.training, TrainingLine)))
+    return newest_attempt(_known(run))
+
+
+def training_at(run: Run, instant: str) -> TrainingLine | None:
+    """The newest line of a run that was measured by an instant (ISO 8601); None where there is none."""
+    try:
+        until = datetime.fromisoformat(instant).timestamp()
+    except ValueError:
+        return None
+    return next((line for line in reversed(_known(run)) if line.at <= until), None)
+
+
+def _known(run: Run) -> list[TrainingLine]:
+    """All lines of a run's file, read again only when it has changed."""
+    try:
+        found = run.training.stat()
+    except OSError:
+        return []
+    return _read(run, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2)
+def _read(run: Run, _inode: int, _size: int, _mtime_ns: int) -> list[TrainingLine]:
+    return list(read_lines(run.training, TrainingLine))
 
 
 class TrainingWriter:

@@ -3,6 +3,7 @@
 import json
 
 from fxwatch.records.analysis import Analysis, Explanation
+from fxwatch.records.attempt import Attempt, begun
 from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.atomic import TEMPORARY_PREFIX, write_atomic
@@ -15,8 +16,9 @@ from fxwatch.store.shares import ShareIndex
 class RunWriter:
     """Writes the results of one run. What a crash left unfinished is finished when it is made.
 
-    `newest`: the analysis of the run's latest checkpoint; `count`: how many analyses there are; `words` say what was
-    wrong with the history, where something was. Raises OSError, and StoreError where a newer fxwatch has written to it.
+    `newest`: the analysis of the run's latest checkpoint; `count`: how many analyses there are; `attempt`: the one that
+    the run is in; `words` say what was wrong with the history, where something was. Raises OSError, and StoreError
+    where a newer fxwatch has written to it.
     """
 
     def __init__(self, run: Run) -> None:
@@ -30,6 +32,9 @@ class RunWriter:
         lines = self._complete(mended.lines)
         self.newest: HistoryLine | None = in_order(lines)[-1] if lines else None
         self.count = len(lines)
+        self.attempt: Attempt | None = None
+        for line in lines:
+            self._follow(line)
         self._last = lines[-1].id if lines else None
         self._lines = LineWriter(run.history)
         if not self._index.holds([line.seq for line in lines]):
@@ -43,6 +48,7 @@ class RunWriter:
             write_atomic(path, as_json(analysis))
             line = HistoryLine.of(analysis, seq=self.count)
             self._lines.append(line)
+            self._follow(line)
             self.newest = in_order([self.newest, line])[-1] if self.newest is not None else line
             self.count += 1
             self._last = analysis.id
@@ -52,6 +58,9 @@ class RunWriter:
     def close(self) -> None:
         """Close the history."""
         self._lines.close()
+
+    def _follow(self, line: HistoryLine) -> None:
+        self.attempt = begun(line) if self.attempt is None else self.attempt.followed(line)
 
     def _complete(self, lines: list[HistoryLine]) -> list[HistoryLine]:
         """The history with analyses that were committed but are not in it: each in a place that is free, else at the

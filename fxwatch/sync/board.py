@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from fxwatch.records.alerts import Alert
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine
+from fxwatch.records.training import TrainingLine
 from fxwatch.store.layout import AnalysisFolder
-from fxwatch.sync.names import COLUMNS, OURS, SEQ, STEP, numbers, over_steps, table
+from fxwatch.sync.names import COLUMNS, OURS, SEQ, STEP, numbers, over_steps, table, training_numbers
 from fxwatch.terminal import clean
 
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ class Board:
         """Where all that is written of it lies."""
         return Path(self._run.settings.sync_file).parent
 
-    def send(self, analysis: Analysis, line: HistoryLine, folder: AnalysisFolder) -> None:
-        """Send all that is to be seen of an analysis."""
+    def send(
+        self, analysis: Analysis, line: HistoryLine, folder: AnalysisFolder, training: TrainingLine | None = None
+    ) -> None:
+        """Send all that is to be seen of an analysis, and what the recorder measured last when it was made."""
         import wandb
 
-        row: dict[str, object] = dict(numbers(analysis, line))
+        row: dict[str, object] = {**numbers(analysis, line), **(training_numbers(training) if training else {})}
         self._define(list(row))
         row[f"{OURS}features"] = wandb.Table(columns=[*COLUMNS], data=table(analysis))
         if folder.png.exists():

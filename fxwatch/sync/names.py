@@ -5,11 +5,13 @@ import re
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict
 from fxwatch.records.history import HEADLINES, HistoryLine
+from fxwatch.records.training import TrainingLine
 from fxwatch.terminal import clean
 
 STEP = "fxwatch/step"
 SEQ = "fxwatch/seq"
 OURS = "fxwatch/"
+_TRAINING = f"{OURS}training/"
 GUIDES = "model.internals."
 _TOP = "top_feature_importance_"
 _LEVEL: dict[Verdict, int] = {"ok": 0, "unknown": 1, "warn": 2, "bad": 3}
@@ -28,6 +30,7 @@ def numbers(analysis: Analysis, line: HistoryLine) -> dict[str, float]:
     found: dict[str, float | None] = {
         STEP: line.seq if line.step is None else line.step,
         SEQ: line.seq,
+        f"{OURS}attempt": line.attempt,
         f"{OURS}verdict": _LEVEL[line.verdict],
         f"{OURS}findings": len(line.findings),
         **{f"{OURS}{name}": getattr(line, name) for name in HEADLINES},
@@ -37,6 +40,30 @@ def numbers(analysis: Analysis, line: HistoryLine) -> dict[str, float]:
         f"{GUIDES}attention_stability": line.attention_stability,
         f"{GUIDES}attribution_analysis_count": line.seq + 1,
     }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def training_numbers(line: TrainingLine) -> dict[str, float]:
+    """What the recorder measured of training itself, under `fxwatch/training/`: by layer the mean and greatest norm of
+    its gradient, the norm over that of its weights, and steps at which it was not finite; by head its attention; and
+    the trainer's own numbers.
+    """
+    layers, attention = _keys(list(line.layers)), _keys(list(line.attention))
+    scalars = _keys(list(line.scalars))
+    found: dict[str, float | None] = {f"{_TRAINING}optimizer_step": line.optimizer_step, f"{_TRAINING}step": line.step}
+    for name, layer in line.layers.items():
+        key = layers[name]
+        found |= {
+            f"{_TRAINING}gradient_norm/{key}": layer.mean,
+            f"{_TRAINING}gradient_norm_max/{key}": layer.greatest,
+            f"{_TRAINING}weight_ratio/{key}": layer.weight_ratio,
+            f"{_TRAINING}nonfinite_steps/{key}": layer.nonfinite or None,
+        }
+    for name, heads in line.attention.items():
+        for measure in ("entropy", "stability"):
+            values = enumerate(getattr(heads, measure))
+            found |= {f"{_TRAINING}attention_{measure}/{attention[name]}_{head}": value for head, value in values}
+    found |= {f"{_TRAINING}trainer/{scalars[name]}": value for name, value in line.scalars.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 

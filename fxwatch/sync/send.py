@@ -9,6 +9,7 @@ from fxwatch.records.alerts import alerts
 from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import NewerError, Run, Store, StoreError
 from fxwatch.store.read import read_analysis
+from fxwatch.store.training import training_at
 from fxwatch.sync.board import Account, Board, BoardError, board
 from fxwatch.sync.outbox import Outbox, lines_from, new_outbox, read_outbox, write_outbox
 from fxwatch.sync.passing import passing
@@ -80,7 +81,7 @@ class Sender:
             say(f"not sent: {error}")
             self._left_out += 1
             return
-        open_board.send(analysis, line, folder)
+        open_board.send(analysis, line, folder, training_at(run, analysis.created_at))
 
     def _alert(self, open_board: Board, run: Run, outbox: Outbox, line: HistoryLine) -> Outbox:
         """Online it is noted before it is sent: an alert may be lost where all is killed between the two, but never

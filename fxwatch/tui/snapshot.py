@@ -9,6 +9,7 @@ from fxwatch.records.base import Verdict, worst
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.status import DaemonStatus
 from fxwatch.records.thresholds import Thresholds
+from fxwatch.records.training import TrainingLine
 
 
 class Lack(StrEnum):
@@ -128,6 +129,22 @@ class Closer:
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """What the recorder measured of training itself, in its newest attempt.
+
+    `first` and `position` are where its lines begin and end, over the trainer's steps or else the optimizer's; `norms`
+    holds the mean gradient norm of each layer over the last lines, `scalars` the trainer's own numbers.
+    """
+
+    last: TrainingLine | None = None
+    lines: int = 0
+    first: int | None = None
+    position: int | None = None
+    norms: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    scalars: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Times are seconds since the epoch, runs stand worst first; `trouble` says why an analysis cannot be read.
 
@@ -151,6 +168,7 @@ class Snapshot:
     files: FileNews = FileNews()
     delivery: Delivery = Delivery()
     closer: Closer = Closer()
+    training: Training = Training()
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     @property

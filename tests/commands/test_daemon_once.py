@@ -55,6 +55,7 @@ def test_what_is_complete_is_explained_and_written_as_the_contract_says(project:
         "format": "torch",
         "step": 200,
         "update": None,
+        "written_at": second["checkpoint"]["written_at"],
     }
     assert second["states"]["count"] == 8
     assert second["states"]["branches"] == {"hf": [6, 4], "portfolio": [2, 3]}

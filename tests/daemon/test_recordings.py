@@ -12,6 +12,7 @@ from fxwatch.daemon.recordings import Recordings
 from fxwatch.records.thresholds import GradientLimits
 from fxwatch.store.layout import Store
 from fxwatch.store.lines import LineWriter
+from fxwatch.store.tail import Tail
 from fxwatch.store.training import read_training
 
 
@@ -77,7 +78,7 @@ def test_a_finished_run_is_not_even_opened_again(tmp_path: Path, monkeypatch: py
     bench.write("a", 1, 2)
     bench.look()
     opened: list[object] = []
-    monkeypatch.setattr(daemon_recordings.Tail, "read", opened.append)
+    monkeypatch.setattr(Tail, "read", opened.append)
     bench.begin()
     assert bench.look() == bench.look() == [1, 2]
     assert opened == []

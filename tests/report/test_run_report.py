@@ -113,19 +113,19 @@ def test_both_files_are_written_and_damage_is_one_sentence(store: Store) -> None
 def test_it_is_due_after_so_many_analyses_also_over_a_restart(store: Store) -> None:
     run = store.run("exp")
     runs = {"exp": grown(run, *range(9))}
-    reports = RunReports(store, ReportSettings(every=10), Thresholds())
+    reports = RunReports(store, ReportSettings(every=10), lambda _: Thresholds())
     assert reports.take(runs, 0.0) is None
     runs["exp"].commit(analysis(9, "exp"))
     job = reports.take(runs, 0.0)
     assert job is not None
     assert job.run == "exp"
     assert reports.take(runs, 0.0) is None
-    again = RunReports(store, ReportSettings(every=10), Thresholds())
+    again = RunReports(store, ReportSettings(every=10), lambda _: Thresholds())
     assert again.take(runs, 0.0) is not None  # killed before it was drawn
     write_run_report(run, Thresholds())
-    once_more = RunReports(store, ReportSettings(every=10), Thresholds())
+    once_more = RunReports(store, ReportSettings(every=10), lambda _: Thresholds())
     assert once_more.take(runs, 0.0) is None
-    assert RunReports(store, ReportSettings(every=0), Thresholds()).take(runs, 1e12) is None
+    assert RunReports(store, ReportSettings(every=0), lambda _: Thresholds()).take(runs, 1e12) is None
 
 
 def test_it_is_due_after_a_time_with_any_news(store: Store) -> None:
@@ -133,7 +133,7 @@ def test_it_is_due_after_a_time_with_any_news(store: Store) -> None:
     runs = {"exp": grown(run, 1)}
     write_run_report(run, Thresholds())
     made = run.html.stat().st_mtime
-    reports = RunReports(store, ReportSettings(every="2h"), Thresholds())
+    reports = RunReports(store, ReportSettings(every="2h"), lambda _: Thresholds())
     assert reports.take(runs, made + 7300) is None  # nothing new
     runs["exp"].commit(analysis(2, "exp"))
     assert reports.take(runs, made + 7100) is None

@@ -9,7 +9,7 @@ from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.stored import history_until
 from fxwatch.store.layout import Run, Store
-from fxwatch.store.read import lines_before, newest_line
+from fxwatch.store.read import lines_before, newest_line, read_history
 from fxwatch.store.shares import ShareIndex
 from fxwatch.store.write import RunWriter
 from fxwatch.tui.read.history import History
@@ -72,12 +72,24 @@ def test_training_that_begins_anew_keeps_the_order_of_completion() -> None:
     ],
 )
 def test_an_analysis_is_compared_with_what_comes_before_it_in_training(
-    run: Run, step: int, late: bool, count: int, before: list[int]
+    run: Run, step: int, *, late: bool, count: int, before: list[int]
 ) -> None:
-    found = lines_before(run, step, count, late=late)
+    found = lines_before(run, 1, step, count, late=late)
     assert steps(found) == before
     shares = ShareIndex(run.shares).shares({branch: list(units) for branch, units in SHARES.items()}, [8, 0, 5])
     assert len(shares) == 2  # those that there are
+
+
+def test_attempts_are_kept_apart_whatever_is_explained_first(store: Store) -> None:
+    run = store.run("anew")
+    writer = RunWriter(run)
+    for attempt, step, late in ((1, 10, False), (1, 90, False), (2, 20, False), (1, 50, True), (2, 5, True)):
+        writer.commit(analysis(step, late=late, attempt=attempt))
+    writer.close()
+    assert steps(in_order(read_history(run))) == [10, 50, 90, 5, 20]
+    assert steps(lines_before(run, 2, 30, 9, late=False)) == [5, 20]
+    assert steps(lines_before(run, 1, 60, 9, late=True)) == [10, 50]
+    assert steps(lines_before(run, 3, 1, 9, late=False)) == []
 
 
 def test_a_report_of_an_old_analysis_shows_what_came_before_it(run: Run) -> None:

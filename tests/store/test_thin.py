@@ -87,4 +87,4 @@ def test_a_store_is_thinned_and_nothing_breaks(tmp_path: Path) -> None:
     assert all(read_analysis(found.json).run == "exp" for found in bare)
     again = RunWriter(run)  # a restart
     assert len(ShareIndex(run.shares).shares(layout_of(analysis()), range(99))) == 30
-    assert len(Drawings(store, Thresholds(), [again])) == 0
+    assert len(Drawings(store, lambda _: Thresholds(), [again])) == 0

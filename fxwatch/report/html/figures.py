@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
+from fxwatch.records.thresholds import GradientLimits, Thresholds
+from fxwatch.records.training import TrainingLine
 from fxwatch.report.box import Box
 from fxwatch.report.feature_blocks import wanted_height
 from fxwatch.report.panel import TITLE_HEIGHT, Panel
@@ -25,6 +26,7 @@ from fxwatch.report.panels.past_numbers import (
 )
 from fxwatch.report.panels.quality import draw_quality, quality_height
 from fxwatch.report.panels.shares import draw_shares, shares_height
+from fxwatch.report.panels.training import draw_training
 from fxwatch.report.past import Past
 from fxwatch.report.png import Arrays
 from fxwatch.report.sheet import Sheet
@@ -96,6 +98,15 @@ def figures(
             lambda panel: draw_past_numbers(panel, past, thresholds, _COLUMNS),
         ),
     }
+
+
+def training_figure(lines: Sequence[TrainingLine], limits: GradientLimits, run: str) -> Figure:
+    """Training's own gradients over its steps."""
+    return _figure(
+        f"Gradient norm of each layer in training itself, by step, of {run}",
+        (_WIDE, 420.0),
+        lambda panel: draw_training(panel, lines, limits),
+    )
 
 
 def _figure(about: str, size: tuple[int, float], draw: Callable[[Panel], None]) -> Figure:

@@ -10,8 +10,9 @@ from fxwatch.records.analysis import Analysis, Estimate
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import AtLeast, AtMost, Between, Thresholds
+from fxwatch.records.training import LayerSpan, TrainingLine, Trouble, trouble
 from fxwatch.report.html.definitions import DEFINITIONS
-from fxwatch.report.html.figures import Figure, figures
+from fxwatch.report.html.figures import Figure, figures, training_figure
 from fxwatch.report.palette import MARKS
 from fxwatch.report.past import Past
 from fxwatch.report.png import Arrays
@@ -22,12 +23,13 @@ LISTED_HISTORY = 50
 
 
 class Part(NamedTuple):
-    """One run on the page: its newest analysis, the history that ends with it, and the run as a whole."""
+    """One run on the page: its newest analysis, the history to it, the run as a whole, what its recorder measured."""
 
     analysis: Analysis
     arrays: Arrays
     history: Sequence[HistoryLine]
     past: Past
+    training: Sequence[TrainingLine] = ()
 
 
 class Metric(NamedTuple):
@@ -41,6 +43,14 @@ class Metric(NamedTuple):
     reason: str
 
 
+class Training(NamedTuple):
+    """What a recorder measured: the newest line, and what is wrong with the gradient of which layer in it."""
+
+    figure: Figure
+    last: TrainingLine
+    layers: list[tuple[str, LayerSpan, Trouble | None]]
+
+
 class Section(NamedTuple):
     """A run as the template gets it."""
 
@@ -49,6 +59,7 @@ class Section(NamedTuple):
     figures: dict[str, Figure]
     metrics: list[Metric]
     history: Sequence[HistoryLine]
+    training: Training | None
 
 
 def page(parts: Sequence[Part], thresholds: Thresholds, made_at: str, version: str) -> str:
@@ -61,6 +72,7 @@ def page(parts: Sequence[Part], thresholds: Thresholds, made_at: str, version: s
             figures=figures(part.analysis, part.arrays, part.history, part.past, thresholds),
             metrics=metrics(part.analysis, thresholds),
             history=part.history[-LISTED_HISTORY:][::-1],
+            training=_training(part, thresholds),
         )
         for place, part in enumerate(ordered)
     ]
@@ -78,6 +90,14 @@ def page(parts: Sequence[Part], thresholds: Thresholds, made_at: str, version: s
 
 
 _SEVERITY: list[Verdict] = ["bad", "warn", "unknown", "ok"]
+
+
+def _training(part: Part, thresholds: Thresholds) -> Training | None:
+    if not part.training:
+        return None
+    limits, last = thresholds.gradient, part.training[-1]
+    figure = training_figure(part.training, limits, part.analysis.run)
+    return Training(figure, last, [(name, layer, trouble(layer, limits)) for name, layer in last.layers.items()])
 
 
 def metrics(analysis: Analysis, thresholds: Thresholds) -> list[Metric]:

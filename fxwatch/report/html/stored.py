@@ -10,6 +10,7 @@ from fxwatch.report.stored import history_until, read_heat
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store
 from fxwatch.store.read import read_analysis
+from fxwatch.store.training import read_training
 
 NAME = "report.html"
 
@@ -23,7 +24,8 @@ def part_of(run: Run, analysis_id: str) -> Part:
     """A run as the page gets it, with one of its analyses. Raises StoreError where that cannot be read."""
     folder = run.analysis(analysis_id)
     analysis = read_analysis(folder.json)
-    return Part(analysis, read_heat(folder.arrays), history_until(run.history, analysis), read_past(run, analysis))
+    history, past = history_until(run.history, analysis), read_past(run, analysis)
+    return Part(analysis, read_heat(folder.arrays), history, past, read_training(run))
 
 
 def write_page(

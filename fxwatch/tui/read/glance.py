@@ -14,6 +14,7 @@ from fxwatch.tui.read.files import Files
 from fxwatch.tui.read.history import History
 from fxwatch.tui.read.lack import is_empty, lack_of
 from fxwatch.tui.read.runs import Runs
+from fxwatch.tui.read.training import TrainingReader
 from fxwatch.tui.snapshot import Lack, Past, Snapshot
 
 _RECENT = 1 << 16
@@ -45,5 +46,6 @@ def glance(store: Store, watched: Path, thresholds: Thresholds, now: float) -> t
         gap = recent.past(recent.count - 1).gap if recent.count else None
         analysis, trouble = (opened, None) if isinstance(opened, Analysis) else (None, opened)
         past = Past(run.analyses, run.analyses, gap=gap)
-        found.append(replace(common, run=run.name, past=past, analysis=analysis, trouble=trouble))
+        training = TrainingReader()(store.run(run.name))
+        found.append(replace(common, run=run.name, past=past, analysis=analysis, trouble=trouble, training=training))
     return common, found

@@ -19,6 +19,7 @@ from fxwatch.tui.read.history import History
 from fxwatch.tui.read.lack import is_empty, lack_of
 from fxwatch.tui.read.once import Once
 from fxwatch.tui.read.runs import Runs
+from fxwatch.tui.read.training import TrainingReader
 from fxwatch.tui.snapshot import Lack, Past, RunNews, Snapshot
 
 _AT_ONCE = 0.25
@@ -39,6 +40,7 @@ class StoreReader:
         self._runs, self._files, self._analyses = Runs(store), Files(store), Analyses()
         self._closer, self._deliveries = CloserReader(store, self._analyses), Deliveries(store)
         self._barred = Barred(store)
+        self._training = TrainingReader()
         self._place, self._look = Place(run), Look()
         self._pinned: tuple[str, str] | None = None
         self._history: tuple[str, History] | None = None
@@ -76,6 +78,7 @@ class StoreReader:
             analysis=found if isinstance(found, Analysis) else None,
             trouble=found if isinstance(found, str) else None,
             png=png_of(run, analysis_id),
+            training=self._training(run),
             closer=self._closer(self._look, shown, self._pinned, [run.name for run in snapshot.runs]),
         )
 

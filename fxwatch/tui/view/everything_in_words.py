@@ -12,6 +12,7 @@ from fxwatch.tui.view.ranks import units_of
 from fxwatch.tui.view.subjects import TABLES
 from fxwatch.tui.view.table import in_words
 from fxwatch.tui.view.text import name, plain
+from fxwatch.tui.view.training import layers_in_words
 from fxwatch.tui.view.words import count, number, percent
 
 
@@ -21,6 +22,7 @@ def everything_in_words(snapshot: Snapshot) -> Iterator[str]:
     if analysis is not None:
         yield from _table("features", snapshot)
         yield from _layers(analysis)
+        yield from layers_in_words(snapshot)
         yield from _decisions(analysis)
         yield from _methods(analysis)
         yield from _table("attention", snapshot)

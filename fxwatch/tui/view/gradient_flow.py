@@ -9,6 +9,7 @@ from fxwatch.tui.view.blocks import Block, fitted
 from fxwatch.tui.view.layers import common_start, extremes, layer_chart, layer_table
 from fxwatch.tui.view.optimizer import optimizer_table
 from fxwatch.tui.view.text import Line, Span, ending, joined, left, line, mark, name, quiet, title, wrapped
+from fxwatch.tui.view.training import gradients_table
 
 NAME = "Gradient flow"
 
@@ -41,6 +42,7 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     blocks.append(Block(3, _flagged(flow, width), cut=True))
     blocks.append(Block(4, layer_table(layers, width) if layers else [], cut=True))
     if height is None:
+        blocks.append(Block(4, gradients_table(snapshot, width)))
         blocks.append(Block(4, optimizer_table(flow.optimizer, width)))
         blocks.append(Block(5, [line(), *(line(quiet(part)) for part in wrapped(f"of {name(flow.of)}", width))]))
     return fitted(blocks, height)

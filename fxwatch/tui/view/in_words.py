@@ -9,6 +9,7 @@ from fxwatch.tui.view.header import reason, since
 from fxwatch.tui.view.heartbeat import daemon_words, life, training_words, wandb_words
 from fxwatch.tui.view.ppo_metrics import metrics
 from fxwatch.tui.view.text import name
+from fxwatch.tui.view.training import training_in_words
 from fxwatch.tui.view.words import at_step, count, number, percent
 
 
@@ -53,6 +54,7 @@ def run_in_words(snapshot: Snapshot) -> Iterator[str]:
     news, analysis = snapshot.news, snapshot.analysis
     step = news.step if news else None
     done = count(news.analyses if news else 0, "analysis", "analyses")
+    done += f", attempt {analysis.attempt}" if analysis is not None and analysis.attempt > 1 else ""
     yield f"Run {name(snapshot.run or '')}: {snapshot.verdict.upper()} {at_step(step)}, {done}, {reason(snapshot)}"
     if analysis is None:
         return
@@ -62,6 +64,7 @@ def run_in_words(snapshot: Snapshot) -> Iterator[str]:
             yield f"    to do: {'; '.join(map(name, finding.remedies))}"
     yield from _metrics(snapshot, analysis)
     yield from _parts(analysis)
+    yield from training_in_words(snapshot)
 
 
 def _metrics(snapshot: Snapshot, analysis: Analysis) -> Iterator[str]:

@@ -9,6 +9,7 @@ from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import Block, fitted
 from fxwatch.tui.view.gauge import gauge, scale_of, ticks
 from fxwatch.tui.view.text import Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped
+from fxwatch.tui.view.training import scalars_table
 from fxwatch.tui.view.trend import trend
 from fxwatch.tui.view.words import count, error, number, percent
 
@@ -97,6 +98,7 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     blocks.append(Block(4, _methods(analysis, width), cut=True))
     if height is None:
         blocks.append(Block(5, _limits(rows, width)))
+        blocks.append(Block(5, scalars_table(snapshot, width)))
     return fitted(blocks, height)
 
 

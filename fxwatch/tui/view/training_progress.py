@@ -32,6 +32,8 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
         ("explained", _explained(snapshot)),
         ("W&B", _sent(snapshot)),
     ]
+    if snapshot.analysis is not None and snapshot.analysis.attempt > 1:
+        rows.append(("attempt", [f"{snapshot.analysis.attempt}, as training began anew"]))
     if snapshot.past is not None and snapshot.past.restarted is not None:
         rows.append(("history", [f"read anew, since it was {snapshot.past.restarted}"]))
     if height is not None and height <= 2:
