@@ -4,8 +4,8 @@
     python -m benchmarks.training --busy     # and all other processors busy with something else
 
 PPO on one thread, a checkpoint every 4 s, as the demo does. The daemon (with its workers) and a monitor in a terminal
-run beside it all the time, but are stopped (SIGSTOP) in every other period: what was written meanwhile is explained in
-the next one, so that they have twice the work. Iterations that a change cuts in two count for neither side.
+run beside it all the time, but are stopped (SIGSTOP) in every other period, in which the trainer writes the same into
+another folder. Iterations that a change cuts in two count for neither side.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +33,12 @@ ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "fxwatch" / "demo" / "config.toml"
 PYTHON = [sys.executable, "-m"]
 WARM_UP = 20.0
+WATCHED = "watched"
+"""A file that is there while daemon and monitor run."""
 
 
 def train(folder: Path) -> None:
-    """Train for ever, and write of each iteration when it began and ended, its steps and its processor time, as JSON."""
+    """Train for ever, and write of each iteration when it began and ended, its steps and processor time, as JSON."""
     os.environ["OMP_NUM_THREADS"] = "1"
     from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
@@ -60,7 +62,22 @@ def train(folder: Path) -> None:
                 say(json.dumps([self._began[0], now[0], now[1] - self._began[1], now[2] - self._began[2]]))
             self._began = now
 
-    checkpoints = Checkpoints(Outputs(folder), 4.0, FOR_EVER, lambda: False)
+    class Turns(Outputs):
+        """Writes to the watched folder while somebody watches it, and else to one beside it."""
+
+        def __init__(self) -> None:
+            self._watched, self._other = Outputs(folder), Outputs(folder.parent / "other")
+
+        def _now(self) -> Outputs:
+            return self._watched if (folder.parent / WATCHED).exists() else self._other
+
+        def checkpoint(self, step: int, write: Callable[[Path], object]) -> Path:
+            return self._now().checkpoint(step, write)
+
+        def states(self, step: int, content: bytes) -> Path:
+            return self._now().states(step, content)
+
+    checkpoints = Checkpoints(Turns(), 4.0, FOR_EVER, lambda: False)
     learner(0).learn(FOR_EVER, callback=CallbackList([Stopwatch(), checkpoints]))
 
 
@@ -134,6 +151,7 @@ def measure(pairs: int, seconds: float, busy: int) -> None:
     with tempfile.TemporaryDirectory() as home, burners(busy):
         folder = Path(home) / "outputs"
         folder.mkdir()
+        (folder.parent / WATCHED).touch()
         command = [*PYTHON, "benchmarks.training", "--train", str(folder)]
         trainer = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         iterations: list[Iteration] = []
@@ -141,7 +159,7 @@ def measure(pairs: int, seconds: float, busy: int) -> None:
         beside = Beside(folder)
         try:
             time.sleep(WARM_UP)
-            periods = list(_periods(beside, pairs, seconds))
+            periods = list(_periods(beside, folder.parent / WATCHED, pairs, seconds))
         finally:
             beside.end()
             trainer.kill()
@@ -161,10 +179,15 @@ def _collect(trainer: "subprocess.Popen[str]", iterations: list[Iteration]) -> N
     iterations.extend(Iteration(*json.loads(line)) for line in trainer.stdout or ())
 
 
-def _periods(beside: Beside, pairs: int, seconds: float) -> Iterator[tuple[float, float]]:
+def _periods(beside: Beside, watched: Path, pairs: int, seconds: float) -> Iterator[tuple[float, float]]:
     """Off and on, on and off, and so on: each side comes first as often as the other."""
     for number in range(2 * pairs):
-        beside.signal(signal.SIGCONT if number % 4 in {1, 2} else signal.SIGSTOP)
+        if number % 4 in {1, 2}:
+            watched.touch()
+            beside.signal(signal.SIGCONT)
+        else:
+            beside.signal(signal.SIGSTOP)
+            watched.unlink(missing_ok=True)
         began = time.monotonic()
         time.sleep(seconds)
         yield began, time.monotonic()
