@@ -4,8 +4,8 @@
     python -m benchmarks.training --busy     # and all other processors busy with something else
 
 PPO on one thread, a checkpoint every 4 s, as the demo does. The daemon (with its workers) and a monitor in a terminal
-run beside it all the time, but are stopped (SIGSTOP) in every other period: what was written meanwhile is explained in
-the next one, so that they have twice the work. Iterations that a change cuts in two count for neither side.
+run beside it all the time, but are stopped (SIGSTOP) in every other period, in which the trainer writes the same into
+another folder. Iterations that a change cuts in two count for neither side.
 """
 
 import argparse
@@ -21,8 +21,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -32,10 +33,12 @@ ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "fxwatch" / "demo" / "config.toml"
 PYTHON = [sys.executable, "-m"]
 WARM_UP = 20.0
+WATCHED = "watched"
+"""A file that is there while daemon and monitor run."""
 
 
 def train(folder: Path) -> None:
-    """Train for ever, and write when each iteration began and ended, and its steps, as a JSON line."""
+    """Train for ever, and write of each iteration when it began and ended, its steps and processor time, as JSON."""
     os.environ["OMP_NUM_THREADS"] = "1"
     from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
@@ -48,19 +51,43 @@ def train(folder: Path) -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self._began: tuple[float, int] | None = None
+            self._began: tuple[float, int, float] | None = None
 
         def _on_step(self) -> bool:
             return True
 
         def _on_rollout_start(self) -> None:
-            now = time.monotonic()
+            now = time.monotonic(), self.num_timesteps, time.process_time()
             if self._began is not None:
-                say(json.dumps([self._began[0], now, self.num_timesteps - self._began[1]]))
-            self._began = now, self.num_timesteps
+                say(json.dumps([self._began[0], now[0], now[1] - self._began[1], now[2] - self._began[2]]))
+            self._began = now
 
-    checkpoints = Checkpoints(Outputs(folder), 4.0, FOR_EVER, lambda: False)
+    class Turns(Outputs):
+        """Writes to the watched folder while somebody watches it, and else to one beside it."""
+
+        def __init__(self) -> None:
+            self._watched, self._other = Outputs(folder), Outputs(folder.parent / "other")
+
+        def _now(self) -> Outputs:
+            return self._watched if (folder.parent / WATCHED).exists() else self._other
+
+        def checkpoint(self, step: int, write: Callable[[Path], object]) -> Path:
+            return self._now().checkpoint(step, write)
+
+        def states(self, step: int, content: bytes) -> Path:
+            return self._now().states(step, content)
+
+    checkpoints = Checkpoints(Turns(), 4.0, FOR_EVER, lambda: False)
     learner(0).learn(FOR_EVER, callback=CallbackList([Stopwatch(), checkpoints]))
+
+
+class Iteration(NamedTuple):
+    """Of the trainer: from the beginning of a rollout to that of the next one."""
+
+    began: float
+    ended: float
+    steps: int
+    processor: float
 
 
 class Beside:
@@ -124,49 +151,58 @@ def measure(pairs: int, seconds: float, busy: int) -> None:
     with tempfile.TemporaryDirectory() as home, burners(busy):
         folder = Path(home) / "outputs"
         folder.mkdir()
+        (folder.parent / WATCHED).touch()
         command = [*PYTHON, "benchmarks.training", "--train", str(folder)]
         trainer = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        iterations: list[tuple[float, float, int]] = []
+        iterations: list[Iteration] = []
         threading.Thread(target=_collect, args=(trainer, iterations), daemon=True).start()
         beside = Beside(folder)
         try:
             time.sleep(WARM_UP)
-            periods = list(_periods(beside, pairs, seconds))
+            periods = list(_periods(beside, folder.parent / WATCHED, pairs, seconds))
         finally:
             beside.end()
             trainer.kill()
             trainer.wait()
         analyses = len(list((folder / "fxwatch" / "runs").rglob("analysis.json")))
-    rates = [_rate(iterations, began, ended) for began, ended in periods]
-    found = [pair[::order] for pair, order in zip(zip(rates[::2], rates[1::2], strict=True), itertools.cycle([1, -1]))]
-    lost = median_with_interval([100 * (1 - on / off) for off, on in found])
-    alone = statistics.median(off for off, _ in found)
-    say(f"{len(found)} pairs of {seconds:g} s, {busy} other processors busy, {analyses} analyses")
-    say(f"  alone: {alone:.0f} steps/s")
-    say("  lost beside daemon and monitor: {:.2f} % (95 % interval {:.2f} to {:.2f})".format(*lost))
+    say(f"{pairs} pairs of {seconds:g} s, {busy} other processors busy, {analyses} analyses")
+    for clock in ("wall", "processor"):
+        rates = [_rate(iterations, *period)[clock] for period in periods]
+        turns = zip(zip(rates[::2], rates[1::2], strict=True), itertools.cycle([1, -1]), strict=False)
+        found = [pair[::order] for pair, order in turns]
+        lost = median_with_interval([100 * (1 - on / off) for off, on in found])
+        say(f"  {statistics.median(off for off, _ in found):.0f} steps a second of the {clock}, alone")
+        say("  lost beside daemon and monitor: {:.2f} % (95 % interval {:.2f} to {:.2f})".format(*lost))
 
 
-def _collect(trainer: "subprocess.Popen[str]", iterations: list[tuple[float, float, int]]) -> None:
-    for line in trainer.stdout or ():
-        began, ended, steps = json.loads(line)
-        iterations.append((began, ended, steps))
+def _collect(trainer: "subprocess.Popen[str]", iterations: list[Iteration]) -> None:
+    iterations.extend(Iteration(*json.loads(line)) for line in trainer.stdout or ())
 
 
-def _periods(beside: Beside, pairs: int, seconds: float) -> Iterator[tuple[float, float]]:
+def _periods(beside: Beside, watched: Path, pairs: int, seconds: float) -> Iterator[tuple[float, float]]:
     """Off and on, on and off, and so on: each side comes first as often as the other."""
     for number in range(2 * pairs):
-        beside.signal(signal.SIGCONT if number % 4 in {1, 2} else signal.SIGSTOP)
+        if number % 4 in {1, 2}:
+            watched.touch()
+            beside.signal(signal.SIGCONT)
+        else:
+            beside.signal(signal.SIGSTOP)
+            watched.unlink(missing_ok=True)
         began = time.monotonic()
         time.sleep(seconds)
         yield began, time.monotonic()
 
 
-def _rate(iterations: list[tuple[float, float, int]], began: float, ended: float) -> float:
-    """Steps a second of the iterations that lie in a period as a whole."""
-    inside = [one for one in iterations if began <= one[0] and one[1] <= ended]
+def _rate(iterations: list[Iteration], began: float, ended: float) -> dict[str, float]:
+    """Steps a second, by clock, of the iterations that lie in a period as a whole."""
+    inside = [one for one in iterations if began <= one.began and one.ended <= ended]
     if not inside:
         raise SystemExit("no iteration fits into a period: this machine needs a longer --seconds")
-    return sum(steps for *_, steps in inside) / sum(end - begin for begin, end, _ in inside)
+    steps = sum(one.steps for one in inside)
+    return {
+        "wall": steps / sum(one.ended - one.began for one in inside),
+        "processor": steps / sum(one.processor for one in inside),
+    }
 
 
 def main() -> None:

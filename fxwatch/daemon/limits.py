@@ -32,6 +32,8 @@ def limit_process(threads: int) -> None:
 def _step_back() -> None:
     """Stand behind training: last for the processor and the disk, first to go when memory runs out."""
     os.nice(_NICE)
+    with suppress(OSError):  # a processor that does but this counts as idle for all others
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     if (number := _IOPRIO_SET.get(platform.machine())) is not None:
         ctypes.CDLL(None).syscall(number, _THIS_PROCESS, 0, _IDLE)
     with suppress(OSError):  # not every kernel lets a process do so

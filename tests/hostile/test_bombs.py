@@ -55,7 +55,7 @@ def meta(path: Path) -> None:
 
 
 def sparse(path: Path) -> None:
-    torch.save({"w": torch.sparse_coo_tensor([[0], [0]], [1.0], (1 << 30, 1 << 30))}, path)
+    torch.save({"w": torch.sparse_coo_tensor(torch.tensor([[0], [0]]), torch.ones(1), (1 << 30, 1 << 30))}, path)
 
 
 def shared_lists(path: Path) -> None:

@@ -88,3 +88,16 @@ def test_workers_inherit_no_key_and_nothing_listens(tmp_path: Path) -> None:
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.communicate(timeout=30)
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    project = Project(tmp_path / "project")
+    project.checkpoint()
+    project.store.create()
+    project.store.lock.symlink_to(victim)
+    done = project.run("daemon", "--once")
+    assert done.returncode == exit_codes.FAILURE
+    assert "lock cannot be used" in done.stderr
+    assert victim.read_text() == "mine"

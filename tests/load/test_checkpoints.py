@@ -198,6 +198,18 @@ def test_what_is_no_checkpoint_is_unsupported_in_words(tmp_path: Path) -> None:
         read_content(tmp_path / "g.pt")
 
 
+def test_a_file_that_may_not_be_read_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(GuideLike().state_dict(), tmp_path / "a.pt")
+
+    def refuse(*_: Any, **__: Any) -> int:  # whoever runs the tests may be root, who may read everything
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("fxwatch.formats.recognise.os.open", refuse)
+    with pytest.raises(LoadError, match="permission denied; make the file readable") as caught:
+        read_content(tmp_path / "a.pt")
+    assert caught.value.outcome == "refused"
+
+
 def test_weights_that_do_not_fit_say_which(tmp_path: Path) -> None:
     state = GuideLike().state_dict()
     del state["value.bias"]
