@@ -4,8 +4,8 @@ from fxwatch.daemon.plan import DUMP_GRACE, Plan, Work
 from fxwatch.records.ledger import Generation
 
 
-def generation(number: int = 0) -> Generation:
-    return Generation(device=1, inode=number, size=1, mtime_ns=1, ctime_ns=1)
+def generation(number: int = 0, written: int = 0) -> Generation:
+    return Generation(device=1, inode=number, size=1, mtime_ns=written * 10**9, ctime_ns=1)
 
 
 class Bench:
@@ -15,10 +15,12 @@ class Bench:
         self.plan, self.now = Plan(every, most_waiting=most_waiting), 100.0
         self.counts: dict[str, int] = {}
 
-    def checkpoint(self, path: str, run: str = "r", step: int | None = None, content: int = 0) -> None:
+    def checkpoint(
+        self, path: str, run: str = "r", step: int | None = None, content: int = 0, written: int = 0
+    ) -> None:
         number = self.counts.get(run, 0)
         self.counts[run] = number + 1
-        self.plan.checkpoint(path, run, generation(content), step, number)
+        self.plan.checkpoint(path, run, generation(content, written), step, number)
 
     def dump(self, path: str, run: str = "r", step: int | None = None, content: int = 0) -> None:
         self.plan.dump(path, run, generation(content), step, self.now)
@@ -198,3 +200,14 @@ def test_the_newest_checkpoint_is_known_by_the_step_in_the_file() -> None:
     bench.dump("s2")
     bench.now += DUMP_GRACE
     assert bench.work() == [("latest", "s2")]
+
+
+def test_a_run_that_began_anew_is_followed_at_its_lower_steps() -> None:
+    bench = Bench()
+    bench.dump("states", content=1)
+    bench.checkpoint("c5000", step=5000, content=1)
+    bench.checkpoint("c100", step=100, content=1, written=3600)
+    assert len(bench.work()) == 2
+    bench.dump("states", content=2)
+    bench.now += DUMP_GRACE
+    assert bench.work() == [("c100", "states")]
