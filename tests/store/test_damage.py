@@ -13,7 +13,7 @@ from fxwatch import exit_codes
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.ledger import Generation, LedgerLine
 from fxwatch.store import ledger as ledger_module
-from fxwatch.store.layout import Run, StoreError
+from fxwatch.store.layout import Run
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.lines import LineWriter, as_line, last_line, lines_backwards, mend, parse_line, read_lines
 from fxwatch.store.read import read_history

@@ -16,7 +16,7 @@ from fxwatch.records.ledger import Generation, LedgerLine
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Store, StoreError
 from fxwatch.store.ledger import Ledger
-from fxwatch.store.lines import LineWriter, last_line, read_lines
+from fxwatch.store.lines import last_line, read_lines
 from fxwatch.store.lock import HeldError, held
 from fxwatch.store.read import read_analysis, read_history
 from fxwatch.store.shares import ShareIndex
