@@ -72,7 +72,7 @@ def test_training_that_begins_anew_keeps_the_order_of_completion() -> None:
     ],
 )
 def test_an_analysis_is_compared_with_what_comes_before_it_in_training(
-    run: Run, step: int, late: bool, count: int, before: list[int]
+    run: Run, step: int, *, late: bool, count: int, before: list[int]
 ) -> None:
     found = lines_before(run, step, count, late=late)
     assert steps(found) == before
