@@ -82,6 +82,11 @@ def training_words(snapshot: Snapshot) -> Words:
     return Words("warn", f"training silent since {moment(newest, snapshot.now)}", f", {age(quiet_for)}")
 
 
+def put_aside(daemon: DaemonStatus) -> str:
+    """What waits behind all that waits."""
+    return f", {daemon.backlog:,} put aside" if daemon.backlog else ""
+
+
 def heartbeat(snapshot: Snapshot, width: int) -> Line:
     """Daemon and training in one line: first as much as there is room for, then the additions."""
     return crop(_filled(_parts(snapshot), width), width)
@@ -115,7 +120,7 @@ def _parts(snapshot: Snapshot) -> list[Words]:
         words.append(Words("ok", f"`{daemon_command(snapshot)}`", " watches it" if daemon is None else " watches on"))
     words.append(training_words(snapshot))
     if daemon is not None and life(daemon, snapshot.now).alive:
-        words.append(Words("ok", f"{daemon.waiting:,} waiting"))
+        words.append(Words("ok", f"{daemon.waiting:,} waiting", put_aside(daemon)))
         words.append(Words("ok", "by file events" if daemon.mode == "events" else "by polling"))
     return words
 

@@ -6,7 +6,7 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.tui.snapshot import Lack, Snapshot
 from fxwatch.tui.view.commands import daemon_command
 from fxwatch.tui.view.header import reason, since
-from fxwatch.tui.view.heartbeat import daemon_words, life, training_words
+from fxwatch.tui.view.heartbeat import daemon_words, life, put_aside, training_words
 from fxwatch.tui.view.ppo_metrics import metrics
 from fxwatch.tui.view.text import name
 from fxwatch.tui.view.words import at_step, count, number, percent
@@ -19,7 +19,7 @@ def heartbeat_in_words(snapshot: Snapshot) -> list[str]:
         return [f"Heartbeat: {daemon_words(snapshot).sentence}; `{daemon_command(snapshot)}` watches it"]
     parts = [daemon_words(snapshot).sentence, training_words(snapshot).sentence]
     if daemon is not None:
-        parts += [f"{daemon.waiting:,} waiting", f"by {'file events' if daemon.mode == 'events' else 'polling'}"]
+        parts += [f"{daemon.waiting:,} waiting{put_aside(daemon)}", f"by {'file events' if daemon.mode == 'events' else 'polling'}"]
         parts += [f"explaining {name(path)}" for path in daemon.running]
         parts += [f"last trouble: {name(daemon.last_trouble)}"] if daemon.last_trouble else []
     return [f"Heartbeat: {', '.join(parts)}"]
