@@ -24,6 +24,12 @@ def write_atomic(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def remove_unfinished(folder: Path, pattern: str) -> None:
+    """Remove what a crash left of files that were being written. For a folder's only writer. Raises OSError."""
+    for stale in folder.glob(f"{pattern}{TEMPORARY_PREFIX}*.tmp"):
+        stale.unlink(missing_ok=True)
+
+
 def write_all(handle: int, data: bytes) -> None:
     """Write all of some bytes: a disk that becomes full takes a part of them without a word. Raises OSError."""
     left = memoryview(data)

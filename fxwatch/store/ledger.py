@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fxwatch.records.ledger import FileKind, FileState, Generation, LedgerLine
-from fxwatch.store.atomic import write_atomic
+from fxwatch.store.atomic import remove_unfinished, write_atomic
 from fxwatch.store.lines import LineWriter, mend
 
 COMPACT_FROM = 8 * 1024 * 1024
@@ -46,6 +46,7 @@ class Ledger:
         self._counts: Counter[FileState] = Counter()
         self._checkpoints: Counter[str] = Counter()
         self._seq = 0
+        remove_unfinished(path.parent, "")
         mended = mend(path, LedgerLine)
         self.words = mended.words
         for line in mended.lines:

@@ -6,7 +6,7 @@ from fxwatch.records.analysis import Analysis, Explanation
 from fxwatch.records.attempt import Attempt, begun
 from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.status import DaemonStatus
-from fxwatch.store.atomic import TEMPORARY_PREFIX, write_atomic
+from fxwatch.store.atomic import remove_unfinished, write_atomic
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
 from fxwatch.store.lines import LineWriter, as_line, mend
 from fxwatch.store.read import read_analysis
@@ -24,8 +24,7 @@ class RunWriter:
     def __init__(self, run: Run) -> None:
         self.run = run
         run.folder.mkdir(parents=True, exist_ok=True)
-        for stale in run.folder.rglob(f"{TEMPORARY_PREFIX}*.tmp"):
-            stale.unlink(missing_ok=True)
+        remove_unfinished(run.folder, "**/")
         self._index = ShareIndex(run.shares)
         mended = mend(run.history, HistoryLine)
         self.words = mended.words

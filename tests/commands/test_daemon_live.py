@@ -144,6 +144,45 @@ def test_killed_at_any_time_it_goes_on_where_it_was_and_leaves_no_orphan(project
     assert sorted(found["checkpoint"]["step"] for found in project.analyses()) == [0, 1, 2, 3]
 
 
+SLOW = """
+import time
+from tests.policies import GuideLike
+
+def build(**arguments):
+    time.sleep(60)
+    return GuideLike(**arguments)
+"""
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_an_end_during_an_analysis_takes_less_than_20_seconds_and_a_second_signal_does_not_wait(
+    project: Project, signals: int
+) -> None:
+    (project.folder / "my_model.py").write_text(SLOW)
+    project.states()
+    project.checkpoint()
+    process = project.start("daemon")
+    eventually(lambda: project.store.ledger.exists() and "model_100.pt" in status_of_running(project))
+    began = time.monotonic()
+    for _ in range(signals):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+    process.communicate(timeout=20)
+    assert time.monotonic() - began < (20 if signals == 1 else 4)
+    assert process.returncode == (exit_codes.OK if signals == 1 else exit_codes.FAILURE)
+    line = project.ledger()["model_100.pt"]
+    if signals == 1:
+        assert (line.state, line.reason) == ("ready", "interrupted; explained at the next start")
+        assert status(project)["state"] == "stopped"
+    (project.folder / "my_model.py").write_text(SLOW.replace("60", "0"))
+    assert project.run("daemon", "--once").returncode == exit_codes.OK
+    assert len(project.analyses()) == 1
+
+
+def status_of_running(project: Project) -> list[str]:
+    return list(map(str, status(project).get("running", []))) if project.store.status.exists() else []  # type: ignore[call-overload]
+
+
 def test_its_own_process_is_small_and_has_no_torch(project: Project, daemon: subprocess.Popen[str]) -> None:
     project.states()
     project.checkpoint()

@@ -99,6 +99,11 @@ def wandb_words(snapshot: Snapshot) -> Words:
     return Words("ok", f"{name_of_it} up to date" if sent.begun else name_of_it, when)
 
 
+def put_aside(daemon: DaemonStatus) -> str:
+    """What waits behind all that waits."""
+    return f", {daemon.backlog:,} put aside" if daemon.backlog else ""
+
+
 def heartbeat(snapshot: Snapshot, width: int) -> Line:
     """Daemon, training, backlog and W&B in one line: first as much as there is room for, then the additions."""
     return crop(_filled(_parts(snapshot), width), width)
@@ -132,7 +137,7 @@ def _parts(snapshot: Snapshot) -> list[Words]:
         words.append(Words("ok", f"`{daemon_command(snapshot)}`", " watches it" if daemon is None else " watches on"))
     words.append(training_words(snapshot))
     if daemon is not None and life(daemon, snapshot.now).alive:
-        words.append(Words("ok", f"{daemon.waiting:,} waiting"))
+        words.append(Words("ok", f"{daemon.waiting:,} waiting", put_aside(daemon)))
     words.append(wandb_words(snapshot))
     if daemon is not None and life(daemon, snapshot.now).alive:
         words.append(Words("ok", "by file events" if daemon.mode == "events" else "by polling"))

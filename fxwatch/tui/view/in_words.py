@@ -6,7 +6,7 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.tui.snapshot import Lack, Snapshot
 from fxwatch.tui.view.commands import daemon_command, read_command
 from fxwatch.tui.view.header import reason, since
-from fxwatch.tui.view.heartbeat import daemon_words, life, training_words, wandb_words
+from fxwatch.tui.view.heartbeat import daemon_words, life, put_aside, training_words, wandb_words
 from fxwatch.tui.view.ppo_metrics import metrics
 from fxwatch.tui.view.text import name
 from fxwatch.tui.view.training import training_in_words
@@ -27,7 +27,7 @@ def _heartbeat_in_words(snapshot: Snapshot) -> str:
     parts = [daemon_words(snapshot).sentence, training_words(snapshot).sentence]
     if daemon is not None:
         parts += [
-            f"{daemon.waiting:,} waiting",
+            f"{daemon.waiting:,} waiting{put_aside(daemon)}",
             wandb_words(snapshot).sentence,
             f"by {'file events' if daemon.mode == 'events' else 'polling'}",
         ]

@@ -1,0 +1,299 @@
+"""A daemon in this process, of which the test turns the clock, with a quick explainer, that dies at any write."""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from fxwatch.config import Config
+from fxwatch.daemon.jobs import DrawJob, Drawn, Duplicate, Explained, ExplainJob, Job, Trouble
+from fxwatch.daemon.service import Daemon
+from fxwatch.load import LoadError, read_content
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.status import DaemonStatus
+from fxwatch.store.atomic import write_atomic
+from fxwatch.store.layout import Store, analysis_id
+from fxwatch.store.lines import read_lines
+from fxwatch.store.lock import held
+from fxwatch.store.read import read_history, read_status
+from tests.analyses import analysis
+from tests.watch.bench import Clock, Liar, Told
+
+TEMPLATE = analysis()
+
+
+def whole(number: int, size: int = 4) -> bytes:
+    """A checkpoint of this content, complete."""
+    header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    return len(header).to_bytes(8, "little") + header + number.to_bytes(size, "little")
+
+
+class Killed(BaseException):
+    """As by SIGKILL: nothing that follows has an effect."""
+
+
+class Faults:
+    """Stands between the daemon and the disk. Counts what changes files; at a chosen call it kills, before, in the
+    midst of, or after it; or the disk is full after so many bytes.
+    """
+
+    CHANGING = ("write", "pwrite", "fsync", "replace", "rename", "ftruncate", "unlink", "link", "mkdir")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.kill_at: int | None = None
+        self.when = "before"
+        self.room: int | None = None
+        self._dead = False
+        self._real = {name: getattr(os, name) for name in self.CHANGING}
+        self._real["fsync"] = lambda handle: None  # a process that ends loses nothing by it, and the disk is slow
+
+    @contextmanager
+    def between(self) -> Iterator[None]:
+        """While inside, calls are counted and faults happen."""
+        with ExitStack() as stack:
+            for name in self.CHANGING:
+                stack.enter_context(mock.patch.object(os, name, self._faulty(name)))
+            yield
+
+    def _faulty(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if self._dead:
+                raise Killed
+            self.calls += 1
+            if self.calls != self.kill_at:
+                return self._do(name, arguments, options)
+            self._dead = True
+            if self.when == "torn" and name in {"write", "pwrite"}:
+                half = bytes(arguments[1])[: len(arguments[1]) // 2]
+                self._real[name](arguments[0], half, *arguments[2:])
+            elif self.when == "after":
+                self._real[name](*arguments, **options)
+            raise Killed
+
+        return call
+
+    def _do(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if self.room is None or name not in {"write", "mkdir"}:
+            return self._real[name](*arguments, **options)
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        data = bytes(arguments[1])[: self.room] if name == "write" else b"x"
+        self.room -= min(len(data), self.room)
+        return self._real[name](arguments[0], data) if name == "write" else self._real[name](*arguments, **options)
+
+    def again(self, kill_at: int | None = None, when: str = "before") -> None:
+        """A new life, to be ended at a call."""
+        self.calls, self.kill_at, self.when, self._dead, self.room = 0, kill_at, when, False, None
+
+
+class Quiet:
+    """A narrator whom one may ask what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def analysed(self, _: Analysis) -> None:
+        pass
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        pass
+
+
+class Explainer:
+    """Reads what a worker reads, and writes what it writes, without a model. A job ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Future[str], Job]] = []
+
+    def warm_up(self) -> None:
+        pass
+
+    def submit(self, _: Callable[..., Any], /, *args: Any, **__: Any) -> Future[Any]:
+        future: Future[str] = Future()
+        job = json.loads(args[0])
+        kind = ExplainJob if job["kind"] == "explain" else DrawJob
+        self.jobs.append((future, kind.model_validate(job)))
+        return future
+
+    def finish(self) -> None:
+        jobs, self.jobs = self.jobs, []
+        for future, job in jobs:
+            answer = explained(job) if isinstance(job, ExplainJob) else drawn(job)
+            future.set_result(answer.model_dump_json())
+
+    def end(self) -> None:
+        self.jobs.clear()
+
+
+def explained(job: ExplainJob) -> Explained | Duplicate | Trouble:
+    """As `run_explain`, with an analysis that was made before."""
+    run = Store(Path(job.store)).run(job.run)
+    try:
+        content = read_content(job.checkpoint)
+    except LoadError as error:
+        return Trouble(outcome=error.outcome, reason=str(error))
+    try:
+        states = read_content(job.states)
+    except LoadError as error:
+        return Trouble(outcome=error.outcome, reason=str(error), culprit="states")
+    digest = hashlib.sha256(f"{content.sha256} {states.sha256}".encode()).hexdigest()
+    if done := next(run.folder.glob(f"step-*-{digest[:8]}/analysis.json"), None):
+        return Duplicate(analysis=done.parent.name, checkpoint_sha256=content.sha256)
+    checkpoint = TEMPLATE.checkpoint.model_copy(
+        update={"path": job.checkpoint_name, "sha256": content.sha256, "step": None}
+    )
+    made = TEMPLATE.model_copy(
+        update={
+            "id": analysis_id(None, digest),
+            "run": job.run,
+            "checkpoint": checkpoint,
+            "states": TEMPLATE.states.model_copy(update={"sha256": states.sha256}),
+            "late": job.late,
+        }
+    )
+    folder = run.analysis(made.id)
+    try:
+        folder.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder.arrays, b"arrays")
+    except OSError as error:
+        return Trouble(outcome="unwritable", reason=f"cannot be written: {error.strerror}")
+    return Explained(analysis=made)
+
+
+def drawn(job: DrawJob) -> Drawn | Trouble:
+    run = Store(Path(job.store)).run(job.run)
+    try:
+        write_atomic(run.analysis(job.analysis).png, b"page")
+        if job.newest:
+            write_atomic(run.png, b"page")
+    except OSError as error:
+        return Trouble(outcome="failed", reason=str(error))
+    return Drawn(path=str(run.png))
+
+
+class Life:
+    """A watched folder, and one daemon after another that watches it. `source`: who tells it of changes."""
+
+    def __init__(self, root: Path, *, lying: bool = False, store: Path | None = None) -> None:
+        self.root, self.clock, self.faults, self.narrator = root, Clock(), Faults(), Quiet()
+        root.mkdir(exist_ok=True)
+        self.store = Store.of(root, str(store) if store is not None else None)
+        self.source = Liar(0) if lying else Told()
+        self.explainer = Explainer()
+        self._daemon: Daemon | None = None
+        self._stack = ExitStack()
+
+    def start(self) -> None:
+        """A daemon begins. Raises what it raises, Killed among it."""
+        self.store.create()
+        self._stack = ExitStack()
+        self.explainer = Explainer()
+        lock = self._stack.enter_context(held(self.store.lock))
+        with mock.patch("fxwatch.daemon.service.Hints", return_value=self.source), self.faults.between():
+            self._daemon = Daemon(
+                self.root.absolute(),
+                Config(),
+                self.store,
+                lock,
+                self.narrator,  # type: ignore[arg-type]
+                once=False,
+                pool=self.explainer,
+                clock=self.clock,
+            )
+
+    def stop(self) -> None:
+        """It is told to end, as by SIGTERM."""
+        if self._daemon is not None:
+            with self.faults.between():
+                self._daemon.end()
+        self._dead()
+
+    def go(self, seconds: float) -> None:
+        """Time goes by. What kills the daemon, a removed store among it, is followed by another one."""
+        until = self.clock.now + seconds
+        while self.clock.now < until:
+            try:
+                self._turn()
+            except Killed:
+                self._dead()
+                self.faults.again()
+            self.clock.now += 0.01 if self._daemon is None else min(max(0.01, self._daemon.seconds_to_next()), 600)
+
+    def _turn(self) -> None:
+        if self._daemon is None:
+            if not self.root.is_dir():
+                self.clock.now += 1
+                return
+            self.start()
+        daemon = self._daemon
+        assert daemon is not None
+        if not (self.store.root / "lock").exists():
+            daemon.displaced = True
+            self.stop()
+            return
+        with self.faults.between():
+            daemon.turn()
+            self.explainer.finish()
+            daemon.turn()
+
+    def kill(self) -> None:
+        """As by SIGKILL, between two calls."""
+        self._dead()
+
+    def _dead(self) -> None:
+        if self._daemon is not None:
+            self._daemon._lookout.end()
+        self._daemon = None
+        self._stack.close()
+
+    def ledger(self) -> dict[str, LedgerLine]:
+        return {line.path: line for line in read_lines(self.store.ledger, LedgerLine)}
+
+    def status(self) -> DaemonStatus:
+        found = read_status(self.store)
+        assert found is not None
+        return found
+
+    def check(self) -> None:
+        """What must hold whenever nothing happens any more."""
+        ledger = self.ledger()
+        for run in self.store.runs():
+            lines = read_history(run)
+            ids = [line.id for line in lines]
+            assert [line.seq for line in lines] == list(range(len(lines)))
+            assert len(set(ids)) == len(ids), "an analysis is in the history twice"
+            assert set(ids) == {folder.folder.name for folder in run.analyses()}
+            origins = [
+                (found["checkpoint"]["sha256"], found["states"]["sha256"])
+                for found in (json.loads(folder.json.read_text()) for folder in run.analyses())
+            ]
+            assert len(set(origins)) == len(origins), "a content was analysed twice"
+            assert all(run.analysis(name).arrays.exists() for name in ids)
+        for path in (path for path in self.root.rglob("*.safetensors") if not path.is_symlink()):
+            name = path.relative_to(self.root).as_posix()
+            if path.name.startswith((".", "states")) or not path.is_file():
+                continue
+            line = ledger[name]
+            status = path.stat()
+            assert line.generation is not None
+            assert (line.generation.inode, line.generation.ctime_ns) == (status.st_ino, status.st_ctime_ns), name
+            content = path.read_bytes()
+            if len(content) < 8 or len(content) < len(whole(0)):
+                assert line.state == "incomplete", (name, line)
+                continue
+            assert line.state == "done", (name, line)
+            assert line.analysis is not None
+            made = json.loads(self.store.run(line.run).analysis(line.analysis).json.read_text())
+            assert made["checkpoint"]["sha256"] == hashlib.sha256(content).hexdigest(), name
+        assert not list(self.store.root.rglob(".fxw-*.tmp"))

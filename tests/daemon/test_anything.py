@@ -1,0 +1,200 @@
+"""Whatever happens to a watched folder and its daemon, in any order: every complete content has exactly one outcome."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as some
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from tests.daemon.harness import Life, whole
+
+RUNS = ("", "exp/", "exp/deep/")
+NAMES = tuple(f"{run}{name}.safetensors" for run in RUNS for name in ("latest", "model_1", "model_2", "checkpoint-3"))
+names = some.sampled_from(NAMES)
+
+
+class Anything(RuleBasedStateMachine):
+    """A trainer, an operating system and a user with bad habits. Contents have numbers, and come back at times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = Path(tempfile.mkdtemp())
+        self.life = Life(self.base / "outputs", lying=True)
+        self.number = itertools.count(1)
+        self.rotating = itertools.count(1)
+        self.put("states.safetensors", whole(0))
+
+    def put(self, name: str, content: bytes, *, closed: bool = True) -> None:
+        path = self.life.root / name
+        if path.is_dir() or path.is_symlink():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self.life.source.tell(name, closed=closed)
+
+    def there(self) -> bool:
+        return self.life.root.is_dir()
+
+    @rule(name=names, number=some.integers(1, 6))
+    @precondition(there)
+    def write(self, name: str, number: int) -> None:
+        self.put(name, whole(number))
+
+    @rule(name=names, part=some.floats(0, 0.99))
+    @precondition(there)
+    def write_a_part(self, name: str, part: float) -> None:
+        content = whole(next(self.number))
+        self.put(name, content[: int(part * len(content))], closed=False)
+
+    @rule(name=names)
+    @precondition(there)
+    def write_and_rename(self, name: str) -> None:
+        path = self.life.root / name
+        self.put(f"{name}.tmp", whole(next(self.number)))
+        (self.life.root / f"{name}.tmp").rename(path)
+        self.life.source.tell(name, closed=True)
+
+    @rule(name=names, other=names)
+    @precondition(there)
+    def rename(self, name: str, other: str) -> None:
+        if (self.life.root / name).is_file() and (self.life.root / other).parent.is_dir():
+            (self.life.root / name).rename(self.life.root / other)
+            self.life.source.tell(name, closed=False)
+            self.life.source.tell(other, closed=True)
+
+    @rule(name=names)
+    @precondition(there)
+    def overwrite_in_place_and_restore_the_time(self, name: str) -> None:
+        path = self.life.root / name
+        if path.is_file() and not path.is_symlink():
+            before = path.stat()
+            content = whole(next(self.number))[: before.st_size]
+            with path.open("r+b") as file:
+                file.write(content)
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    @rule(name=names, size=some.integers(0, 40))
+    @precondition(there)
+    def truncate(self, name: str, size: int) -> None:
+        path = self.life.root / name
+        if path.is_file() and not path.is_symlink() and size < path.stat().st_size:
+            os.truncate(path, size)
+
+    @rule(name=names)
+    @precondition(there)
+    def delete(self, name: str) -> None:
+        (self.life.root / name).unlink(missing_ok=True)
+        self.life.source.tell(name, closed=False)
+
+    @rule(name=names, other=names, link=some.sampled_from(["symbolic", "hard"]))
+    @precondition(there)
+    def link(self, name: str, other: str, link: str) -> None:
+        path, target = self.life.root / name, self.life.root / other
+        if not path.exists() and not path.is_symlink() and path.parent.is_dir() and target.is_file():
+            path.symlink_to(target) if link == "symbolic" else os.link(target.resolve(), path)
+
+    @rule(keep=some.integers(1, 2))
+    @precondition(there)
+    def rotate(self, keep: int) -> None:
+        number = next(self.rotating)
+        self.put(f"rotating/model_{number}.safetensors", whole(1000 + number))
+        kept = sorted((self.life.root / "rotating").glob("*"), key=lambda path: path.stat().st_mtime_ns)
+        for old in kept[:-keep]:
+            old.unlink()
+
+    @rule(name=names, mode=some.sampled_from([0o600, 0o644]))
+    @precondition(there)
+    def chmod(self, name: str, mode: int) -> None:
+        if (self.life.root / name).is_file():
+            (self.life.root / name).chmod(mode)
+
+    @rule(number=some.integers(200, 203))
+    @precondition(there)
+    def dump_states(self, number: int) -> None:
+        self.put("states.safetensors", whole(number))
+
+    @rule()
+    @precondition(there)
+    def lose_the_root(self) -> None:
+        self.life.root.rename(self.base / "away")
+
+    @rule(how=some.sampled_from(["back", "anew"]))
+    @precondition(lambda self: not self.there())
+    def return_the_root(self, how: str) -> None:
+        if how == "back":
+            (self.base / "away").rename(self.life.root)
+        else:
+            shutil.rmtree(self.base / "away")
+            self.life.root.mkdir()
+            self.put("states.safetensors", whole(0))
+
+    @rule()
+    @precondition(there)
+    def events_overflow(self) -> None:
+        self.life.source.paths.clear()
+        self.life.source.lost = "a full queue"
+
+    @rule()
+    def a_thread_ends(self) -> None:
+        self.life.source.why_broken = "a thread has ended"
+
+    @rule(call=some.integers(1, 60), when=some.sampled_from(["before", "torn", "after"]))
+    def kill_it_at_a_write(self, call: int, when: str) -> None:
+        self.life.faults.again(call, when)
+
+    @rule()
+    def kill_it(self) -> None:
+        self.life.kill()
+
+    @rule()
+    def end_it(self) -> None:
+        self.life.faults.again()
+        self.life.stop()
+
+    @rule(room=some.integers(0, 3000))
+    def fill_the_disk(self, room: int) -> None:
+        self.life.faults.room = room
+
+    @rule(seconds=some.sampled_from([0.1, 0.5, 2.0, 11.0, 40.0]))
+    def time_goes_by(self, seconds: float) -> None:
+        self.life.go(seconds)
+
+    @rule()
+    @precondition(there)
+    def all_is_quiet(self) -> None:
+        self.life.faults.again()
+        before = self.trained()
+        self.life.go(700)
+        assert self.trained() == before
+        self.life.check()
+
+    def trained(self) -> dict[str, tuple[int, int, bytes]]:
+        """All that is not ours, as it is."""
+        return {
+            str(path): (path.lstat().st_mtime_ns, path.lstat().st_mode, path.read_bytes() if path.exists() else b"")
+            for path in self.life.root.rglob("*")
+            if not path.is_dir() and self.life.store.root not in path.parents
+        }
+
+    def teardown(self) -> None:
+        if self.there():
+            self.all_is_quiet()
+        self.life.kill()
+        shutil.rmtree(self.base)
+
+
+PROFILE = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+
+
+def test_anything_for_a_moment() -> None:
+    run_state_machine_as_test(Anything, settings=settings(PROFILE, max_examples=12, stateful_step_count=25))
+
+
+@pytest.mark.soak
+def test_anything_for_long() -> None:
+    run_state_machine_as_test(Anything, settings=settings(PROFILE, max_examples=1500, stateful_step_count=60))

@@ -1,0 +1,167 @@
+"""A daemon that is killed, or whose disk is full, at every write; and one that is told to end."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fxwatch.store.read import read_history
+from tests.daemon.harness import Killed, Life, whole
+
+
+def trained(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in root.rglob("*")
+        if path.is_file() and "fxwatch" not in path.relative_to(root).parts
+    }
+
+
+def write(life: Life, name: str, content: bytes) -> None:
+    (life.root / name).parent.mkdir(exist_ok=True)
+    (life.root / name).write_bytes(content)
+    life.source.tell(name, closed=True)
+
+
+def a_life(life: Life) -> None:
+    """All that usually happens: a dump, a checkpoint, one that is overwritten, a newer dump, an end, another daemon."""
+    write(life, "exp/states.safetensors", whole(100))
+    write(life, "exp/model_1.safetensors", whole(1))
+    life.go(3)
+    write(life, "exp/latest.safetensors", whole(2))
+    life.go(3)
+    write(life, "exp/latest.safetensors", whole(3))
+    write(life, "exp/states.safetensors", whole(101))
+    life.go(6)
+    life.stop()
+    write(life, "exp/model_4.safetensors", whole(4))
+    life.go(6)
+
+
+def calls_of_a_life(root: Path) -> int:
+    life = Life(root)
+    a_life(life)
+    life.stop()
+    life.check()
+    return life.faults.calls
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
+    return calls_of_a_life(tmp_path_factory.mktemp("counted") / "outputs")
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("when", ["before", "torn", "after"])
+def test_killed_before_in_or_after_any_write_it_loses_and_doubles_nothing(
+    tmp_path: Path, calls: int, when: str, part: int
+) -> None:
+    assert calls > 80
+    for point in range(1 + part, calls + 1, 4):
+        life = Life(tmp_path / f"{when}-{point}")
+        life.faults.again(point, when)
+        a_life(life)
+        life.go(40)
+        before = trained(life.root)
+        life.check()
+        assert len(read_history(life.store.run("exp"))) >= 4
+        life.go(40)
+        assert trained(life.root) == before
+        life.stop()
+
+
+@pytest.mark.parametrize("room", [0, 1, 100, 500, 2000, 5000, 10_000, 20_000])
+def test_a_full_disk_pauses_it_and_room_heals_it(tmp_path: Path, room: int) -> None:
+    life = Life(tmp_path / "outputs")
+    write(life, "exp/states.safetensors", whole(100))
+    write(life, "exp/model_1.safetensors", whole(1))
+    life.go(5)
+    before = {path: path.read_bytes() for path in life.store.root.rglob("*") if path.is_file()}
+    life.faults.room = room
+    for number in range(2, 6):
+        write(life, f"exp/model_{number}.safetensors", whole(number))
+    life.go(60)
+    if room < 20_000:
+        assert any("cannot be written" in text for text in life.narrator.said)
+    for path, content in before.items():
+        now = path.read_bytes()
+        growing = path.suffix in {".jsonl", ".rows", ".details"}
+        assert now.startswith(content) if growing else now == content or path.name in {"status.json", "lock"} or now
+    life.faults.room = None
+    life.go(60)
+    life.check()
+    assert len(read_history(life.store.run("exp"))) == 5
+    assert life.status().last_trouble is None
+    life.stop()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 48 MB."""
+    if os.getuid() != 0:
+        pytest.skip("only root may mount a small file system; the seam above shows the same")
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(place: Path, left: int) -> None:
+    """Write until so many bytes are left."""
+    with (place / "filler").open("wb") as file:
+        free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+        file.write(bytes(max(0, free - left)))
+
+
+@pytest.mark.parametrize("left", [0, 4096, 1_000_000])
+def test_a_file_system_that_is_too_small_pauses_it_and_room_heals_it(small: Path, tmp_path: Path, left: int) -> None:
+    life = Life(tmp_path / "outputs", store=small / "store")
+    write(life, "exp/states.safetensors", whole(100))
+    write(life, "exp/model_1.safetensors", whole(1))
+    life.go(5)
+    results = {path: path.read_bytes() for path in small.rglob("analysis.json")}
+    fill(small, left)
+    for number in range(2, 5):
+        write(life, f"exp/model_{number}.safetensors", whole(number))
+    life.go(60)
+    assert {path: path.read_bytes() for path in small.rglob("analysis.json")} == results
+    assert any("MB left; analyses wait" in text or "cannot be written" in text for text in life.narrator.said)
+    if left:
+        assert "left; analyses wait until there is more" in (life.status().last_trouble or "")
+    life.stop()  # and one that begins while it is full
+    life.go(10)
+    (small / "filler").unlink()
+    life.go(60)
+    life.check()
+    assert len(read_history(life.store.run("exp"))) == 4
+    assert life.status().last_trouble is None
+    life.stop()
+
+
+def test_what_an_end_interrupts_is_noted_and_made_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fxwatch.daemon.service.PATIENCE_AT_THE_END", 0.01)
+    life = Life(tmp_path / "outputs")
+    write(life, "states.safetensors", whole(100))
+    write(life, "model_1.safetensors", whole(1))
+    monkeypatch.setattr(life.explainer, "finish", lambda: None)
+    life.start()
+    life.explainer.finish = lambda: None  # type: ignore[method-assign]
+    life.go(5)
+    assert life.ledger()["model_1.safetensors"].state == "running"
+    life.stop()
+    line = life.ledger()["model_1.safetensors"]
+    assert (line.state, line.reason) == ("ready", "interrupted; explained at the next start")
+    assert life.status().state == "stopped"
+    life.go(5)
+    assert life.ledger()["model_1.safetensors"].state == "done"
+    life.stop()
+
+
+def test_a_kill_is_seen_by_the_test(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    life.faults.again(1)
+    with pytest.raises(Killed):
+        life.start()
