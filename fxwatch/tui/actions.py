@@ -60,7 +60,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("show:log", ("e",), "log: what became of every file", "e"),
     Action("show:compare", ("c",), "compare: what moved since another analysis", "c"),
     Action("look:pin", ("p",), "keep this analysis to compare others with it; again: let it go", "p"),
-    Action("copy", ("y",), "copy the chosen row, or the path of the PNG (by OSC 52, and to a file)", "y", "copy"),
+    Action(
+        "copy",
+        ("y",),
+        "copy the chosen row or warning, else the path of the PNG (by OSC 52, and to a file)",
+        "y",
+        "copy",
+    ),
     Action("picture", ("o",), "show the PNG in a terminal that can, else copy its path", "o"),
     Action("scroll:1", ("down", "j"), "down", "↓ j", "scroll", "in full"),
     Action("scroll:-1", ("up", "k"), "up", "↑ k", "", "in full"),
@@ -72,7 +78,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("sort", ("s",), "sort by the next column", "s", "sort", "table"),
     Action("reverse", ("S",), "sort the other way round", "S", "", "table"),
     Action("wrap", ("z",), "wrap what is too long, or cut it", "z", "", "table"),
-    Action("metric:1", ("v",), "runs: the next metric", "v", "", "table"),
+    Action("metric:1", ("v",), "runs: the next metric, or branch", "v", "", "table"),
     Action("metric:-1", ("V",), "runs: the metric before it", "V", "", "table"),
 )
 

@@ -272,9 +272,11 @@ class Monitor(App[None]):
         self._turn(lambda way, _: way._replace(wrap=not way.wrap))
 
     def do_metric(self, stride: str) -> None:
-        """Another metric of all runs."""
-        at = HEADLINES.index(self._metric) if self._metric in HEADLINES else 0
-        self._metric = HEADLINES[(at + int(stride)) % len(HEADLINES)]
+        """Another metric of all runs, or the share of another branch."""
+        analysis = self._known.analysis
+        metrics = [*HEADLINES, *(analysis.branches if analysis is not None else ())]
+        at = metrics.index(self._metric) if self._metric in metrics else 0
+        self._metric = metrics[(at + int(stride)) % len(metrics)]
         self._ask_for_subject()
 
     def _turn(self, how: Callable[[Way, Listing], Way]) -> None:
@@ -284,9 +286,11 @@ class Monitor(App[None]):
             self.page.notice("that is for tables: features, attention, runs, log, compare")
 
     def do_copy(self) -> None:
-        """Copy the chosen row, or the path of the report."""
+        """Copy the chosen row or warning, or the path of the report."""
         if isinstance(self.screen, Listing) and self.screen.grid.row is not None:
             self._copy(words_of(self.screen.grid.row, "\t"))
+        elif isinstance(self.screen, Findings) and (finding := chosen_finding(self._known, self.screen.chosen)):
+            self._copy(name(finding.message, 1000))
         elif self.snapshot is not None and self.snapshot.png is not None:
             self._copy(self.snapshot.png)
         else:

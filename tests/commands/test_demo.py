@@ -60,7 +60,9 @@ def test_q_ends_the_monitor_the_daemon_and_the_trainer(tmp_path: Path) -> None:
     if pid == 0:
         os.chdir(tmp_path)
         os.execvpe(
-            command()[0], command("demo", str(folder)), environ(TERM="xterm-256color", LINES="40", COLUMNS="120")
+            command()[0],
+            command("demo", str(folder)),
+            environ(TERM="xterm-256color", LINES="40", COLUMNS="120", XDG_STATE_HOME=str(tmp_path / "state")),
         )
     os.set_blocking(terminal, False)
 
@@ -87,6 +89,7 @@ def test_q_ends_the_monitor_the_daemon_and_the_trainer(tmp_path: Path) -> None:
 
     eventually(ended, 30)
     eventually(lambda: not programs_of(folder), 20)
+    assert str(folder) in (tmp_path / "state" / "fxwatch" / "monitor.json").read_text()  # how it was left
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_a_round_trip_and_another(results: Results, backend: Backend) -> None:
     assert outbox is not None
     assert [row["fxwatch/step"] for row in backend.history(outbox.id)] == [100, 50, 150, 160]
     assert backend.groups[outbox.id] == "exp"
+    assert outbox.sent_at is not None
     assert [(alert["severity"], alert["title"]) for alert in backend.alerts] == [
         ("ERROR", "fxwatch exp: OK -> BAD at step 160")
     ]

@@ -24,20 +24,27 @@ def commands() -> list[list[str]]:
     return [line.removeprefix("fxwatch ").split() for line in block.splitlines()]
 
 
+def drawn_by(arguments: list[str]) -> bytes:
+    """The first screen."""
+    terminal = Terminal(COMMAND, *arguments)
+    sent = terminal.read(15, lambda sent: b"PPO metrics" in sent)
+    terminal.close()
+    assert b"PPO metrics" in sent
+    return sent
+
+
 def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     fill(tmp_path / "outputs", range(100, 400, 100))
-    once, drawn = commands()
+    once, drawn, light = commands()
     found = subprocess.run([sys.executable, "-c", COMMAND, *once], capture_output=True, text=True, check=True)
     assert found.stdout.startswith("Health: OK")
     assert "  feature price_velocity, branch hf, share 9.8 %" in found.stdout
     assert "Log: nobody has noted anything yet" in found.stdout
-    terminal = Terminal(COMMAND, *drawn)
-    sent = terminal.read(15, lambda sent: b"PPO metrics" in sent)
-    terminal.close()
-    assert b"PPO metrics" in sent
-    assert sent.isascii()
+    ascii_alone, on_light = [drawn_by(arguments) for arguments in (drawn, light)]
+    assert ascii_alone.isascii()
+    assert b"\x1b[38;5;29m" in on_light
 
 
 def test_once_says_what_is_missing(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
 from fxwatch.records.verdict import judge
 from fxwatch.store.layout import Store
 from fxwatch.store.write import RunWriter
+from fxwatch.tui.app import Monitor
 from fxwatch.tui.read.history import History
 from fxwatch.tui.view.text import plain
 from fxwatch.tui.view.warnings import chosen_from, next_finding
@@ -55,6 +56,17 @@ async def test_each_finding_leads_to_where_it_began(worsening: Path) -> None:
         await pilot.press("enter")
         await until(pilot, showing(app, began[chosen[1]]))
         assert f"▸ ✗ {chosen[1]}" in screen_text(app)
+
+
+async def test_y_copies_the_chosen_warning(worsening: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(Monitor, "copy_to_clipboard", lambda _, text: copied.append(text))
+    async with monitor(worsening) as (app, pilot):
+        await pilot.press("w", "down")
+        await until(pilot, showing(app, "▸ ✗"))
+        await pilot.press("y")
+        await until(pilot, lambda: bool(copied))
+    assert copied[0] in {"infidelity 0.3 is above 0.1", "agreement between methods 0.3 is below 0.4"}
 
 
 async def test_the_chosen_finding_is_scrolled_to(worsening: Path) -> None:

@@ -12,6 +12,7 @@ from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.lines import LineWriter
+from fxwatch.sync.outbox import Outbox, write_outbox
 from fxwatch.tui.place import Intent
 from fxwatch.tui.read.glance import glance
 from fxwatch.tui.read.history import History
@@ -250,3 +251,15 @@ def test_a_glance_at_all_runs(tmp_path: Path) -> None:
     assert [run.past.count for run in runs if run.past] == [2, 3]
     assert [run.past.gap for run in runs if run.past] == [20.0, 20.0]
     assert common.lack is None
+
+
+def test_what_wandb_has(tmp_path: Path) -> None:
+    store = fill(tmp_path, range(100, 400, 100), "a")
+    fill(tmp_path, range(100, 300, 100), "b/c")
+    read = reader(tmp_path)
+    assert (read().delivery.begun, read().delivery.waiting) == (False, 5)
+    write_outbox(store, store.run("b/c"), Outbox(id="x", group="g", sent=2, sent_at=iso(START)))
+    write_outbox(store, store.run("a"), Outbox(id="y", group="g", sent=1, sent_at=iso(START - 60), trouble="no key"))
+    found = read().delivery
+    assert (found.begun, found.waiting, found.at, found.trouble) == (True, 2, START, "no key")
+    assert glance(store, tmp_path, Thresholds(), START)[0].delivery == found

@@ -1,6 +1,6 @@
 """What the panels say, in plain text."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,9 +17,10 @@ from fxwatch.records.analysis import (
 from fxwatch.records.internals import Attention
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.tui.actions import ACTIONS
-from fxwatch.tui.snapshot import FileNews, Lack, Past, RunNews, Snapshot
+from fxwatch.tui.snapshot import Delivery, FileNews, Lack, Past, RunNews, Snapshot
 from fxwatch.tui.view import footer, header, nothing_to_show
 from fxwatch.tui.view import help as help_view
+from fxwatch.tui.view.in_words import heartbeat_in_words
 from fxwatch.tui.view.panels import PANELS
 from fxwatch.tui.view.text import Line, plain, width_of
 from tests.tui.examples import START, analysis, daemon, snapshot
@@ -277,6 +278,26 @@ def test_heartbeat_of_the_daemon() -> None:
     assert beat(daemon=daemon(state="stopped")).startswith("daemon stopped 08:00 UTC")
     assert beat(daemon=None).startswith("no daemon has run here · `fxwatch daemon outputs` watches it")
     assert "daemon silent" in beat(daemon=daemon(at=START).model_copy(update={"at": "rubbish"}))
+
+
+@pytest.mark.parametrize(
+    ("mode", "delivery", "words"),
+    [
+        ("off", Delivery(waiting=3), "W&B off"),
+        ("off", Delivery(begun=True, waiting=3, at=START - 300), "W&B off, 3 not sent, last sent 5 min ago"),
+        ("online", Delivery(waiting=3), "W&B 3 waiting, none sent yet"),
+        ("online", Delivery(begun=True, at=START), "W&B up to date, last sent <15 s ago"),
+        ("offline", Delivery(begun=True, waiting=1, at=START), "W&B offline 1 waiting, last sent <15 s ago"),
+        ("online", Delivery(begun=True, waiting=2, at=START, trouble="no key"), "W&B fails, 2 waiting, last sent"),
+    ],
+)
+def test_heartbeat_of_wandb(mode: Literal["off", "online", "offline"], delivery: Delivery, words: str) -> None:
+    seen = snapshot(daemon=daemon(wandb=mode), delivery=delivery)
+    assert words in plain(header.lines(seen, 200, 4))
+    progress = shown("training_progress", seen, 120)
+    assert words.removeprefix("W&B ") in progress
+    assert ("no key" in progress) is (delivery.trouble is not None)
+    assert heartbeat_in_words(seen)[0].count(words) == 1
 
 
 def test_training_alive_or_silent() -> None:

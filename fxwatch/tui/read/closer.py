@@ -74,11 +74,11 @@ class CloserReader:
         return Closer(against=found, pinned=pinned is not None)
 
     def _curves(self, look: Look, runs: Sequence[str]) -> Closer:
-        metric = look.item[0] if look.item and look.item[0] in HEADLINES else HEADLINES[0]
         until, reading = time.monotonic() + _AT_ONCE, False
         for name in runs:
             history = self._histories.setdefault(name, History(self._store.run(name)))
             reading = history.follow(lambda: time.monotonic() > until) or reading
+        metric = next((name for name in look.item if self._knows(name)), HEADLINES[0])
         at, drawn = self._drawn
         if reading and drawn.metric == metric and time.monotonic() - at < _BETWEEN:
             return drawn
@@ -88,3 +88,7 @@ class CloserReader:
             curves[name] = Curve(tuple(step for step, _ in points), tuple(value for _, value in points))
         self._drawn = (time.monotonic(), Closer(metric=metric, curves=curves, reading=reading))
         return self._drawn[1]
+
+    def _knows(self, metric: str) -> bool:
+        """Whether it is a number of the history, or a branch of any run."""
+        return metric in HEADLINES or any(metric in history.branches for history in self._histories.values())

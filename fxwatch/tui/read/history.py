@@ -45,7 +45,7 @@ class History:
         self._kinds: dict[frozenset[str], frozenset[str]] = {}
         self._times = array("d")
         self._metrics = {name: array("f") for name in HEADLINES}
-        self._branches: dict[str, array[float]] = {}
+        self.branches: dict[str, array[float]] = {}
 
     @property
     def count(self) -> int:
@@ -102,7 +102,7 @@ class History:
 
     def points(self, metric: str, most: int) -> list[tuple[float, float]]:
         """A metric over steps (over places where there is no step), each point the mean of a bucket of analyses."""
-        values = self._metrics.get(metric) or self._branches.get(metric) or array("f")
+        values = self._metrics.get(metric) or self.branches.get(metric) or array("f")
         stride = max(1, -(-len(values) // most))
         found = []
         for begin in range(0, len(values), stride):
@@ -120,7 +120,7 @@ class History:
         return Past(
             number=index + 1,
             count=self.count,
-            before={name: _known(shares[at - 1]) for name, shares in self._branches.items()} if at > 0 else {},
+            before={name: _known(shares[at - 1]) for name, shares in self.branches.items()} if at > 0 else {},
             trends={name: tuple(map(_known, values[window])) for name, values in self._metrics.items()},
             verdicts=verdicts,
             stride=stride,
@@ -151,9 +151,9 @@ class History:
         for name, values in self._metrics.items():
             values.append(_number(getattr(line, name)))
         for name in line.branches:
-            if name not in self._branches and len(self._branches) < _MOST_BRANCHES:
-                self._branches[name] = array("f", [math.nan]) * (len(self._ids) - 1)
-        for name, shares in self._branches.items():
+            if name not in self.branches and len(self.branches) < _MOST_BRANCHES:
+                self.branches[name] = array("f", [math.nan]) * (len(self._ids) - 1)
+        for name, shares in self.branches.items():
             shares.append(_number(line.branches.get(name)))
         if len(self._ids) > self._most:
             self._forget(self._most // 5 + 1)
@@ -161,7 +161,7 @@ class History:
     def _forget(self, number: int) -> None:
         for entries in (self._ids, self._times, self._steps, self._verdicts, self._findings):
             del entries[:number]
-        for values in (*self._metrics.values(), *self._branches.values()):
+        for values in (*self._metrics.values(), *self.branches.values()):
             del values[:number]
         self.first += number
 

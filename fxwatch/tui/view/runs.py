@@ -1,6 +1,7 @@
 """Runs: all runs below the folder, worst first, with a metric of each over training on one pair of axes."""
 
 from fxwatch.records.base import Verdict
+from fxwatch.records.history import HEADLINES
 from fxwatch.tui.snapshot import RunNews, Snapshot
 from fxwatch.tui.view.chart import overlay
 from fxwatch.tui.view.table import Column, Row, Table, Trend
@@ -14,7 +15,7 @@ _SEVERITY: dict[Verdict, float] = {"bad": 3, "warn": 2, "unknown": 1, "ok": 0}
 
 def table(snapshot: Snapshot) -> Table:
     """A row a run."""
-    metric = snapshot.closer.metric.replace("_", " ")
+    metric = _metric_of(snapshot)
     columns = (
         Column("run", 16, most=44, text=True),
         Column("", 1, 2, text=True),
@@ -39,10 +40,16 @@ def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:
         for run, curve in snapshot.closer.curves.items()
         if run in letters
     }
-    metric = snapshot.closer.metric.replace("_", " ")
+    metric = _metric_of(snapshot)
     reading = ", still reading" if snapshot.closer.reading else ""
     words = f"  {metric} of all runs over steps, by letter; v and V choose another metric{reading}"
     return [crop(line(quiet(words)), width), *overlay(curves, width, tall)]
+
+
+def _metric_of(snapshot: Snapshot) -> str:
+    """A number of the history, in words, or the share of a branch."""
+    metric = snapshot.closer.metric
+    return metric.replace("_", " ") if metric in HEADLINES or not metric else f"share of {name(metric, 20)}"
 
 
 def letter(place: int) -> str:
