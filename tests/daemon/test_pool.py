@@ -144,7 +144,7 @@ def test_nothing_of_a_daemon_that_is_killed_is_left(own: Path, tmp_path: Path) -
     (tmp_path / "hanging.py").write_text(HANGING)
     command = [sys.executable, str(tmp_path / "hanging.py"), str(own)]
     process = subprocess.Popen(command, env=environ(TMPDIR=str(tmp_path / "tmp")))
-    eventually((own / "pid").exists)
+    eventually((own / "pid").exists, 150)
     children = psutil.Process(process.pid).children(recursive=True)
     assert int(eventually((own / "pid").read_text)) in {child.pid for child in children}
     assert list((tmp_path / "tmp").glob("pymp-*"))
