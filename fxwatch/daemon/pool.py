@@ -4,9 +4,11 @@ A job that crashes, hangs or is killed costs itself and nothing else; a future t
 worker says is text up to a limit, never a pickle, as it may have run a stranger's code.
 """
 
+import atexit
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -17,7 +19,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.process import BaseProcess, current_process
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +33,13 @@ from fxwatch.terminal import say
 
 DEADLINE = 900.0
 PRELOAD = "_FXWATCH_PRELOAD"
+_LONGEST_FOLDER = 80
 _GRACE = 5.0
 _ATTEMPTS, _MOMENT = 3, 0.3
 _LARGEST_ANSWER = 16 << 20
 _LONGEST_STAGE = 100
 _LAST_WORDS = 32 << 10
 _AT_ONCE = 1 << 16
-_LONGEST_FOLDER = 70
-"""Bytes of the temporary folder's path: the server listens at a socket in it, whose path may have 107."""
 _STAGE, _RESULT, _END = b"s", b"r", b"\n"
 
 
@@ -61,9 +62,7 @@ class ProcessPerJob(Executor):
         on_stage: Callable[[tuple[Any, ...], str], None],
     ) -> None:
         limit_process(threads)
-        if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
-            tempfile.tempdir = "/tmp"  # noqa: S108 - the folder below it is made for us alone
-        preload = {"factory": model.factory, "path": model.path, "folder": util.get_temp_dir(), "daemon": os.getpid()}
+        preload = {"factory": model.factory, "path": model.path, "folder": _folder_of_sockets(), "daemon": os.getpid()}
         os.environ[PRELOAD] = json.dumps(preload)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["__main__", "fxwatch.daemon.preload"])
@@ -137,6 +136,16 @@ class ProcessPerJob(Executor):
         time.sleep(_MOMENT)  # until it is seen to have died
         Path(util.get_temp_dir()).mkdir(mode=0o700, exist_ok=True)
         self.warm_up()
+
+
+def _folder_of_sockets() -> str:
+    """Where the server's socket is to be: below /tmp, where TMPDIR leads too deep for the name of a socket."""
+    found = util.get_temp_dir()
+    if len(os.fsencode(found)) > _LONGEST_FOLDER:
+        found = tempfile.mkdtemp(prefix="pymp-", dir="/tmp")
+        current_process()._config["tempdir"] = found  # type: ignore[attr-defined]  # noqa: SLF001 - where it is kept
+        atexit.register(shutil.rmtree, found, ignore_errors=True)
+    return found
 
 
 class _Ear:

@@ -19,6 +19,7 @@ def open_archive(file: IO[bytes]) -> zipfile.ZipFile:
         raise BombError("its archive has more members than any checkpoint")
     archive = zipfile.ZipFile(file)
     size = file.seek(0, 2)
+    file.seek(0)
     declared = sum(member.file_size for member in archive.infolist())
     if declared > max(_ALWAYS_FINE, _LARGEST_RATIO * size):
         raise BombError(f"its {size:,} bytes declare {declared:,} bytes when they are unpacked; save it uncompressed")

@@ -39,15 +39,17 @@ def test_a_key_reaches_no_file_no_log_and_no_output(tmp_path: Path) -> None:
     good = torch.load(project.checkpoint("model_1.pt"))["model_state_dict"]
     good["hf.bias"][0] = 9
     torch.save({"model_state_dict": good}, project.outputs / "crashes_2.pt")
-    places = {name: str(tmp_path / name) for name in ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "TMPDIR", "HOME")}
-    (tmp_path / "TMPDIR").mkdir()
+    places = {name: str(tmp_path / name) for name in ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "HOME")}
+    places["TMPDIR"] = str(tmp_path / ("deep" * 25))  # too deep for a socket
+    for name in ("HOME", "TMPDIR"):
+        Path(places[name]).mkdir()
     commands = [("daemon", "--once"), ("report", "--html"), ("report",), ("export",), ("status", "--json"), ("sync",)]
     commands += [("doctor", "outputs"), ("config", "show"), ("config", "unit")]
     commands += [("analyze", "outputs/crashes_2.pt", "--states", "outputs/states.npz"), ("tui", "--once")]
     for words in commands:
         done = project.run(*words, **SECRETS, **places)
         assert CANARY not in done.stdout + done.stderr, words
-        assert done.returncode in {exit_codes.OK, exit_codes.FAILURE}, (words, done.stderr)
+        assert done.returncode == (exit_codes.FAILURE if words[0] == "analyze" else exit_codes.OK), (words, done.stderr)
     assert project.ledger()["crashes_2.pt"].state == "failed"
     assert list((project.store.root / "wandb").glob("offline-run-*/run-*.wandb"))
     files = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
@@ -72,7 +74,7 @@ def test_workers_inherit_no_key_and_nothing_listens(tmp_path: Path) -> None:
     try:
         own = psutil.Process(daemon.pid)
         eventually(lambda: "running" in {line.state for line in project.ledger().values()})
-        eventually(lambda: len(own.children(recursive=True)) >= 3)  # the server, its tracker, and a worker
+        eventually(lambda: 19 in {one.nice() for one in own.children(recursive=True)})  # which a worker is
         everybody = [own, *own.children(recursive=True)]
         knowing = [one.pid for one in everybody if CANARY.encode() in Path(f"/proc/{one.pid}/environ").read_bytes()]
         assert own.pid in knowing, "the key was there to be inherited"
@@ -83,8 +85,6 @@ def test_workers_inherit_no_key_and_nothing_listens(tmp_path: Path) -> None:
             found for one in everybody for found in one.net_connections("inet") if found.status == psutil.CONN_LISTEN
         ]
         assert listening == []
-        nice = {one.nice() for one in servers}
-        assert 19 in nice
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.communicate(timeout=30)

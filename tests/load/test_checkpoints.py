@@ -204,7 +204,7 @@ def test_a_file_that_may_not_be_read_is_refused_in_words(tmp_path: Path, monkeyp
     def refuse(*_: Any, **__: Any) -> int:  # whoever runs the tests may be root, who may read everything
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("fxwatch.formats.recognise.os.open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(LoadError, match="permission denied; make the file readable") as caught:
         read_content(tmp_path / "a.pt")
     assert caught.value.outcome == "refused"
