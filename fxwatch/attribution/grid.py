@@ -6,6 +6,7 @@ results is one between two models or two inputs. Erion et al. 2021 (arXiv 1906.1
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,7 +33,8 @@ def at_states(subject: Subject, passes: int) -> Branches:
 def expected_gradients(subject: Subject, inputs: Branches, choice: Tensor, passes: int) -> Branches:
     """Signed attributions of M samples, in the inputs' shapes, of the explained scalar.
 
-    The path is cut into `passes` equal stretches, in each of which baseline k of K stands at position (k + ½)/K.
+    The path is cut into `passes` equal stretches, in each of which baseline k of K stands at position (k + ½)/K. With a
+    single baseline the positions are Gauss's, as many as passes: one path is smooth where many side by side are not.
     """
     return of_scalars(subject, inputs, [Scalar(subject.explained.target, choice)], passes)[0]
 
@@ -40,28 +42,46 @@ def expected_gradients(subject: Subject, inputs: Branches, choice: Tensor, passe
 def of_scalars(subject: Subject, inputs: Branches, scalars: Sequence[Scalar], passes: int) -> list[Branches]:
     """The same for several scalars of the same M samples, all from the same forward passes."""
     samples, nodes = len(scalars[0].choice), subject.baselines.count * passes
+    positions, weights = _rule(subject.baselines.count, passes)
     totals = [tuple(torch.zeros_like(x) for x in inputs) for _ in scalars]
     for rows in batches(samples * nodes, subject.batch):
         asked = torch.arange(rows.start, rows.stop)
         state, node = asked // nodes, asked % nodes
-        points, steps = _on_paths(subject, inputs, state, node, nodes)
+        points, steps = _on_paths(subject, inputs, state, node % subject.baselines.count, positions[node])
+        weight = weights[node]
         here = [Scalar(one.output, one.choice[state]) for one in scalars]
         for total, found in zip(
             totals, evaluate(subject.explained.policy, points, here, subject.explained.meter), strict=True
         ):
             for into, step, gradient in zip(total, steps, found.gradients, strict=True):
-                into.index_add_(0, state, step * gradient / nodes)
+                into.index_add_(0, state, step * gradient * _along(weight, step))
     return totals
 
 
-def _on_paths(subject: Subject, inputs: Branches, state: Tensor, node: Tensor, nodes: int) -> tuple[Branches, Branches]:
+def _rule(references: int, passes: int) -> tuple[Tensor, Tensor]:
+    """Positions and weights of all nodes, in double: (references · passes,) each."""
+    if references == 1:
+        roots, weights = np.polynomial.legendre.leggauss(passes)
+        return torch.from_numpy((roots + 1) / 2), torch.from_numpy(weights / 2)
+    nodes = references * passes
+    return (torch.arange(nodes, dtype=torch.float64) + 0.5) / nodes, torch.full(
+        (nodes,), 1 / nodes, dtype=torch.float64
+    )
+
+
+def _on_paths(
+    subject: Subject, inputs: Branches, state: Tensor, reference: Tensor, position: Tensor
+) -> tuple[Branches, Branches]:
     """The points of the paths to some states, and the whole way from their baselines."""
-    reference = node % subject.baselines.count
-    position = (node + 0.5) / nodes
     points, steps = [], []
     for x, b in zip(inputs, subject.baselines.samples, strict=True):
         start = b[reference]
         step = x[state] - start
-        points.append(start + position.view(-1, *[1] * (step.ndim - 1)).to(step.dtype) * step)
+        points.append(start + _along(position, step) * step)
         steps.append(step)
     return tuple(points), tuple(steps)
+
+
+def _along(numbers: Tensor, like: Tensor) -> Tensor:
+    """One number a sample, to be multiplied with a branch: (M,) -> (M, 1, ...)."""
+    return numbers.view(-1, *[1] * (like.ndim - 1)).to(like.dtype)
