@@ -235,7 +235,12 @@ class Life:
             if not self.root.is_dir():
                 self.clock.now += 1
                 return
-            self.start()
+            try:
+                self.start()
+            except OSError:  # its disk is full: `fxwatch daemon` waits, too
+                self._dead()
+                self.clock.now += 2
+                return
         daemon = self._daemon
         assert daemon is not None
         if not (self.store.root / "lock").exists():

@@ -19,7 +19,10 @@ def heartbeat_in_words(snapshot: Snapshot) -> list[str]:
         return [f"Heartbeat: {daemon_words(snapshot).sentence}; `{daemon_command(snapshot)}` watches it"]
     parts = [daemon_words(snapshot).sentence, training_words(snapshot).sentence]
     if daemon is not None:
-        parts += [f"{daemon.waiting:,} waiting{put_aside(daemon)}", f"by {'file events' if daemon.mode == 'events' else 'polling'}"]
+        parts += [
+            f"{daemon.waiting:,} waiting{put_aside(daemon)}",
+            f"by {'file events' if daemon.mode == 'events' else 'polling'}",
+        ]
         parts += [f"explaining {name(path)}" for path in daemon.running]
         parts += [f"last trouble: {name(daemon.last_trouble)}"] if daemon.last_trouble else []
     return [f"Heartbeat: {', '.join(parts)}"]
