@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -215,7 +215,7 @@ class Life:
     def stop(self) -> None:
         """It is told to end, as by SIGTERM."""
         if self._daemon is not None:
-            with self.faults.between():
+            with self.faults.between(), suppress(Killed):
                 self._daemon.end()
         self._dead()
 

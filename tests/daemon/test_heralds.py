@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
 def add(store: Store, *verdicts: str) -> None:
     writer = RunWriter(store.run("exp"))
     for verdict in verdicts:
-        writer.commit(analysis(len(writer.history), "exp", verdict=verdict))  # type: ignore[arg-type]
+        writer.commit(analysis(writer.count, "exp", verdict=verdict))  # type: ignore[arg-type]
     writer.close()
 
 
