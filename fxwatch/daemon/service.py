@@ -248,6 +248,10 @@ class Daemon:
                 self._look_again.append(outcome.again)
             if outcome.gone is not None:
                 self._plan.gone(outcome.gone, vanished=True)
+            if work.dump.path in {outcome.again, outcome.gone}:  # the checkpoint is not to blame
+                self._plan.gone(work.dump.path)
+                self._plan.try_later(work, self._clock() + TRY_AGAIN)
+                continue
             step = outcome.published.checkpoint.step if outcome.published is not None else None
             self._plan.finished(work, self._clock(), step, explained=outcome.explained)
         self._show_progress()

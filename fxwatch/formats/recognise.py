@@ -145,7 +145,9 @@ def _may_be_safetensors(head: bytes) -> bool:
 
 def _recognise_safetensors(file: IO[bytes], head: bytes, size: int) -> Recognition:
     length = int.from_bytes(head[:8], "little")
-    if len(head) < 9 or not _may_be_safetensors(head):
+    if size < 9:
+        return Recognition(None, "incomplete", f"{size} bytes: truncated, or still being written")
+    if not _may_be_safetensors(head):
         return Recognition(None, "unsupported", "not a checkpoint or dump that fxwatch knows")
     if length > _LARGEST_HEADER_READ:
         return Recognition(None, "refused", f"its header claims {length:,} bytes, more than that of any model")

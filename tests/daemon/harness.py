@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -215,7 +215,7 @@ class Life:
     def stop(self) -> None:
         """It is told to end, as by SIGTERM."""
         if self._daemon is not None:
-            with self.faults.between():
+            with self.faults.between(), suppress(Killed):
                 self._daemon.end()
         self._dead()
 
@@ -235,7 +235,12 @@ class Life:
             if not self.root.is_dir():
                 self.clock.now += 1
                 return
-            self.start()
+            try:
+                self.start()
+            except OSError:  # its disk is full: `fxwatch daemon` waits, too
+                self._dead()
+                self.clock.now += 2
+                return
         daemon = self._daemon
         assert daemon is not None
         if not (self.store.root / "lock").exists():

@@ -182,10 +182,12 @@ class Anything(RuleBasedStateMachine):
         }
 
     def teardown(self) -> None:
-        if self.there():
-            self.all_is_quiet()
-        self.life.kill()
-        shutil.rmtree(self.base)
+        try:
+            if self.there():
+                self.all_is_quiet()
+        finally:
+            self.life.kill()
+            shutil.rmtree(self.base)
 
 
 PROFILE = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)

@@ -84,7 +84,7 @@ def test_what_is_too_much_is_put_aside_evenly_and_explained_when_nothing_waits_n
     assert first[0] == 999
     explained = sorted([*first, *range(0, 1000, 50)])
     assert max(later - earlier for earlier, later in pairwise(explained)) <= 100
-    rest = [work.candidate.step for work in bench.all_work()]
+    rest = [work.candidate.step or 0 for work in bench.all_work()]
     assert rest == sorted(rest, reverse=True)
     assert sorted([*rest, *first, *range(0, 1000, 50)]) == list(range(1000))
 

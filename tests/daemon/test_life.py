@@ -53,13 +53,14 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
     return calls_of_a_life(tmp_path_factory.mktemp("counted") / "outputs")
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("every", [25, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("when", ["before", "torn", "after"])
 def test_killed_before_in_or_after_any_write_it_loses_and_doubles_nothing(
-    tmp_path: Path, calls: int, when: str, part: int
+    tmp_path: Path, calls: int, when: str, every: int
 ) -> None:
     assert calls > 80
-    for point in range(1 + part, calls + 1, 4):
+    first = 1 + {"before": 0, "torn": 8, "after": 16}[when] % every
+    for point in range(first, calls + 1, every):
         life = Life(tmp_path / f"{when}-{point}")
         life.faults.again(point, when)
         a_life(life)
@@ -72,7 +73,7 @@ def test_killed_before_in_or_after_any_write_it_loses_and_doubles_nothing(
         life.stop()
 
 
-@pytest.mark.parametrize("room", [0, 1, 100, 500, 2000, 5000, 10_000, 20_000])
+@pytest.mark.parametrize("room", [0, 100, 5000, 20_000])
 def test_a_full_disk_pauses_it_and_room_heals_it(tmp_path: Path, room: int) -> None:
     life = Life(tmp_path / "outputs")
     write(life, "exp/states.safetensors", whole(100))
@@ -116,7 +117,7 @@ def fill(place: Path, left: int) -> None:
         file.write(bytes(max(0, free - left)))
 
 
-@pytest.mark.parametrize("left", [0, 4096, 1_000_000])
+@pytest.mark.parametrize("left", [0, 1_000_000])
 def test_a_file_system_that_is_too_small_pauses_it_and_room_heals_it(small: Path, tmp_path: Path, left: int) -> None:
     life = Life(tmp_path / "outputs", store=small / "store")
     write(life, "exp/states.safetensors", whole(100))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fxwatch.watch import lookout
+from fxwatch.watch import Sighting, Watcher
 from fxwatch.watch.lookout import Lookout
 from tests.daemon.harness import Life, whole
 from tests.watch.bench import Bench
@@ -38,9 +38,9 @@ def test_a_folder_that_does_not_answer_is_said_and_the_daemon_ends_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
-    real = lookout.Watcher.look
+    real = Watcher.look
 
-    def hang(self: lookout.Watcher) -> list[lookout.Sighting]:
+    def hang(self: Watcher) -> list[Sighting]:
         answers.wait(30)
         return real(self)
 
@@ -48,7 +48,7 @@ def test_a_folder_that_does_not_answer_is_said_and_the_daemon_ends_all_the_same(
     (life.root / "states.safetensors").write_bytes(whole(0))
     life.go(3)
     with monkeypatch.context() as patch:
-        patch.setattr(lookout.Watcher, "look", hang)
+        patch.setattr(Watcher, "look", hang)
         patch.setattr("fxwatch.daemon.service.PATIENCE_TO_LOOK", 0.05)
         (life.root / "a.safetensors").write_bytes(whole(1))
         life.go(30)
@@ -60,7 +60,7 @@ def test_a_folder_that_does_not_answer_is_said_and_the_daemon_ends_all_the_same(
     life.check()
     answers.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(lookout.Watcher, "look", hang)
+        patch.setattr(Watcher, "look", hang)
         patch.setattr("fxwatch.daemon.service.PATIENCE_TO_LOOK", 0.05)
         life.go(6)
         life.stop()
