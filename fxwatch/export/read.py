@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
@@ -13,6 +13,7 @@ from fxwatch.store.layout import Store, StoreError
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,10 @@ class Frames:
         axes: Axes = wide[names].plot(ylabel="share of all importance", legend=False)
         axes.yaxis.set_major_formatter(lambda share, _place: f"{100 * share:.3g}%")
         axes.set_ylim(bottom=0)
-        axes.figure.set_layout_engine("constrained")  # room for a legend beside the chart
+        figure = cast("Figure", axes.figure)
+        figure.set_layout_engine("constrained")  # room for a legend beside the chart
         labels = [f"{branch} · {feature}" for branch, feature in names]
-        legend = axes.figure.legend(axes.lines, labels, loc="outside right center", frameon=False)
+        legend = figure.legend(axes.lines, labels, loc="outside right center", frameon=False)
         for text in legend.get_texts():
             text.set_parse_math(False)  # names are no formulas
         return axes
