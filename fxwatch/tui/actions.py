@@ -63,7 +63,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "copy",
         ("y",),
-        "copy the chosen row or warning, else the path of the PNG (by OSC 52, and to a file)",
+        "copy the chosen row or warning, or the PNG's path (OSC 52, and a file)",
         "y",
         "copy",
     ),

@@ -268,10 +268,10 @@ def test_heartbeat_of_the_daemon() -> None:
     assert beat().startswith("daemon watching, seen <15 s ago · training alive, last file <15 s ago · 0 waiting")
     assert beat(now=START + 9) == beat()
     working = beat(daemon=daemon(waiting=2, running=["a.zip"], mode="polling"))
-    assert working.endswith("2 waiting · by polling")
+    assert working.endswith("2 waiting · W&B off · by polling")
     seen = snapshot(daemon=daemon(waiting=2, running=["a.zip"]))
     assert head(seen).splitlines()[3] == "explaining a.zip"
-    assert "2 waiting · explaining a.zip · by" in plain(header.lines(seen, 140, 3))
+    assert "2 waiting · explaining a.zip · W&B off" in plain(header.lines(seen, 140, 3))
     assert beat(now=START + 600).startswith(
         "daemon silent since 08:00 UTC, 10 min ago · `fxwatch daemon outputs` watches on"
     )
