@@ -52,9 +52,18 @@ def limit_worker(memory: int | None) -> None:
 
 
 def no_code_from(folder: Path) -> None:
-    """Let this process, and those that it starts, import nothing from below a folder, even where they stand in it."""
+    """Let this process, and those that it starts, import nothing from below a folder, even where they stand in it.
+
+    But from an installation of Python that lies there, as a .venv does where all of a project is watched.
+    """
     forbidden = folder.resolve()
-    sys.path[:] = [place for place in sys.path if not Path(place).resolve().is_relative_to(forbidden)]
+    prefixes = [Path(place).resolve() for place in (sys.prefix, sys.base_prefix)]
+    installed = [place for place in prefixes if place.is_relative_to(forbidden)]
+
+    def may_stay(place: Path) -> bool:
+        return not place.is_relative_to(forbidden) or any(place.is_relative_to(one) for one in installed)
+
+    sys.path[:] = [place for place in sys.path if may_stay(Path(place).resolve())]
     if Path.cwd().is_relative_to(forbidden):
         os.environ["PYTHONSAFEPATH"] = "1"
 
