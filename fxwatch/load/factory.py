@@ -2,6 +2,7 @@
 
 import copy
 import pkgutil
+import re
 import sys
 from collections.abc import Mapping
 
@@ -30,13 +31,21 @@ def build(settings: ModelSettings) -> nn.Module:
     try:
         made = pkgutil.resolve_name(name)(**settings.factory_args)
     except Exception as error:
-        looked = f" (looked in {', '.join(settings.path)})" if isinstance(error, ImportError) else ""
+        looked = _looked_for(error, name, settings.path) if isinstance(error, ImportError) else ""
         raise LoadError(
             f"[model] factory {name!r} failed: {type(error).__name__}: {first_sentence(error)}{looked}", config=True
         ) from error
     if not isinstance(made, nn.Module):
         raise LoadError(f"[model] factory {name!r} returned a {type(made).__name__}, not an nn.Module", config=True)
     return made
+
+
+def _looked_for(error: ImportError, factory: str, folders: list[str]) -> str:
+    """Where the factory's own module was looked for; another one is a library that is not installed here."""
+    missing = (error.name or "").split(".")[0]
+    if not missing or missing == re.split("[.:]", factory)[0]:
+        return f" (looked in {', '.join(folders)})"
+    return f"; install it where fxwatch runs: pip install {missing.replace('_', '-')}"
 
 
 def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:

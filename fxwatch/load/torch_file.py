@@ -31,8 +31,11 @@ STATE_DICT_KEYS = (
     "net",
     "module",
     "actor",
+    "actor_state_dict",
     "weights",
 )
+_ACTORS = frozenset({"policy", "policy_state_dict", "actor", "actor_state_dict"})
+_CRITICS = ("value", "value_state_dict", "critic", "critic_state_dict")
 
 
 def read(
@@ -56,6 +59,12 @@ def load_tensors(file: IO[bytes]) -> Any:
     except pickle.UnpicklingError as error:
         file.seek(0)
         found = _unsafe_globals(file)
+        if unknown := [name for name in found if name.startswith("torch.") and not _known(name)]:
+            raise LoadError(
+                f"it was saved by a newer torch: torch {torch.__version__} does not know {unknown[0]}; "
+                "update torch where fxwatch runs, or save plain tensors",
+                "unsupported",
+            ) from None
         if found and all(name.startswith("numpy.") for name in found):
             raise LoadError(
                 f"it holds numpy values ({', '.join(found)}), which are only loaded by running code; save plain "
@@ -89,7 +98,7 @@ def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]
         return loaded
     for name in STATE_DICT_KEYS:
         if is_state_dict(inner := loaded.get(name)):
-            return inner
+            return _with_parts(loaded, name, inner)
     if nested := _paths(loaded):
         raise LoadError(
             f"no state dict was found under a usual name; set [model] state_dict_key = {nested[0]!r}"
@@ -97,6 +106,20 @@ def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]
             config=True,
         )
     raise LoadError(f"it holds no state dict; at the top are {_keys(loaded) or 'no keys at all'}")
+
+
+def _with_parts(loaded: Mapping[str, Any], name: str, found: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """An actor's weights and those of the critic that is saved beside it, each under its own name, as a module that
+    holds both has them; a model that is the actor alone takes its part.
+    """
+    parts = {name: found, **{other: part for other in _CRITICS if is_state_dict(part := loaded.get(other))}}
+    if name not in _ACTORS or len(parts) == 1:
+        return found
+    return {
+        f"{part.removesuffix('_state_dict')}.{key}": tensor
+        for part, state in parts.items()
+        for key, tensor in state.items()
+    }
 
 
 def strip_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -127,6 +150,14 @@ def _unsafe_globals(file: IO[bytes]) -> list[str]:
         return torch.serialization.get_unsafe_globals_in_checkpoint(file)[:5]
     except (RuntimeError, ValueError, KeyError, pickle.UnpicklingError, EOFError, IndexError):
         return []
+
+
+def _known(name: str) -> bool:
+    """Whether this torch has what a file names. Nothing is imported."""
+    found: Any = torch
+    for part in name.split(".")[1:]:
+        found = getattr(found, part, None)
+    return found is not None
 
 
 def _damaged_member(file: IO[bytes]) -> str | None:
