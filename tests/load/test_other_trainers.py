@@ -63,6 +63,14 @@ def test_an_agent_of_a_single_file_trainer(tmp_path: Path) -> None:
     assert same(loaded(path, "actor"), agent.actor)
 
 
+def test_of_parts_that_all_fit_the_one_that_acts_is_taken(tmp_path: Path) -> None:
+    critic, acts = mlp(2), mlp(2)
+    state = {f"critic.{name}": value for name, value in critic.state_dict().items()}
+    state |= {f"actor.{name}": value for name, value in acts.state_dict().items()}
+    torch.save(state, tmp_path / "a.pt")
+    assert same(loaded(tmp_path / "a.pt", "actor"), acts)
+
+
 def test_a_policy_of_tianshou(tmp_path: Path) -> None:
     """Its layout: {"model": policy.state_dict(), "optim": …}, with networks shared under several names."""
     agent = Both()
@@ -88,11 +96,15 @@ def test_an_agent_of_skrl_itself(tmp_path: Path) -> None:
             CategoricalMixin.__init__(self)
             self.net = mlp(2)
 
+        def compute(self, *_: Any, **__: Any) -> None: ...
+
     class Value(DeterministicMixin, Model):  # type: ignore[misc]
         def __init__(self) -> None:
             Model.__init__(self, observation_space=observation, action_space=action, device="cpu")
             DeterministicMixin.__init__(self)
             self.net = mlp(1)
+
+        def compute(self, *_: Any, **__: Any) -> None: ...
 
     models = {"policy": Policy(), "value": Value()}
     agent = PPO(models=models, observation_space=observation, action_space=action, device="cpu")

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from matplotlib.text import Text
+
 from fxwatch.records.recorded import Read
 from fxwatch.records.thresholds import GradientLimits
 from fxwatch.records.training import HeadSpan, LayerSpan, TrainingLine
@@ -107,4 +109,4 @@ def test_the_page_draws_any_numbers() -> None:
         assert sheet.png().startswith(b"\x89PNG")
     sheet = Sheet(600, 300)
     draw_training(Panel(sheet, "training", Box(6, 6, 590, 290)), [TrainingLine()], GradientLimits())
-    assert "no gradient of training" in " ".join(text.get_text() for text in sheet.figure.texts)
+    assert "no gradient of training" in " ".join(text.get_text() for text in sheet.figure.findobj(Text))
