@@ -1,6 +1,7 @@
 """One analysis from file to record: open, load, explain, judge. For workers, and for `fxwatch analyze`."""
 
 import io
+import os
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from fxwatch.load import (
 from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
 from fxwatch.records.attempt import attempt_of
 from fxwatch.records.recipe import analysis_digest, recipe_digest
-from fxwatch.records.verdict import judge, states_blurred, states_left_out
+from fxwatch.records.verdict import judge, states_blurred, states_left_out, states_perhaps_not_normalised
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store, StoreError, analysis_id
 from fxwatch.store.read import lines_before, read_analysis
@@ -144,6 +145,8 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
     left_out, why = opened.dump.left_out, opened.dump.left_out_reason
     if why is not None:
         states_left_out(findings, left_out, left_out + everything.count, why)
+    if not opened.dump.says_normalised and (pickle := _normaliser_beside(Path(job.checkpoint))):
+        states_perhaps_not_normalised(findings, pickle)
     if chosen.blurred and dtype_of(policy) != torch.float64:
         states_blurred(findings, chosen.blurred)
     analysis = Analysis.of(
@@ -173,6 +176,13 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
         health=findings.health(weights.step),
     )
     return Made(analysis, arrays, notes)
+
+
+def _normaliser_beside(checkpoint: Path) -> str | None:
+    """The name of a pickle of VecNormalize in a checkpoint's folder."""
+    with os.scandir(checkpoint.parent) as entries:
+        found = (entry.name for entry in entries if entry.name.endswith(".pkl"))
+        return next((name for name in found if "vecnormalize" in name.lower().replace("_", "")), None)
 
 
 def _written_at(path: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fxwatch.formats.adapters import adapter_for
 
-CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".zip", ".safetensors"})
+CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".zip", ".safetensors", ".cleanrl_model"})
 STATES_SUFFIXES = frozenset({".safetensors", ".npz"})
 
 _OTHER_SUFFIXES = re.compile(r"^pytorch_model.*\.bin$|\.safetensors\.index\.json$|\.pt2$", re.IGNORECASE)

@@ -3,6 +3,7 @@
 import copy
 import errno
 import pkgutil
+import re
 import sys
 from collections.abc import Mapping
 
@@ -14,6 +15,8 @@ from fxwatch.load.errors import LoadError
 from fxwatch.load.torch_file import first_sentence
 from fxwatch.records.settings import ModelSettings
 
+_ACTS = re.compile(r"(?i)actor|policy|pi\b")
+"""What a part is called that decides, rather than one that values, where a model of one part fits several."""
 NO_FACTORY = (
     "fxwatch needs to know how to build the model: set [model] factory in config.toml to an import string like "
     '"my_project.models:build", a function that returns your nn.Module'
@@ -31,10 +34,9 @@ def build(settings: ModelSettings) -> nn.Module:
     try:
         made = pkgutil.resolve_name(name)(**settings.factory_args)
     except Exception as error:
-        looked = f" (looked in {', '.join(settings.path)})" if isinstance(error, ImportError) else ""
-        looked = (
-            " (it may read files, but write none, start no program and reach no network)" * _refused(error) or looked
-        )
+        looked = _looked_for(error, name, settings.path) if isinstance(error, ImportError) else ""
+        if _refused(error):
+            looked = " (it may read files, but write none, start no program and reach no network)"
         raise LoadError(
             f"[model] factory {name!r} failed: {type(error).__name__}: {first_sentence(error)}{looked}", config=True
         ) from error
@@ -46,6 +48,14 @@ def build(settings: ModelSettings) -> nn.Module:
 def _refused(error: BaseException) -> bool:
     """Whether it was a worker's cage that said no."""
     return isinstance(error, PermissionError) and error.errno in {errno.EPERM, errno.EACCES}
+
+
+def _looked_for(error: ImportError, factory: str, folders: list[str]) -> str:
+    """Where the factory's own module was looked for; another one is a library that is not installed here."""
+    missing = (error.name or "").split(".")[0]
+    if not missing or missing == re.split("[.:]", factory)[0]:
+        return f" (looked in {', '.join(folders)})"
+    return f"; install it where fxwatch runs: pip install {missing.replace('_', '-')}"
 
 
 def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
@@ -106,14 +116,21 @@ def frozen(mine: nn.Module) -> nn.Module:
 
 def _fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     if own.keys() <= state.keys() or not own:
-        return state
+        return {name: tensor for name, tensor in state.items() if name in own or not _alias(name, tensor, own, state)}
     first = next(iter(own))
-    for name in state:
-        if name.endswith(f".{first}"):
-            prefix = name.removesuffix(first)
-            if all(f"{prefix}{wanted}" in state for wanted in own):
-                return {wanted: state[f"{prefix}{wanted}"] for wanted in own}
-    return state
+    prefixes = [name.removesuffix(first) for name in state if name.endswith(f".{first}")]
+    whole = [prefix for prefix in prefixes if all(f"{prefix}{wanted}" in state for wanted in own)]
+    fitting = [prefix for prefix in whole if all(state[f"{prefix}{name}"].shape == own[name].shape for name in own)]
+    chosen = sorted(fitting or whole, key=lambda prefix: _ACTS.search(prefix) is None)
+    return {wanted: state[f"{chosen[0]}{wanted}"] for wanted in own} if chosen else state
+
+
+def _alias(name: str, tensor: Tensor, own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> bool:
+    """Whether it is a tensor of the model under a longer name, as of a module that is registered twice."""
+    parts = name.split(".")
+    ends = (".".join(parts[place:]) for place in range(1, len(parts)))
+    same = (state[end] for end in ends if end in own)
+    return any(other.dtype == tensor.dtype and torch.equal(other, tensor) for other in same)
 
 
 def _with_tied(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

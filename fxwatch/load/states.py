@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class Dump:
     left_out_reason: str | None = None
     rows: NDArray[np.intp] | None = None
     """Where the states stand in the file; None where none is left out."""
+    says_normalised: bool = False
+    """Whether it says that states are as the policy sees them, or holds what makes them so."""
 
     def row(self, number: int) -> States:
         """One state, by its place in the file. Raises LoadError where there is none, or one that is left out."""
@@ -75,7 +77,8 @@ def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
     step, _ = counters(texts)
     lost = blurred_names(branches, features)
     single = {name: in_single(array) for name, array in branches.items()}
-    return finite_only(States(single, features, _only_one_column(action), step, lost))
+    dump = finite_only(States(single, features, _only_one_column(action), step, lost))
+    return replace(dump, says_normalised="normalised" in texts)
 
 
 def _read(content: Content) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -45,8 +45,11 @@ STATE_DICT_KEYS = (
     "net",
     "module",
     "actor",
+    "actor_state_dict",
     "weights",
 )
+_ACTORS = frozenset({"policy", "policy_state_dict", "actor", "actor_state_dict"})
+_CRITICS = ("value", "value_state_dict", "critic", "critic_state_dict")
 
 
 def read(
@@ -79,7 +82,14 @@ def load_tensors(file: IO[bytes], safe_globals: Sequence[str] = ()) -> Any:
         raise
     except pickle.UnpicklingError as error:
         file.seek(0)
-        raise LoadError(_why_never(_unsafe_globals(file), error), "refused") from None
+        found = _unsafe_globals(file)
+        if unknown := [name for name in found if name.startswith("torch.") and not _known(name)]:
+            raise LoadError(
+                f"it was saved by a newer torch: torch {torch.__version__} does not know {unknown[0]}; "
+                "update torch where fxwatch runs, or save plain tensors",
+                "unsupported",
+            ) from None
+        raise LoadError(_why_never(found, error), "refused") from None
     except (EOFError, IndexError):
         raise LoadError("it ends too early: truncated; it is tried again when it changes") from None
     except Exception as error:
@@ -134,7 +144,7 @@ def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]
         return loaded
     for name in STATE_DICT_KEYS:
         if is_state_dict(inner := loaded.get(name)):
-            return inner
+            return _with_parts(loaded, name, inner)
     if found := nested(loaded):
         raise LoadError(
             f"no state dict was found under a usual name; set [model] state_dict_key = {found[0]!r}"
@@ -142,6 +152,20 @@ def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]
             config=True,
         )
     raise LoadError(f"it holds no state dict; at the top are {_keys(loaded) or 'no keys at all'}")
+
+
+def _with_parts(loaded: Mapping[str, Any], name: str, found: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """An actor's weights and those of the critic that is saved beside it, each under its own name, as a module that
+    holds both has them; a model that is the actor alone takes its part.
+    """
+    parts = {name: found, **{other: part for other in _CRITICS if is_state_dict(part := loaded.get(other))}}
+    if name not in _ACTORS or len(parts) == 1:
+        return found
+    return {
+        f"{part.removesuffix('_state_dict')}.{key}": tensor
+        for part, state in parts.items()
+        for key, tensor in state.items()
+    }
 
 
 def strip_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -180,6 +204,14 @@ def _resolve(name: str) -> Any:
         return pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise LoadError(f"[model] safe_globals: {name!r} is not there: {error}", config=True) from None
+
+
+def _known(name: str) -> bool:
+    """Whether this torch has what a file names. Nothing is imported."""
+    found: Any = torch
+    for part in name.split(".")[1:]:
+        found = getattr(found, part, None)
+    return found is not None
 
 
 def _damaged_member(file: IO[bytes]) -> str | None:

@@ -150,6 +150,14 @@ ADVICE: dict[str, Advice] = {
         ["a time in seconds, or a price level, as it is"],
         ["subtract a start or a mean, in double precision, before the policy sees it"],
     ),
+    "normalisation": Advice(
+        ["observations were dumped as the environment gives them, and not as VecNormalize hands them on"],
+        [
+            "dump what the policy sees, as fxwatch.callbacks.sb3 and fxwatch.recorder do",
+            'or put mean/BRANCH and var/BRANCH into the dump, with normalised = "false"',
+            'a dump that is normalised says normalised = "true"',
+        ],
+    ),
     "states": Advice(
         ["a division by nought or a logarithm in the feature pipeline", "missing prices"],
         ["find what the feature computes in those states, and repair it there"],

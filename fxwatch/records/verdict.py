@@ -57,6 +57,12 @@ def states_blurred(findings: Findings, features: Collection[tuple[str, str]]) ->
     findings.add("precision", len(features), 0, "warn", message)
 
 
+def states_perhaps_not_normalised(findings: Findings, file: str) -> None:
+    """Find that the trainer normalises what the policy sees, and the dump does not say that it is so."""
+    message = f"inputs may be unnormalised: {file} is a pickle and stays closed, and the dump does not say that it is"
+    findings.add("normalisation", None, None, "warn", f"{message} as the policy sees it")
+
+
 def _outputs(explanation: Explanation, findings: Findings) -> None:
     count = explanation.nonfinite_outputs
     if count:

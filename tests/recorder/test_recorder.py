@@ -12,7 +12,9 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from fxwatch.attribution.attention import attention, attention_maps
 from fxwatch.attribution.policy import Meter
 from fxwatch.load import load_policy, read_content, read_dump, read_weights
 from fxwatch.recorder import Recorder
+from fxwatch.records.recorded import read_recorded
 from fxwatch.records.settings import ModelSettings
 from tests.policies import GuideLike, SmallTransformer
 from tests.project import ROOT, environ
@@ -469,3 +472,68 @@ def test_it_needs_python_3_9_and_nothing_but_numpy_and_torch() -> None:
     assert roots - sys.stdlib_module_names == {"numpy", "torch"}
     keywords = {word.arg for node in ast.walk(tree) if isinstance(node, ast.Call) for word in node.keywords}
     assert not keywords & {"strict", "slots", "kw_only"}  # of zip and dataclass, from 3.10
+
+
+def test_it_needs_no_newer_python_than_it_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from vermin import main; main()", "--no-tips", "-t=3.9-", fxwatch.recorder.__file__],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_optimizer_that_was_resumed_goes_on_counting(tmp_path: Path) -> None:
+    model, optimizer = fresh()
+    ppo(model, optimizer, 3)
+    resumed = torch.optim.Adam(model.parameters(), 1e-4)
+    with Recorder(model, resumed, tmp_path, every=1):
+        resumed.load_state_dict(optimizer.state_dict())
+        ppo(model, resumed, 1)
+    assert [span["optimizer_step"] for span in lines(tmp_path)] == [16]
+    spans = [read_recorded(raw, 0) for raw in (tmp_path / "training.jsonl").open("rb")]
+    assert len({span.session for span in spans if span is not None}) == 1
+    last = spans[-1]
+    assert last is not None
+    assert last.line is not None
+    assert (last.line.number, last.line.optimizer_step) == (1, 16)
+
+
+def test_steps_with_nan_are_counted_and_spoil_no_number(tmp_path: Path) -> None:
+    model = nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    with Recorder(model, optimizer, tmp_path, every=None):
+        for scale in (1.0, math.nan, 3.0):
+            optimizer.zero_grad()
+            (scale * model(torch.ones(1, 1))).sum().backward()
+            optimizer.step()
+    layer = {name: span["layers"]["model"] for span in lines(tmp_path) for name in ("model",)}["model"]
+    assert sum(span["layers"]["model"].get("nonfinite", 0) for span in lines(tmp_path)) == 1
+    assert None not in layer["norm"]
+
+
+def at_once(_: object, job: Callable[[], None], after: Callable[[], None] = lambda: None, patience: float = 0) -> bool:
+    job()
+    after()
+    return True
+
+
+def test_the_file_of_a_long_training_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=time.time, time_ns=time.time_ns)
+    monkeypatch.setattr(fxwatch.recorder, "time", clock)
+    monkeypatch.setattr(fxwatch.recorder._Writer, "put", at_once)
+    monkeypatch.setattr(fxwatch.recorder, "_SECONDS_BETWEEN_LINES", 5.0)
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    recorder = Recorder(model, optimizer, tmp_path, every=None)
+    for _ in range(3000):
+        now[0] += 30.0  # a day
+        with torch.no_grad():
+            model(torch.ones(1, 1))
+        model(torch.ones(1, 1)).sum().backward()
+        optimizer.step()
+    monkeypatch.undo()
+    recorder.close()
+    spans = lines(tmp_path)
+    assert len(spans) < 2500
+    assert sum(span["steps"] for span in spans) == 3000
