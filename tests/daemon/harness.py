@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 from fxwatch.config import Config
-from fxwatch.daemon.jobs import DrawJob, Drawn, Duplicate, Explained, ExplainJob, Job, Trouble
+from fxwatch.daemon.jobs import DrawJob, Drawn, Duplicate, Explained, ExplainJob, Job, ReportJob, Trouble, parse_job
 from fxwatch.daemon.service import Daemon
 from fxwatch.load import LoadError, read_content
 from fxwatch.records.analysis import Analysis
@@ -121,9 +121,7 @@ class Explainer:
 
     def submit(self, _: Callable[..., Any], /, *args: Any, **__: Any) -> Future[Any]:
         future: Future[str] = Future()
-        job = json.loads(args[0])
-        kind = ExplainJob if job["kind"] == "explain" else DrawJob
-        self.jobs.append((future, kind.model_validate(job)))
+        self.jobs.append((future, parse_job(args[0])))
         return future
 
     def finish(self) -> None:
@@ -171,9 +169,12 @@ def explained(job: ExplainJob) -> Explained | Duplicate | Trouble:
     return Explained(analysis=made)
 
 
-def drawn(job: DrawJob) -> Drawn | Trouble:
+def drawn(job: DrawJob | ReportJob) -> Drawn | Trouble:
     run = Store(Path(job.store)).run(job.run)
     try:
+        if isinstance(job, ReportJob):
+            write_atomic(run.html, b"page")
+            return Drawn(path=str(run.html))
         write_atomic(run.analysis(job.analysis).png, b"page")
         if job.newest:
             write_atomic(run.png, b"page")

@@ -82,7 +82,6 @@ def test_a_policy_of_tianshou(tmp_path: Path) -> None:
 
 
 def test_an_agent_of_skrl_itself(tmp_path: Path) -> None:
-    pytest.importorskip("skrl")
     import gymnasium
     from skrl.agents.torch.ppo import PPO
     from skrl.models.torch import CategoricalMixin, DeterministicMixin, Model
@@ -106,7 +105,7 @@ def test_an_agent_of_skrl_itself(tmp_path: Path) -> None:
 
         def compute(self, *_: Any, **__: Any) -> None: ...
 
-    models = {"policy": Policy(), "value": Value()}
+    models: dict[str, Any] = {"policy": Policy(), "value": Value()}
     agent = PPO(models=models, observation_space=observation, action_space=action, device="cpu")
     agent.save(str(tmp_path / "agent_100.pt"))
     weights = read_weights(read_content(tmp_path / "agent_100.pt"))
@@ -116,7 +115,6 @@ def test_an_agent_of_skrl_itself(tmp_path: Path) -> None:
 
 
 def test_a_policy_of_torchrl_itself(tmp_path: Path) -> None:
-    pytest.importorskip("torchrl")
     from tensordict.nn import TensorDictModule
 
     network = mlp(2)

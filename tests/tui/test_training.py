@@ -42,9 +42,10 @@ def test_every_layer_has_a_row_with_its_trend_and_its_trouble_by_the_guides_limi
     far = LayerSpan(1.0, 2.0, 1500.0, 1.0, 0.5)
     shown = replace(snapshot(), training=training_of(lines(far=far)))
     for width in (60, 80, 140):
-        text = plain(training.gradients_table(shown, width))
-        assert "\x1b" not in text
-        assert all(len(row) <= width for row in text.splitlines())
+        narrow = plain(training.gradients_table(shown, width))
+        assert "\x1b" not in narrow
+        assert all(len(row) <= width for row in narrow.splitlines())
+    text = plain(training.gradients_table(shown, 140))
     assert "at step 1,200" in text
     rows = {row.split()[1]: row for row in text.splitlines() if row[:1] in "✓✗" and row.strip()}
     assert rows["far"].startswith("✗")
