@@ -68,7 +68,7 @@ def test_no_gradient_at_a_state_is_taken_twice() -> None:
     states = random_states(SHAPES)
 
     def cost(*secondary: str) -> int:
-        settings = AnalysisSettings(secondary_methods=list(secondary))  # type: ignore[arg-type]
+        settings = AnalysisSettings(secondary_methods=list(secondary))
         return explain(SmallTransformer().eval(), states, settings, GradientLimits())[0].cost.backwards
 
     alone = cost()
