@@ -103,7 +103,12 @@ def do_job(text: str) -> str:
     """A job in JSON to its answer in JSON: what executors run, here or on another machine."""
     from fxwatch.daemon.worker import answer
 
-    return answer(_JOB.validate_json(text)).model_dump_json()
+    return answer(parse_job(text)).model_dump_json()
+
+
+def parse_job(text: str) -> Job:
+    """A job in JSON. Raises ValueError where it makes no sense."""
+    return _JOB.validate_json(text)
 
 
 def parse_answer(text: str) -> Answer:
