@@ -112,13 +112,14 @@ def _ours(subject: Subject) -> Iterator[tuple[str, Made]]:
 
 
 def _timed(subject: Subject, ask: Callable[[Subject], Branches]) -> Made:
-    seconds = []
-    for _ in range(3):
-        anew = replace(subject)
-        began = time.perf_counter()
-        found = sum_over_time(ask(anew))
-        seconds.append(time.perf_counter() - began)
-    return Made(found, sorted(seconds)[1])
+    tries = [_one(replace(subject), ask) for _ in range(3)]
+    return sorted(tries, key=lambda made: made.seconds)[1]
+
+
+def _one(subject: Subject, ask: Callable[[Subject], Branches]) -> Made:
+    began = time.perf_counter()
+    found = sum_over_time(ask(subject))
+    return Made(found, time.perf_counter() - began)
 
 
 def _distance(found: Tensor, right: Tensor) -> float:
