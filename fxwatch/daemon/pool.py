@@ -48,6 +48,7 @@ class ProcessPerJob(Executor):
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="job")
         self._on_stage = on_stage
         self._running: set[BaseProcess] = set()
+        self._ended = False
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
@@ -68,6 +69,7 @@ class ProcessPerJob(Executor):
         """Take no more jobs, and end those that run."""
         self.shutdown(wait=False, cancel_futures=True)
         with self._lock:
+            self._ended = True
             for process in self._running:
                 process.kill()
         self.shutdown()
@@ -79,6 +81,8 @@ class ProcessPerJob(Executor):
         theirs.close()
         with self._lock:
             self._running.add(process)
+            if self._ended:  # the end has come while it began
+                process.kill()
         try:
             return self._listen(args, process, ours)
         finally:
