@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 _MAY_PASS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
+LONGEST_END = 18.0
+"""Seconds from a signal to the end, whatever hangs: all that is to be noted was noted long before."""
 RETURNED_EVERY = 2.0
 """Seconds between looks for a watched folder that has gone."""
 
@@ -119,6 +121,9 @@ class _Ending:
             os._exit(exit_codes.FAILURE)
         self.asked.set()
         self._stop()
+        latest = threading.Timer(LONGEST_END, os._exit, [exit_codes.OK])  # as a server of workers may be starting still
+        latest.daemon = True
+        latest.start()
 
 
 def _patiently(begin: Callable[[], Made], ending: threading.Event | None, say: Callable[[str], None]) -> Made:

@@ -71,6 +71,7 @@ class ProcessPerJob(Executor):
         self._writable = writable
         self._on_stage = on_stage
         self._running: set[BaseProcess] = set()
+        self._ended = False
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
@@ -91,6 +92,7 @@ class ProcessPerJob(Executor):
         """Take no more jobs, and end those that run."""
         self.shutdown(wait=False, cancel_futures=True)
         with self._lock:
+            self._ended = True
             for process in self._running:
                 process.kill()
         self.shutdown()
@@ -128,6 +130,8 @@ class ProcessPerJob(Executor):
                 break
         with self._lock:
             self._running.add(process)
+            if self._ended:  # the end has come while it began
+                process.kill()
 
     def _renew(self) -> None:
         """Replace a server that has died just now, or whose folder below /tmp somebody has cleaned away."""

@@ -162,12 +162,16 @@ def test_an_end_during_an_analysis_takes_less_than_20_seconds_and_a_second_signa
     project.states()
     project.checkpoint()
     process = project.start("daemon")
-    eventually(lambda: project.store.ledger.exists() and "model_100.pt" in status_of_running(project))
+    eventually(lambda: (line := project.ledger().get("model_100.pt")) and line.state == "running")
     began = time.monotonic()
-    for _ in range(signals):
-        process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-    process.communicate(timeout=20)
+    try:
+        for _ in range(signals):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+        process.wait(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
     assert time.monotonic() - began < (20 if signals == 1 else 4)
     assert process.returncode == (exit_codes.OK if signals == 1 else exit_codes.FAILURE)
     line = project.ledger()["model_100.pt"]
@@ -177,10 +181,6 @@ def test_an_end_during_an_analysis_takes_less_than_20_seconds_and_a_second_signa
     (project.folder / "my_model.py").write_text(SLOW.replace("60", "0"))
     assert project.run("daemon", "--once").returncode == exit_codes.OK
     assert len(project.analyses()) == 1
-
-
-def status_of_running(project: Project) -> list[str]:
-    return list(map(str, status(project).get("running", []))) if project.store.status.exists() else []  # type: ignore[call-overload]
 
 
 def test_its_own_process_is_small_and_has_no_torch(project: Project, daemon: subprocess.Popen[str]) -> None:
