@@ -80,7 +80,7 @@ def _sb3() -> bytes:
 
 def _heat() -> bytes:
     out = io.BytesIO()
-    np.savez_compressed(out, **{"heat/hf": np.zeros((3, 2))})
+    np.savez_compressed(out, **{"heat/hf": np.zeros((3, 2))})  # type: ignore[arg-type]
     return out.getvalue()
 
 

@@ -49,17 +49,17 @@ def wrong_types(path: Path) -> None:
     path.write_text('{"schema_version": "x", "id": 3, "seq": -1, "units": [], "runs": 7, "at": {}}\n')
 
 
-FORGERIES: list[Callable[[Path], None]] = [
+FORGERIES: list[Callable[[Path], object]] = [
     pipe,
     endless_link,
     link_elsewhere,
     folder,
     endless_line,
     wrong_types,
-    lambda path: path.write_bytes(DEEP) and None,
-    lambda path: path.write_bytes(bytes(range(256)) * 100) and None,
-    lambda path: path.write_bytes(b"PK\x03\x04" + bytes(500)) and None,
-    lambda path: path.write_text('{"schema_version": 1e400, "seq": 1' + "0" * 5000 + "}\n") and None,
+    lambda path: path.write_bytes(DEEP),
+    lambda path: path.write_bytes(bytes(range(256)) * 100),
+    lambda path: path.write_bytes(b"PK\x03\x04" + bytes(500)),
+    lambda path: path.write_text('{"schema_version": 1e400, "seq": 1' + "0" * 5000 + "}\n"),
 ]
 READERS: dict[str, Callable[[Path], int]] = {
     "status": lambda watched: status(watched, None, as_json=False, fail_on=None),
@@ -76,7 +76,7 @@ def stored(home: Path) -> tuple[Store, dict[str, Path]]:
     beat(store)
     run = store.run("default")
     newest = max(run.analyses(), key=lambda one: one.folder.name)
-    np.savez(newest.arrays, **{"heat/hf": np.zeros((5, 3))})
+    np.savez(newest.arrays, **{"heat/hf": np.zeros((5, 3))})  # type: ignore[arg-type]
     (store.root / "sync").mkdir()
     rows, details = next(run.shares.glob("*.rows")), next(run.shares.glob("*.details"))
     files = {"status": store.status, "ledger": store.ledger, "history": run.history, "analysis": newest.json}
