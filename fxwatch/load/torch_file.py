@@ -145,7 +145,7 @@ def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]
     for name in STATE_DICT_KEYS:
         if is_state_dict(inner := loaded.get(name)):
             return _with_parts(loaded, name, inner)
-    if found := nested(loaded):
+    if found := [path[:200] for path in nested(loaded)]:
         raise LoadError(
             f"no state dict was found under a usual name; set [model] state_dict_key = {found[0]!r}"
             + (f", or one of {', '.join(found[1:6])}" if found[1:] else ""),
@@ -260,7 +260,7 @@ def nested(loaded: Any, depth: int = 3) -> list[str]:
 
 def _named_in(message: str) -> str:
     found = re.search(r"GLOBAL ([\w.]+)", message) or re.search(r"global ([\w.]+)", message)
-    return found[1] if found else "a pickled object"
+    return found[1][:100] if found else "a pickled object"
 
 
 def _keys(loaded: Mapping[Any, Any], shown: int = 12) -> str:
