@@ -105,13 +105,15 @@ def test_an_agent_of_skrl_itself(tmp_path: Path) -> None:
 
         def compute(self, *_: Any, **__: Any) -> None: ...
 
-    models: dict[str, Any] = {"policy": Policy(), "value": Value()}
-    agent = PPO(models=models, observation_space=observation, action_space=action, device="cpu")
+    policy = Policy()
+    agent = PPO(
+        models={"policy": policy, "value": Value()}, observation_space=observation, action_space=action, device="cpu"
+    )
     agent.save(str(tmp_path / "agent_100.pt"))
     weights = read_weights(read_content(tmp_path / "agent_100.pt"))
     assert weights.step == 100
     assert {"policy.net.0.weight", "value.net.0.weight"} <= weights.state.keys()
-    assert same(load_policy(weights, ModelSettings(factory=f"{HERE}:actor")).model, models["policy"].net)
+    assert same(load_policy(weights, ModelSettings(factory=f"{HERE}:actor")).model, policy.net)
 
 
 def test_a_policy_of_torchrl_itself(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def lines(count: int = 12, **layers: LayerSpan) -> list[TrainingLine]:
 def test_every_layer_has_a_row_with_its_trend_and_its_trouble_by_the_guides_limits() -> None:
     far = LayerSpan(1.0, 2.0, 1500.0, 1.0, 0.5)
     shown = replace(snapshot(), training=training_of(lines(far=far)))
+    text = ""
     for width in (60, 80, 140):
         narrow = plain(training.gradients_table(shown, width))
         assert "\x1b" not in narrow
