@@ -77,7 +77,7 @@ def run_explain(job: ExplainJob, progress: Progress) -> Explained | Duplicate | 
         folder.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder.arrays, npz(made.arrays))
     except OSError as error:
-        return Trouble(outcome="unwritable", reason=f"{store.root} cannot be written: {error.strerror or error}")
+        return Trouble(outcome="put_off", reason=f"{store.root} cannot be written: {error.strerror or error}")
     return Explained(analysis=made.analysis, notes=made.notes)
 
 

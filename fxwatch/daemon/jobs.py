@@ -80,12 +80,12 @@ class Drawn(Record):
 class Trouble(Record):
     """What went wrong with which of the two files, in words.
 
-    `unwritable`: neither is to blame, but the store, and it is to be tried again. `config` says that the configuration
+    `put_off`: neither is to blame, but store or machine, and it is to be tried again. `config` says that the configuration
     is to be mended, `crashed` that the worker gave no answer at all.
     """
 
     kind: Literal["trouble"] = "trouble"
-    outcome: Literal["failed", "incomplete", "refused", "unsupported", "vanished", "unwritable"]
+    outcome: Literal["failed", "incomplete", "refused", "unsupported", "vanished", "put_off"]
     reason: Words
     culprit: Literal["checkpoint", "states"] = "checkpoint"
     config: bool = False

@@ -23,14 +23,14 @@ _ID = re.compile(r"step-(none|\d{9,})-[0-9a-f]{8}")
 class Outcome:
     """What became of an analysis: what was published, and a file that is to be looked at again, or is gone.
 
-    `explained`: there is an analysis now, be it an older one. `unwritable`: why the worker could not write its part;
+    `explained`: there is an analysis now, be it an older one. `put_off`: why nothing could be done now;
     nothing was noted, and it is to be tried again.
     """
 
     published: Analysis | None = None
     explained: bool = False
     failed: bool = False
-    unwritable: str | None = None
+    put_off: str | None = None
     again: str | None = None
     gone: str | None = None
 
@@ -104,8 +104,8 @@ class Publisher:
     def _trouble(self, work: Work, answer: Trouble) -> Outcome:
         if answer.crashed:
             return self._crashed(work, answer)
-        if answer.outcome == "unwritable":
-            return Outcome(unwritable=answer.reason)
+        if answer.outcome == "put_off":
+            return Outcome(put_off=answer.reason)
         one, dump = work.candidate, work.dump
         if answer.outcome in {"incomplete", "vanished"}:
             path = one.path if answer.culprit == "checkpoint" else dump.path

@@ -47,6 +47,10 @@ class JobError(Exception):
     """A job that gave no result; the message says why."""
 
 
+class NotStartedError(JobError):
+    """A job that never began, as no process could be had for it: it is not to blame."""
+
+
 class ProcessPerJob(Executor):
     """Runs functions from text to text, `count` at a time, each in a new process that can write below `writable` alone.
 
@@ -118,13 +122,13 @@ class ProcessPerJob(Executor):
                 ear.tell_last_words()
 
     def _start(self, process: BaseProcess) -> None:
-        """Begin a job, with a new server where the one there is cannot be reached. Raises JobError."""
+        """Begin a job, with a new server where the one there is cannot be reached. Raises NotStartedError."""
         for left in reversed(range(_ATTEMPTS)):
             try:
                 process.start()
             except (OSError, EOFError) as error:
                 if not left:
-                    raise JobError(f"no worker could be started: {type(error).__name__} {error}") from None
+                    raise NotStartedError(f"no worker could be started: {type(error).__name__} {error}") from None
                 self._renew()
             else:
                 break

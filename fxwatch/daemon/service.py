@@ -21,7 +21,7 @@ from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.notify import Notify
 from fxwatch.daemon.outcome import Publisher
 from fxwatch.daemon.plan import Plan, Work
-from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.pool import JobError, NotStartedError, ProcessPerJob
 from fxwatch.daemon.pressure import Pressure
 from fxwatch.daemon.recordings import Recordings
 from fxwatch.daemon.run_reports import RunReports
@@ -239,8 +239,8 @@ class Daemon:
             if outcome.published is not None:
                 self._published(outcome.published)
             self._failed += outcome.failed
-            if outcome.unwritable is not None:
-                self._tell("worker", outcome.unwritable)
+            if outcome.put_off is not None:
+                self._tell("worker", outcome.put_off)
                 self._plan.try_later(work, self._clock() + TRY_AGAIN)
                 continue
             self._tell("worker", None)
@@ -400,6 +400,8 @@ def _answer(future: Future[str]) -> Answer:
     """A worker's answer, or what can be said of a worker that gave none."""
     try:
         return parse_answer(future.result())
+    except NotStartedError as error:
+        return Trouble(outcome="put_off", reason=str(error))
     except JobError as error:
         return Trouble(outcome="failed", reason=str(error), crashed=True)
     except ValueError:

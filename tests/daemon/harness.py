@@ -165,7 +165,7 @@ def explained(job: ExplainJob) -> Explained | Duplicate | Trouble:
         folder.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder.arrays, b"arrays")
     except OSError as error:
-        return Trouble(outcome="unwritable", reason=f"cannot be written: {error.strerror}")
+        return Trouble(outcome="put_off", reason=f"cannot be written: {error.strerror}")
     return Explained(analysis=made)
 
 

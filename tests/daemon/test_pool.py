@@ -1,5 +1,6 @@
 """A job that goes wrong costs itself alone, and no process outlives the daemon."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from multiprocessing import forkserver, util
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,9 @@ import pytest
 
 from fxwatch.daemon import cage
 from fxwatch.daemon import pool as pool_module
-from fxwatch.daemon.jobs import parse_answer
+from fxwatch.daemon.jobs import Trouble, parse_answer
 from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.service import _answer
 from fxwatch.records.settings import ModelSettings
 from tests.daemon import jobs_gone_wrong as jobs
 from tests.project import environ, eventually
@@ -123,6 +126,22 @@ def test_a_server_that_is_killed_takes_its_workers_along_and_is_started_anew(poo
 def test_a_server_whose_folder_was_cleaned_away_is_started_anew(pool: ProcessPerJob) -> None:
     assert pool.submit(jobs.shout, "before").result(60) == "BEFORE"
     shutil.rmtree(util.get_temp_dir())
+    assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
+
+
+def test_where_no_process_can_be_had_the_checkpoint_is_not_to_blame(
+    pool: ProcessPerJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_handles(*_: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("multiprocessing.process.BaseProcess.start", no_handles)
+        future = pool.submit(jobs.shout, "before")
+        wait([future], 60)
+    found = _answer(future)
+    assert isinstance(found, Trouble)
+    assert (found.outcome, found.crashed) == ("put_off", False)
     assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
 
 
