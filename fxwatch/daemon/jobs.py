@@ -80,8 +80,8 @@ class Drawn(Record):
 class Trouble(Record):
     """What went wrong with which of the two files, in words.
 
-    `put_off`: neither is to blame, but store or machine, and it is to be tried again. `config` says that the configuration
-    is to be mended, `crashed` that the worker gave no answer at all.
+    `put_off`: neither is to blame, but store or machine, and it is to be tried again. `config` says that the
+    configuration is to be mended, `crashed` that the worker gave no answer at all.
     """
 
     kind: Literal["trouble"] = "trouble"
