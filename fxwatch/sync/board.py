@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["online", "offline", "shared"]
 _PATIENCE = "30"
+_LONGEST_SILENCE = "900"
+"""Seconds without an answer. Without an end wandb would try for days, while nobody is told."""
 
 
 class BoardError(Exception):
@@ -57,6 +60,7 @@ class Board:
         """Send all that is to be seen of an analysis, and what the recorder measured last when it was made."""
         import wandb
 
+        _wait_from_now()
         row: dict[str, object] = {**numbers(analysis, line), **(training_numbers(training) if training else {})}
         self._define(list(row))
         row[f"{OURS}features"] = wandb.Table(columns=[*COLUMNS], data=table(analysis))
@@ -91,17 +95,21 @@ def board(account: Account, home: Path, run_id: str, group: str, about: dict[str
     """
     os.environ.pop("WANDB_SERVICE", None)  # a trainer's, where it has started us: two writers would get into its run
     os.environ.setdefault("WANDB_INIT_TIMEOUT", _PATIENCE)
+    os.environ.setdefault("WANDB_FINISH_TIMEOUT", _LONGEST_SILENCE)
     os.environ["WANDB_SILENT"] = "true"
     logging.raiseExceptions = False  # a full disk is our trouble, and not that of wandb's log
     try:
         import wandb
     except ImportError:
         raise BoardError("wandb is not installed; type `pip install 'fxwatch[wandb]'`") from None
+    signal.signal(signal.SIGALRM, _too_long)
     try:
+        _wait_from_now()
         run = _open(account, home, run_id, group, about)
         found = Board(run, shared=account.mode == "shared")
         os.environ["WANDB_DATA_DIR"] = str(found.folder)  # copies of what artifacts hold, beside all else of the run
         yield found
+        _wait_from_now()
         run.finish()
         wandb.teardown()  # the file may be empty until wandb-core has ended
         from fxwatch.sync.wandb_file import is_whole
@@ -110,10 +118,38 @@ def board(account: Account, home: Path, run_id: str, group: str, about: dict[str
             raise BoardError(f"{run.settings.sync_file} was not written to its end; is the disk full?")
     except BoardError:
         raise
+    except _Silence as silence:
+        _end_children()  # wandb-core tries on for days, and wandb waits for it
+        with suppress(Exception, SystemExit):
+            wandb.teardown()
+        raise BoardError(str(silence)) from None
     except Exception as error:  # what breaks inside wandb comes out as anything at all, and analyses must wait then
-        with suppress(Exception):
+        with suppress(Exception, SystemExit):
             wandb.teardown()
         raise BoardError(_in_words(error)) from error
+    finally:
+        signal.alarm(0)
+
+
+class _Silence(BaseException):
+    """W&B does not answer. No Exception, as wandb takes those for reasons to try again."""
+
+
+def _wait_from_now() -> None:
+    """Let the longest silence begin anew."""
+    signal.alarm(int(os.environ["WANDB_FINISH_TIMEOUT"]))
+
+
+def _too_long(*_: object) -> None:
+    raise _Silence(f"W&B has not answered for {os.environ['WANDB_FINISH_TIMEOUT']} seconds")
+
+
+def _end_children() -> None:
+    """End what this process has started: wandb-core, and nothing else."""
+    for told in Path("/proc/self/task").glob("*/children"):
+        for child in told.read_text(encoding="ascii").split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
 
 def _open(account: Account, home: Path, run_id: str, group: str, about: dict[str, str]) -> "wandb.Run":
@@ -136,6 +172,7 @@ def _open(account: Account, home: Path, run_id: str, group: str, about: dict[str
         settings=wandb.Settings(
             console="off",
             silent=True,
+            finish_timeout_raises=True,  # else what has not been sent would count as sent
             disable_git=True,
             disable_code=True,
             save_code=False,

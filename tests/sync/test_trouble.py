@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fxwatch import exit_codes
@@ -91,6 +92,24 @@ def test_a_network_that_goes_away_for_a_while(results: Results, backend: Backend
     threading.Timer(1.0, lambda: setattr(backend, "refuse", None)).start()
     _, errors = process.communicate(timeout=90)
     assert (process.returncode, errors) == (exit_codes.OK, "")
+    outbox = results.outbox()
+    assert outbox is not None
+    assert [row["fxwatch/seq"] for row in backend.history(outbox.id)] == list(range(25))
+
+
+def test_a_server_that_never_takes_the_end_is_given_up_in_words(results: Results, backend: Backend) -> None:
+    results.add(range(25))
+    process = results.start(WANDB_BASE_URL=backend.url, WANDB_FINISH_TIMEOUT="3")
+    eventually(lambda: any(backend.rows.values()) or process.poll() is not None, 30)
+    children = psutil.Process(process.pid).children(recursive=True)
+    backend.refuse = 503
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == exit_codes.FAILURE
+    assert errors.count("\n") == 1, errors
+    assert errors.startswith("fxwatch: run exp: 25 analyses wait for W&B: ")
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    backend.refuse = None
+    assert results.sync(WANDB_BASE_URL=backend.url)[0] == exit_codes.OK
     outbox = results.outbox()
     assert outbox is not None
     assert [row["fxwatch/seq"] for row in backend.history(outbox.id)] == list(range(25))
