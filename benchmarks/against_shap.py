@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import shap
 import torch
@@ -103,7 +104,7 @@ def _shap(case: cases.Case, subject: Subject) -> Made:
 def _ours(subject: Subject) -> Iterator[tuple[str, Made]]:
     for passes in (2, 4, 5):
         name = f"fxwatch expected_gradients, {8 * passes} nodes"
-        yield name, _timed(subject, lambda here, passes=passes: grid.at_states(here, passes))
+        yield name, _timed(subject, partial(grid.at_states, passes=passes))
     yield (
         "fxwatch integrated_gradients, same baselines",
         _timed(subject, lambda here: integrated.integrated_gradients(here).attributions),
@@ -111,7 +112,7 @@ def _ours(subject: Subject) -> Iterator[tuple[str, Made]]:
 
 
 def _timed(subject: Subject, ask: Callable[[Subject], Branches]) -> Made:
-    seconds = []
+    seconds, found = [], torch.zeros(0)
     for _ in range(3):
         anew = replace(subject)
         began = time.perf_counter()

@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -58,7 +59,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for case in cases.asked_for():
         forward, both = best_times(case)
-        explain(case.policy, case.states.take(range(4)), SETTINGS, GradientLimits())  # what is loaded late, is loaded
+        explain(
+            case.policy, case.states.take(np.arange(4)), SETTINGS, GradientLimits()
+        )  # what is loaded late, is loaded
         first = _watched(case, Context())
         explanation, arrays = explain(case.policy, case.states, SETTINGS, GradientLimits())
         previous = Previous(

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from captum.attr import DeepLift, GradientShap, IntegratedGradients, NoiseTunnel, Saliency
@@ -90,9 +91,9 @@ def main() -> None:
         theirs = SCALE * sum(captums.seconds.values())
         for name, seconds in captums.seconds.items():
             sys.stdout.write(f"  Captum, {name:<28}{SCALE * seconds:9.2f} s of 32 states\n")
-        _ratio("the guide's own quantities", theirs, lambda case=case: _ours(_subject(case, cases.STATES)))
-        _ratio("everything that is reported", theirs, lambda case=case: _everything(case, GUIDE))
-        _ratio("everything, at the defaults", theirs, lambda case=case: _everything(case, AnalysisSettings()))
+        _ratio("the guide's own quantities", theirs, partial(_own, case))
+        _ratio("everything that is reported", theirs, partial(_everything, case, GUIDE))
+        _ratio("everything, at the defaults", theirs, partial(_everything, case, AnalysisSettings()))
 
 
 def _row(name: str, errors: list[float]) -> None:
@@ -135,6 +136,10 @@ def _subject(case: cases.Case, count: int) -> Subject:
 
 def _everything(case: cases.Case, settings: AnalysisSettings) -> None:
     explain(case.policy, case.states, settings, GradientLimits())
+
+
+def _own(case: cases.Case) -> Made:
+    return _ours(_subject(case, cases.STATES))
 
 
 def _ours(subject: Subject) -> Made:
