@@ -91,7 +91,7 @@ def main() -> None:
         theirs = SCALE * sum(captums.seconds.values())
         for name, seconds in captums.seconds.items():
             sys.stdout.write(f"  Captum, {name:<28}{SCALE * seconds:9.2f} s of 32 states\n")
-        _ratio("the guide's own quantities", theirs, partial(_anew, case))
+        _ratio("the guide's own quantities", theirs, partial(_own, case))
         _ratio("everything that is reported", theirs, partial(_everything, case, GUIDE))
         _ratio("everything, at the defaults", theirs, partial(_everything, case, AnalysisSettings()))
 
@@ -138,8 +138,8 @@ def _everything(case: cases.Case, settings: AnalysisSettings) -> None:
     explain(case.policy, case.states, settings, GradientLimits())
 
 
-def _anew(case: cases.Case) -> None:
-    _ours(_subject(case, cases.STATES))
+def _own(case: cases.Case) -> Made:
+    return _ours(_subject(case, cases.STATES))
 
 
 def _ours(subject: Subject) -> Made:
