@@ -6,7 +6,7 @@ from pathlib import Path
 from fxwatch import exit_codes
 from fxwatch.config import Config, load_config
 from fxwatch.daemon.jobs import ExplainJob, Trouble
-from fxwatch.daemon.limits import limit_process
+from fxwatch.daemon.limits import forget_secrets, limit_process
 from fxwatch.records.base import Verdict, at_or_below
 from fxwatch.terminal import say, tell
 
@@ -29,6 +29,7 @@ def analyze(
             say(f"fxwatch: {file} does not exist")
             return exit_codes.NOTHING
     limit_process(config.daemon.threads)
+    forget_secrets()
     from fxwatch.attribution import AttributionError
     from fxwatch.daemon.explain_job import explain_files, npz, open_files, trouble
     from fxwatch.load import LoadError

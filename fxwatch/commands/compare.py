@@ -10,7 +10,7 @@ from fxwatch import exit_codes
 from fxwatch.commands.analyze import job_of, refuse
 from fxwatch.commands.nearest_dump import nearest_dump
 from fxwatch.config import Config, load_config
-from fxwatch.daemon.limits import limit_process
+from fxwatch.daemon.limits import forget_secrets, limit_process
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Record
 from fxwatch.records.comparison import DecisionComparison, compare_importance
@@ -99,6 +99,7 @@ def _compare_checkpoints(a: Path, b: Path, states: Path | None, config: Config, 
     elif not states.exists():
         return _not_there(states)
     limit_process(config.daemon.threads)
+    forget_secrets()
     from fxwatch.attribution import AttributionError
     from fxwatch.daemon.explain_job import explain_files, open_files, trouble
     from fxwatch.load import LoadError
@@ -122,6 +123,7 @@ def _compare_states(a: str, b: str, checkpoint: Path, config: Config, *, as_json
     if missing := [file for file in (checkpoint, first.file, second.file) if not file.exists()]:
         return _not_there(missing[0])
     limit_process(config.daemon.threads)
+    forget_secrets()
     from fxwatch.attribution import AttributionError
     from fxwatch.daemon.explain_job import trouble
     from fxwatch.load import LoadError

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fxwatch import exit_codes
 from fxwatch.commands.nearest_dump import nearest_dump
 from fxwatch.config import load_config
+from fxwatch.daemon.limits import forget_secrets
 from fxwatch.formats import kind_of, recognise, step_in_name
 from fxwatch.terminal import say, tell
 
@@ -151,6 +152,7 @@ def _explained(weights: "Weights", dump_path: Path | None, settings: "ModelSetti
     """Whether the policy can be built and asked. Returns the exit code."""
     from fxwatch.load import LoadError, load_policy
 
+    forget_secrets()
     try:
         policy = load_policy(weights, settings)
     except LoadError as error:

@@ -71,13 +71,19 @@ def no_code_from(folder: Path) -> None:
 @contextmanager
 def without_secrets() -> Iterator[None]:
     """What is started inside inherits no variable whose name speaks of a secret."""
-    hidden = {name: value for name, value in os.environ.items() if _SECRET.search(name)}
-    for name in hidden:
-        del os.environ[name]
+    hidden = forget_secrets()
     try:
         yield
     finally:
         os.environ.update(hidden)
+
+
+def forget_secrets() -> dict[str, str]:
+    """Drop, and return, every variable whose name speaks of a secret, as what is loaded now may print it."""
+    hidden = {name: value for name, value in os.environ.items() if _SECRET.search(name)}
+    for name in hidden:
+        del os.environ[name]
+    return hidden
 
 
 def _lower(what: int, value: int) -> None:

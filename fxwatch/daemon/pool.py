@@ -33,7 +33,7 @@ from fxwatch.terminal import say
 
 DEADLINE = 900.0
 PRELOAD = "_FXWATCH_PRELOAD"
-_LONGEST_FOLDER = 80
+_LONGEST_FOLDER = 70
 _GRACE = 5.0
 _ATTEMPTS, _MOMENT = 3, 0.3
 _LARGEST_ANSWER = 16 << 20
@@ -148,12 +148,11 @@ class ProcessPerJob(Executor):
 
 def _folder_of_sockets() -> str:
     """Where the server's socket is to be: below /tmp, where TMPDIR leads too deep for the name of a socket."""
-    found = util.get_temp_dir()
-    if len(os.fsencode(found)) > _LONGEST_FOLDER:
-        found = tempfile.mkdtemp(prefix="pymp-", dir="/tmp")
-        current_process()._config["tempdir"] = found  # type: ignore[attr-defined]  # noqa: SLF001 - where it is kept
-        atexit.register(shutil.rmtree, found, ignore_errors=True)
-    return found
+    kept = current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 - where multiprocessing keeps it
+    if "tempdir" not in kept and len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
+        kept["tempdir"] = tempfile.mkdtemp(prefix="pymp-", dir="/tmp")
+        atexit.register(shutil.rmtree, kept["tempdir"], ignore_errors=True)
+    return util.get_temp_dir()
 
 
 class _Ear:

@@ -27,7 +27,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "open",
         ("enter",),
-        "what is chosen: a row in full, a warning where it began; of the overview, its warnings",
+        "what is chosen, in full; a warning where it began",
         "Enter",
         "open",
     ),

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
@@ -145,6 +146,7 @@ def test_where_no_process_can_be_had_the_checkpoint_is_not_to_blame(
     assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
 
 
+SHORT = Path("/tmp")  # noqa: S108 - where sockets are when TMPDIR is too deep
 HANGING = """
 import sys
 from pathlib import Path
@@ -158,19 +160,26 @@ if __name__ == "__main__":
 """
 
 
-def test_nothing_of_a_daemon_that_is_killed_is_left(own: Path, tmp_path: Path) -> None:
-    (tmp_path / "tmp").mkdir()
+@pytest.mark.parametrize("name", ["t", "deep" * 25])
+def test_nothing_of_a_daemon_that_is_killed_is_left(own: Path, tmp_path: Path, name: str) -> None:
+    top = Path(tempfile.mkdtemp(prefix="t"))
+    folder = top / name
+    folder.mkdir()
+    before = set(SHORT.glob("pymp-*"))
     (tmp_path / "hanging.py").write_text(HANGING)
     command = [sys.executable, str(tmp_path / "hanging.py"), str(own)]
-    process = subprocess.Popen(command, env=environ(TMPDIR=str(tmp_path / "tmp")))
+    process = subprocess.Popen(command, env=environ(TMPDIR=str(folder)))
     eventually((own / "pid").exists, 150)
     children = psutil.Process(process.pid).children(recursive=True)
     assert int(eventually((own / "pid").read_text)) in {child.pid for child in children}
-    assert list((tmp_path / "tmp").glob("pymp-*"))
+    made = [*folder.glob("pymp-*"), *set(SHORT.glob("pymp-*")) - before]
+    assert made
     process.kill()
     process.wait()
     eventually(lambda: all(map(_ended, children)), 10)
-    eventually(lambda: not list((tmp_path / "tmp").glob("pymp-*")), 10)
+    eventually(lambda: not any(path.exists() for path in made), 10)
+    assert not list(folder.glob("pymp-*"))
+    shutil.rmtree(top)
 
 
 def test_a_worker_can_write_its_own_folder_and_do_nothing_to_anybody(

@@ -203,7 +203,7 @@ def test_compare() -> None:
 
 
 def test_every_action_is_in_the_list_of_commands() -> None:
-    shown = text("every_action", snapshot(), 120, 80)
+    shown = text("every_action", snapshot(), 120, 200)
     assert all(row.key[0] and row.cells[0].text in shown for row in every_action(snapshot()).rows)  # type: ignore[union-attr]
 
 
