@@ -288,6 +288,8 @@ def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     except tomli.TOMLDecodeError as error:
         raise ConfigError(f"{path}:{error.lineno}:{error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: arrays and tables are nested too deep") from None
 
 
 def _read_default(path: Path, watched: Path | None) -> tuple[str, dict[str, Any], str | None]:

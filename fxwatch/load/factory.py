@@ -87,7 +87,12 @@ def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
             f"the weights do not fit the model: {'; '.join(problems)}; "
             "check [model] factory, factory_args and state_dict_key"
         )
-    model.load_state_dict(dict(fitted))
+    try:
+        model.load_state_dict(dict(fitted))
+    except Exception as error:
+        raise LoadError(
+            f"the model does not take its weights: {type(error).__name__}: {first_sentence(error)}"
+        ) from error
     return model
 
 
