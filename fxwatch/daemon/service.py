@@ -1,30 +1,30 @@
 """The daemon: look, plan, explain, publish, beat; until it is told to stop, or, with `once`, until nothing is left."""
 
-import re
 import shutil
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from fxwatch.config import Config
 from fxwatch.daemon.cluster import Cluster
 from fxwatch.daemon.drawings import Drawings
 from fxwatch.daemon.heartbeat import Heartbeat
 from fxwatch.daemon.intake import Intake
-from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, ExplainJob, Job, ReportJob, Trouble, do_job, parse_answer
+from fxwatch.daemon.jobs import DrawJob, Drawn, ExplainJob, ReportJob, Trouble
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.notify import Notify
 from fxwatch.daemon.outcome import Publisher
+from fxwatch.daemon.places import Places, Pool
 from fxwatch.daemon.plan import Plan, Work
-from fxwatch.daemon.pool import JobError, NotStartedError, ProcessPerJob
+from fxwatch.daemon.pool import ProcessPerJob
 from fxwatch.daemon.pressure import Pressure
 from fxwatch.daemon.recordings import Recordings
 from fxwatch.daemon.run_reports import RunReports
+from fxwatch.daemon.troubles import Troubles
 from fxwatch.mounts import network
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
@@ -43,7 +43,6 @@ LATEST_DRAWING = 30.0
 RESERVE = 32 * 1024 * 1024
 """Bytes that must be free where results are written, before another analysis is begun."""
 TRY_AGAIN = 5.0
-_NUMBER = re.compile(r"\d+")
 _CAME_TO_NOTHING: tuple[FileState, ...] = ("refused", "unsupported", "incomplete")
 
 
@@ -55,19 +54,6 @@ class Summary(NamedTuple):
     others: Mapping[str, int]
     without_states: int
     verdict: Verdict
-
-
-class Pool(Protocol):
-    """Where jobs are done, from text to text."""
-
-    def warm_up(self) -> None:
-        """Be ready for the first job."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do a job when there is a place."""
-
-    def end(self) -> None:
-        """End those that run."""
 
 
 class Daemon:
@@ -106,18 +92,21 @@ class Daemon:
         settle = SETTLE if network(watched) is None else SETTLE_OVER_A_NETWORK
         self._watcher = Watcher(str(watched), self._listener(), self._intake.remember(), clock, settle)
         self._lookout = Lookout(self._watcher)
-        self._pool = pool or ProcessPerJob(
-            config.daemon.workers, config.daemon.threads, config.model, store.runs_folder, self._on_stage
+        self._places = Places(
+            pool
+            or ProcessPerJob(
+                config.daemon.workers, config.daemon.threads, config.model, store.runs_folder, self._on_stage
+            ),
+            Cluster(config, store.runs_folder, self._on_stage) if config.daemon.executor == "dask" else None,
+            config.daemon.workers,
+            self._wake.set,
         )
-        self._cluster = Cluster(config, store.runs_folder, self._on_stage) if config.daemon.executor == "dask" else None
-        self._explaining: dict[Future[str], Work] = {}
-        self._drawing: dict[Future[str], DrawJob | ReportJob] = {}
         self._drawings = Drawings(store, lambda run: config.for_run(run).thresholds, self._publisher.runs.values())
         self._run_reports = RunReports(store, config.report, lambda run: config.for_run(run).thresholds)
         self._drawn_at = self._busy_at = clock()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched, config.wandb.sending())
-        self._troubles: dict[str, str] = {}
+        self._troubles = Troubles(narrator)
         self._recordings = Recordings(store, watched, lambda run: config.for_run(run).thresholds.gradient, narrator.say)
         for line in self._ledger.newest():
             self._recordings.seen(line.path, line.kind)
@@ -151,7 +140,7 @@ class Daemon:
 
     def run(self) -> None:
         """Watch until stopped, or, with `once`, until nothing is left to do."""
-        self._pool.warm_up()
+        self._places.warm_up()
         while not self._stopping:
             if self._lock.displaced():
                 self._narrator.say(f"{self._store.root} was removed or replaced; beginning anew")
@@ -177,24 +166,13 @@ class Daemon:
             self._ledger.sync()
             self._beat("watching")
         except OSError as error:
-            self._tell("store", f"{self._store.root} cannot be written ({error.strerror or error}); what is done waits")
+            self._troubles.tell(
+                "store", f"{self._store.root} cannot be written ({error.strerror or error}); what is done waits"
+            )
             return self._once
-        self._tell("store", None)
-        if self._cluster is not None:
-            self._tell("cluster", self._cluster.trouble)
+        self._troubles.tell("store", None)
+        self._troubles.tell("cluster", self._places.trouble)
         return self._once and self._all_done(self._clock())
-
-    def _tell(self, about: str, words: str | None) -> None:
-        """Say what the trouble is when it is new, and that it is over. It stands in the heartbeat meanwhile."""
-        if words is None:
-            before = self._troubles.pop(about, None)
-            if before is not None:
-                self._narrator.say(f"over: {before}")
-            return
-        new = _NUMBER.sub("", words) != _NUMBER.sub("", self._troubles.get(about, ""))
-        self._troubles[about] = words
-        if new:
-            self._narrator.say(words)
 
     def _listener(self) -> Listener:
         kind = network(self._watched)
@@ -209,9 +187,11 @@ class Daemon:
         if sightings is None:
             if "silence" not in self._troubles:
                 when = f"{began:%Y-%m-%d %H:%M:%S} UTC"
-                self._tell("silence", f"{self._watched} has not answered since {when}; is its file system reachable?")
+                self._troubles.tell(
+                    "silence", f"{self._watched} has not answered since {when}; is its file system reachable?"
+                )
             return
-        self._tell("silence", None)
+        self._troubles.tell("silence", None)
         self._sightings.extend(sightings)
         while self._look_again:
             self._watcher.again(self._look_again.pop())
@@ -222,28 +202,26 @@ class Daemon:
         self._intake.put_aside()
         if not self._watcher.settling("states"):
             self._intake.tell_without_states()
-        self._tell("folder", self._watcher.trouble)
+        self._troubles.tell("folder", self._watcher.trouble)
 
     def _collect(self) -> None:
         """Take in what workers have finished."""
-        for future in [future for future in self._drawing if future.done()]:
-            job, answer = self._drawing.pop(future), _answer(future)
+        for job, answer in self._places.drawn():
             if not isinstance(answer, Drawn):
                 why = answer.reason if isinstance(answer, Trouble) else "its worker answered for something else"
                 what = job.analysis if isinstance(job, DrawJob) else f"run {job.run}"
                 self._narrator.say(f"the report of {what} was not drawn: {why}")
-        for future in [future for future in self._explaining if future.done()]:
-            work = self._explaining[future]
-            outcome = self._publisher.publish(work, _answer(future))
-            del self._explaining[future]
+        for work, answer in self._places.explained():
+            outcome = self._publisher.publish(work, answer)
+            self._places.clear(work)
             if outcome.published is not None:
                 self._published(outcome.published)
             self._failed += outcome.failed
             if outcome.put_off is not None:
-                self._tell("worker", outcome.put_off)
+                self._troubles.tell("worker", outcome.put_off)
                 self._plan.try_later(work, self._clock() + TRY_AGAIN)
                 continue
-            self._tell("worker", None)
+            self._troubles.tell("worker", None)
             if outcome.again is not None:
                 self._look_again.append(outcome.again)
             if outcome.gone is not None:
@@ -265,14 +243,14 @@ class Daemon:
         """Fill the free places: with analyses first, though no report waits longer than half a minute."""
         if self._is_put_off():
             return
-        while len(self._explaining) + len(self._drawing) < self._config.daemon.workers:
+        while self._places.free > 0:
             late = len(self._drawings) > 0 and self._clock() - self._drawn_at > LATEST_DRAWING
             work = None if late else self._plan.take(self._clock())
             if work is not None:
                 self._explain(work)
                 self._pressure.begun()
             elif (drawing := self._run_report() or self._drawings.take()) is not None:
-                self._drawing[self._submit(drawing, self._pool)] = drawing
+                self._places.draw(drawing)
                 self._drawn_at = self._clock()
             else:
                 return
@@ -284,14 +262,13 @@ class Daemon:
         """Whether nothing begins now, as the disk is full or the machine under pressure."""
         free = shutil.disk_usage(self._store.root).free
         full = f"{self._store.root} has only {free >> 20} MB left; analyses wait until there is more"
-        self._tell("disk", full if free < RESERVE else None)
+        self._troubles.tell("disk", full if free < RESERVE else None)
         anything = self._plan.waiting() or len(self._drawings)
-        self._tell("pressure", self._pressure.reason(self._clock()) if anything else None)
-        return not self._troubles.keys().isdisjoint({"disk", "pressure"})
+        self._troubles.tell("pressure", self._pressure.reason(self._clock()) if anything else None)
+        return "disk" in self._troubles or "pressure" in self._troubles
 
     def _in_words(self) -> str:
-        trouble = "; ".join(self._troubles.values())
-        return f"{trouble or 'watching'}; {self._analysed} analysed, {self._plan.waiting()} waiting"
+        return f"{self._troubles.in_words() or 'watching'}; {self._analysed} analysed, {self._plan.waiting()} waiting"
 
     def _explain(self, work: Work) -> None:
         one = work.candidate
@@ -309,20 +286,15 @@ class Daemon:
         self._ledger.note(
             one.path, "running", kind="checkpoint", run=one.run, generation=work.generation, step=one.step
         )
-        self._explaining[self._submit(job, self._cluster or self._pool)] = work
-
-    def _submit(self, job: Job, pool: Pool | Cluster) -> Future[str]:
-        future: Future[str] = pool.submit(do_job, job.model_dump_json())
-        future.add_done_callback(lambda _: self._wake.set())
-        return future
+        self._places.explain(job, work)
 
     def _on_stage(self, _args: tuple[Any, ...], stage: str) -> None:
         self._stage = stage
         self._show_progress()
 
     def _show_progress(self) -> None:
-        running = [work.candidate.path for work in self._explaining.values()]
-        what = f"{running[0]}: {self._stage}" if running else "drawing reports" if self._drawing else ""
+        running = [work.candidate.path for work in self._places.explaining]
+        what = f"{running[0]}: {self._stage}" if running else "drawing reports" if len(self._places) else ""
         left = len(running) + self._plan.waiting()
         self._narrator.progress(what, self._analysed, self._analysed + left)
 
@@ -336,14 +308,14 @@ class Daemon:
             waiting=self._plan.waiting(),
             backlog=self._plan.aside(),
             lost_events=self._watcher.losses,
-            running=[work.candidate.path for work in self._explaining.values()],
-            trouble="; ".join(self._troubles.values()) or None,
+            running=[work.candidate.path for work in self._places.explaining],
+            trouble=self._troubles.in_words(),
             runs=self._publisher.runs,
         )
 
     def _all_done(self, now: float) -> bool:
         """Whether nothing is left, or what still settles has had its time since anything was done."""
-        if self._explaining or self._drawing or len(self._drawings) or self._plan.left() or self._look_again:
+        if len(self._places) or len(self._drawings) or self._plan.left() or self._look_again:
             self._busy_at = now
             return False
         return not self._watcher.settling() or now - self._busy_at > PATIENCE_ONCE
@@ -366,43 +338,21 @@ class Daemon:
         self._watcher.stop()
         if not self.displaced:
             self._finish()
-        if self._cluster is not None:
-            self._cluster.end()
-        self._pool.end()
+        self._places.end()
         self._recordings.close()
         self._publisher.close()
         self._ledger.close()
 
     def _finish(self) -> None:
-        self._drawing |= {
-            self._submit(job, self._pool): job for job in self._drawings.take_pages(self._config.daemon.workers)
-        }
-        wait([*self._explaining, *self._drawing], PATIENCE_AT_THE_END)
+        for page in self._drawings.take_pages(self._config.daemon.workers):
+            self._places.draw(page)
+        self._places.finish(PATIENCE_AT_THE_END)
         try:
-            self._collect_finished_only()
+            self._collect()
             self._recordings.finish()
-            for work in self._explaining.values():
+            for work in self._places.explaining:
                 self._intake.interrupted(work.candidate)
             self._ledger.sync()
             self._beat("stopped")
         except OSError as error:
-            self._tell("store", f"{self._store.root} cannot be written ({error.strerror or error})")
-
-    def _collect_finished_only(self) -> None:
-        for future in [*self._explaining, *self._drawing]:
-            if future.cancelled() or (future.done() and future.exception() is not None):
-                self._explaining.pop(future, None)
-                self._drawing.pop(future, None)
-        self._collect()
-
-
-def _answer(future: Future[str]) -> Answer:
-    """A worker's answer, or what can be said of a worker that gave none."""
-    try:
-        return parse_answer(future.result())
-    except NotStartedError as error:
-        return Trouble(outcome="put_off", reason=str(error))
-    except JobError as error:
-        return Trouble(outcome="failed", reason=str(error), crashed=True)
-    except ValueError:
-        return Trouble(outcome="failed", reason="its worker's answer makes no sense")
+            self._troubles.tell("store", f"{self._store.root} cannot be written ({error.strerror or error})")

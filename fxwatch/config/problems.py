@@ -1,0 +1,70 @@
+"""What is wrong with a configuration, in words: the key, the line on which it stands, and the name that was meant."""
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from fxwatch.config.sections import Config, RunSettings
+from fxwatch.records.settings import InputSettings
+from fxwatch.records.thresholds import Band
+
+ENV_PREFIX = "FXWATCH_"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; the message says what, where, and what to do."""
+
+
+def in_words(problem: Any, file: Path | None, text: str) -> str:
+    """One of pydantic's errors over the text of a file, or over the environment."""
+    place = [str(part) for part in problem["loc"]]
+    variable = f"{ENV_PREFIX}{'__'.join(place)}".upper()
+    line = None if variable in map(str.upper, os.environ) else _line_of(place, text)
+    where = f"{file}:{line}: " if file and line else f"environment variable {variable}: "
+    name = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place[-1], _known_keys(place[:-1]), n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; `fxwatch config show` lists all keys"
+        return f"{where}unknown key {name}{hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}{name}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    if place[:1] == ["runs"]:
+        model, place = RunSettings, place[2:]
+    for part in place:
+        field = model.model_fields.get(part)
+        inner = field.annotation if field else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+        elif part in {"inputs", "expected"}:
+            model = InputSettings if part == "inputs" else Band
+    return list(model.model_fields)
+
+
+def _line_of(place: list[str], text: str) -> int | None:
+    """The line on which a key stands, or that of the nearest table or key around it."""
+    best: tuple[int, int | None] = (0, None)
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+([^\[\]]+)\]+", line):
+            table = _parts(header[1])
+            here = table
+        elif key := re.match(r"""\s*((?:[\w.-]|"[^"]*"|'[^']*')+)\s*=""", line):
+            here = table + _parts(key[1])
+        else:
+            continue
+        if here == place[: len(here)] and len(here) > best[0]:
+            best = (len(here), number)
+    return best[1]
+
+
+def _parts(key: str) -> list[str]:
+    """The parts of a dotted key, of which those in quotes may hold dots."""
+    return ["".join(found) for found in re.findall(r"""\"([^\"]*)\"|'([^']*)'|([^.\s"']+)""", key)]
