@@ -6,25 +6,20 @@ from fxwatch.records.analysis import (
     Analysis,
     BranchShare,
     Checkpoint,
-    Concentration,
     Consensus,
     Cost,
     DeadFeatures,
-    Estimate,
     Explanation,
-    GradientFlow,
-    Infidelity,
-    LayerGradient,
     MethodReport,
-    QualityMetrics,
-    Sensitivity,
     Stability,
     StatesUsed,
     Target,
     Unit,
 )
 from fxwatch.records.base import Verdict
+from fxwatch.records.gradients import GradientFlow, LayerGradient
 from fxwatch.records.internals import Attention
+from fxwatch.records.quality import Concentration, Estimate, Infidelity, QualityMetrics, Sensitivity
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
 from fxwatch.records.verdict import judge
 

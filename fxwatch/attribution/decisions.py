@@ -17,7 +17,7 @@ from fxwatch.attribution.policy import AttributionError, Choice, Explained, choo
 from fxwatch.attribution.reach import no_gradient, out_of_reach
 from fxwatch.attribution.subject import Subject
 from fxwatch.attribution.units import Units, sum_over_time
-from fxwatch.records.analysis import Decision, ExpectedFeature, Ranking
+from fxwatch.records.decisions import Decision, ExpectedFeature, Ranking
 from fxwatch.records.expected_features import ExpectedFeatures, expected_of, meant_by
 
 LEADING = 5

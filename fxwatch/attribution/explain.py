@@ -35,24 +35,11 @@ from fxwatch.attribution.telemetry import optimizer_telemetry
 from fxwatch.attribution.trust import completeness, infidelity, sensitivity
 from fxwatch.attribution.unexplained import unexplained
 from fxwatch.attribution.units import Units, spread, sum_over_time
-from fxwatch.records.analysis import (
-    Analysis,
-    BranchShare,
-    Cost,
-    DeadFeatures,
-    Estimate,
-    Explanation,
-    GradientFlow,
-    QualityMetrics,
-    RandomisationTest,
-    Sensitivity,
-    SimilarityTest,
-    Stability,
-    Target,
-    Trust,
-)
+from fxwatch.records.analysis import Analysis, BranchShare, Cost, DeadFeatures, Explanation, Stability, Target
 from fxwatch.records.expected_features import EXPECTED_FEATURES, ExpectedFeatures
+from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.moments import Moments
+from fxwatch.records.quality import Estimate, QualityMetrics, RandomisationTest, Sensitivity, SimilarityTest, Trust
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States
 from fxwatch.records.thresholds import GradientLimits

@@ -11,7 +11,7 @@ from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.removal import values_without
 from fxwatch.attribution.statistics import standard_error
 from fxwatch.attribution.subject import Subject
-from fxwatch.records.analysis import OrderTest
+from fxwatch.records.quality import OrderTest
 
 STATES = 16
 STEPS = 5

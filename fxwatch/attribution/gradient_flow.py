@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from fxwatch.attribution.engine import batches
 from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, component, named_layers
 from fxwatch.attribution.subject import rows_of
-from fxwatch.records.analysis import Drop, GradientFlow, LayerGradient
 from fxwatch.records.base import finite
+from fxwatch.records.gradients import Drop, GradientFlow, LayerGradient
 from fxwatch.records.thresholds import GradientLimits
 
 

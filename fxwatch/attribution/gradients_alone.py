@@ -9,7 +9,7 @@ from fxwatch.attribution.explain import answers, dumped_actions, target_of, tens
 from fxwatch.attribution.gradient_flow import gradient_flow
 from fxwatch.attribution.policy import Explained, Meter, choose
 from fxwatch.attribution.subject import rows_of
-from fxwatch.records.analysis import GradientFlow
+from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States
 from fxwatch.records.thresholds import GradientLimits

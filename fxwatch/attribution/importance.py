@@ -5,8 +5,9 @@ from torch import Tensor
 
 from fxwatch.attribution.statistics import expanded_tail, resampled_means
 from fxwatch.attribution.units import Units
-from fxwatch.records.analysis import BranchShare, Ranking, Unit
+from fxwatch.records.analysis import BranchShare, Unit
 from fxwatch.records.base import finite
+from fxwatch.records.decisions import Ranking
 
 
 def shares(importance: Tensor) -> Tensor:

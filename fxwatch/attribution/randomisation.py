@@ -18,7 +18,7 @@ from fxwatch.attribution.grid import at_states, expected_gradients, passes_of
 from fxwatch.attribution.statistics import spearman, standard_error, that_count
 from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import sum_over_time
-from fxwatch.records.analysis import RandomisationTest, SimilarityTest
+from fxwatch.records.quality import RandomisationTest, SimilarityTest
 
 STATES = 16
 MODELS = 4

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from fxwatch.attribution.importance import shares
 from fxwatch.attribution.statistics import standard_error
-from fxwatch.records.analysis import Concentration, Estimate
+from fxwatch.records.quality import Concentration, Estimate
 
 _LITTLE = 0.1
 _NOTHING = "no feature has any importance in any state"

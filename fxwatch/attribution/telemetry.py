@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from fxwatch.attribution.policy import named_layers
-from fxwatch.records.analysis import OptimizerLayer
 from fxwatch.records.base import finite
+from fxwatch.records.gradients import OptimizerLayer
 from fxwatch.records.moments import Moments
 
 

@@ -9,7 +9,7 @@ from fxwatch.attribution.removal import values_without
 from fxwatch.attribution.statistics import jackknife, standard_error
 from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import by_branch
-from fxwatch.records.analysis import Estimate, Infidelity, Sensitivity
+from fxwatch.records.quality import Estimate, Infidelity, Sensitivity
 
 REMOVED = 0.1
 MASKS = 8

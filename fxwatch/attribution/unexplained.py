@@ -1,22 +1,10 @@
 """What is said of a model that answers nothing but NaN: no numbers, and the reason in place of each."""
 
 from fxwatch.attribution.units import Units
-from fxwatch.records.analysis import (
-    BranchShare,
-    Concentration,
-    Consensus,
-    Cost,
-    DeadFeatures,
-    Estimate,
-    Explanation,
-    GradientFlow,
-    Infidelity,
-    QualityMetrics,
-    Sensitivity,
-    Stability,
-    Target,
-)
+from fxwatch.records.analysis import BranchShare, Consensus, Cost, DeadFeatures, Explanation, Stability, Target
+from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.internals import Attention
+from fxwatch.records.quality import Concentration, Estimate, Infidelity, QualityMetrics, Sensitivity
 from fxwatch.records.settings import AnalysisSettings
 
 

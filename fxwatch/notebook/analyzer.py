@@ -23,7 +23,8 @@ from fxwatch.notebook.config import AttributionConfig
 from fxwatch.notebook.live_model import LivePolicy, axes_of, live_policy, sha256_of_states, undisturbed, unwrapped
 from fxwatch.notebook.past import Past
 from fxwatch.notebook.sample_states import all_rows, together
-from fxwatch.records.analysis import Analysis, Checkpoint, Ranking, StatesUsed
+from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
+from fxwatch.records.decisions import Ranking
 from fxwatch.records.recipe import analysis_digest, recipe_digest
 from fxwatch.records.settings import AnalysisSettings, ModelSettings
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds

@@ -6,14 +6,14 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from fxwatch.records.audit import Audit
 from fxwatch.records.base import Record, Verdict
+from fxwatch.records.decisions import Decision, Ranking
+from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.internals import Attention, LayerAttribution, NeuronAttributions
+from fxwatch.records.quality import QualityMetrics, Trust
 from fxwatch.records.ranks import FeatureRanks
 from fxwatch.records.thresholds import Band
 
 SCHEMA_VERSION = 1
-
-Ranking = list[tuple[str, float]]
-"""Features and their scores, best first."""
 
 
 class Checkpoint(Record):
@@ -101,125 +101,6 @@ class Consensus(Record):
     reason: str | None = None
 
 
-class Estimate(Record):
-    """A number, its standard error over states where it is an estimate, and why it is missing where it is."""
-
-    value: float | None = None
-    standard_error: float | None = None
-    verdict: Verdict = "unknown"
-    reason: str | None = None
-
-
-class Concentration(Estimate):
-    """Herfindahl index of shares; `effective_features` is its inverse; `gini` stands beside it and judges nothing."""
-
-    effective_features: float | None = None
-    gini: float | None = None
-
-
-class Infidelity(Estimate):
-    """Unexplained fraction of output changes; `fvu` is the same without fitting the scale, so it may exceed 1."""
-
-    fvu: float | None = None
-
-
-class Sensitivity(Estimate):
-    """Largest relative change of the attribution under noise of `radius` feature sigmas; `mean` over the draws."""
-
-    mean: float | None = None
-    radius: float | None = None
-
-
-class QualityMetrics(Record):
-    """How far the attribution can be trusted, and how importance is spread."""
-
-    sparsity: Estimate = Estimate()
-    concentration: Concentration = Concentration()
-    infidelity: Infidelity = Infidelity()
-    sensitivity: Sensitivity = Sensitivity()
-    completeness: Estimate = Estimate()
-
-
-class OrderTest(Estimate):
-    """By how much the order of attributions beats random orders, in deviations of the output over states."""
-
-
-class SimilarityTest(Estimate):
-    """Rank correlation, with signs, of two attributions that must differ."""
-
-
-class RandomisationTest(Estimate):
-    """Rank correlation of importances with those of models whose weights are shuffled.
-
-    `among_random` is the mean correlation between such models, which is what no explanation can fall below;
-    `architecture` identifies the model that was tested, and `measured_at` the analysis that did, once for all.
-    """
-
-    among_random: float | None = None
-    among_random_deviation: float | None = None
-    architecture: str | None = None
-    measured_at: str | None = None
-
-
-class Trust(Record):
-    """Tests of the explanation itself, against what chance or a model that learned nothing would give."""
-
-    deletion: OrderTest = OrderTest()
-    insertion: OrderTest = OrderTest()
-    parameter_randomisation: RandomisationTest = RandomisationTest()
-    random_logit: SimilarityTest = SimilarityTest()
-    verdict: Verdict = "unknown"
-
-
-class LayerGradient(Record):
-    """Of the parameters that one module owns: L2 norm and mean magnitude of the gradient, and norm over weight norm."""
-
-    norm: float
-    mean: float
-    weight_ratio: float | None = None
-
-
-class Drop(Record):
-    """A sharp fall of the gradient norm from one layer to the next one towards the input."""
-
-    from_: str = Field(alias="from")
-    to: str
-    ratio: float
-
-
-class OptimizerLayer(Record):
-    """What Adam's moments in the checkpoint tell of training's own gradient of a layer, which it sees after clipping.
-
-    `gradient_rms`: its usual norm; `signal_to_noise`: of its mean against its scatter; `update_ratio`: the next update
-    over the weights, both by their length.
-    """
-
-    gradient_rms: float | None = None
-    signal_to_noise: float | None = None
-    update_ratio: float | None = None
-
-
-class GradientFlow(Record):
-    """Gradients of `of` by layer, in the order in which the layers run.
-
-    `decades_per_layer` is the slope of log10 of the norm from layer to layer towards the input: slightly negative is
-    healthy, the guide's gradual decrease.
-    """
-
-    of: str
-    layer_gradients: dict[str, LayerGradient] = {}
-    vanishing_gradients: list[str] = []
-    exploding_gradients: list[str] = []
-    unused: list[str] = []
-    zero: list[str] = []
-    nonfinite: list[str] = []
-    drops: list[Drop] = []
-    decades_per_layer: float | None = None
-    optimizer: dict[str, OptimizerLayer] = {}
-    verdict: Verdict = "unknown"
-    reason: str | None = None
-
-
 class DeadFeatures(Record):
     """Features that do nothing, by branch, and why.
 
@@ -264,38 +145,6 @@ class Stability(Record):
     null_low: float | None = None
     verdict: Verdict = "unknown"
     reason: str | None = None
-
-
-class ExpectedFeature(Record):
-    """A feature that should lead a decision: in the words of the guide or the config, and those of the model it means.
-
-    `rank` is the best one's place in its branch, 1 for the first; leading is the upper half of a branch, at most five.
-    """
-
-    words: str
-    features: list[str] = []
-    rank: int | None = None
-    leading: bool = False
-
-
-class Decision(Record):
-    """An action that the policy takes: in how many of the states, and the leading features by branch with scores."""
-
-    count: int
-    features: dict[str, Ranking]
-    signed: dict[str, dict[str, float]] = Field(
-        default={},
-        description="mean signed attribution of the leading features over those states: above nought it speaks for "
-        "the action, compared with the baselines",
-    )
-    expected: dict[str, list[ExpectedFeature]] = {}
-    agreement: float | None = Field(
-        default=None, description="fraction of the expected features that lead, of those that the model has"
-    )
-    by_chance: float | None = Field(
-        default=None, description="the agreement that features in random order would have on average"
-    )
-    reason: str | None = Field(default=None, description="why there are no features, or no agreement")
 
 
 class MethodReport(Record):

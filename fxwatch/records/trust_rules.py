@@ -1,8 +1,8 @@
 """Tests that an explanation fails make it one that is not to be trusted, in words. A test not made says nothing."""
 
-from fxwatch.records.analysis import OrderTest, RandomisationTest, SimilarityTest, Trust
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.findings import Findings, crossing
+from fxwatch.records.quality import OrderTest, RandomisationTest, SimilarityTest, Trust
 from fxwatch.records.thresholds import Between
 
 SAME = 0.9

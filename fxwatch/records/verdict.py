@@ -3,19 +3,11 @@
 import math
 from collections.abc import Collection, Mapping
 
-from fxwatch.records.analysis import (
-    BranchShare,
-    Consensus,
-    DeadFeatures,
-    Estimate,
-    Explanation,
-    GradientFlow,
-    Health,
-    QualityMetrics,
-    Stability,
-)
+from fxwatch.records.analysis import BranchShare, Consensus, DeadFeatures, Explanation, Health, Stability
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.findings import Findings
+from fxwatch.records.gradients import GradientFlow
+from fxwatch.records.quality import Estimate, QualityMetrics
 from fxwatch.records.thresholds import Band, Between, Correlation, GradientLimits, Limit, Thresholds
 from fxwatch.records.trust_rules import judge_trust
 

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from fxwatch.records.analysis import Drop, GradientFlow
 from fxwatch.records.base import Verdict
+from fxwatch.records.gradients import Drop, GradientFlow
 from fxwatch.report.layers import short
 from fxwatch.report.lettering import SMALL, Ruler
 from fxwatch.report.words import count, number, some

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from fxwatch.attribution import explain
 from fxwatch.attribution.decisions import decisions
 from fxwatch.attribution.units import Units
-from fxwatch.records.analysis import Decision, Explanation
+from fxwatch.records.analysis import Explanation
+from fxwatch.records.decisions import Decision
 from fxwatch.records.expected_features import EXPECTED_FEATURES, ExpectedFeatures, with_the_guides
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fxwatch.attribution import explain
-from fxwatch.records.analysis import GradientFlow
+from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.thresholds import GradientLimits
 from tests.policies import SmallTransformer, random_states

@@ -4,29 +4,21 @@ from typing import Any
 
 import pytest
 
-from fxwatch.records.analysis import (
-    Analysis,
-    BranchShare,
+from fxwatch.records.analysis import Analysis, BranchShare, Consensus, DeadFeatures, Finding, Health, Stability
+from fxwatch.records.base import Verdict, at_or_below, finite, worst
+from fxwatch.records.gradients import Drop, GradientFlow, LayerGradient
+from fxwatch.records.lines import console_lines
+from fxwatch.records.quality import (
     Concentration,
-    Consensus,
-    DeadFeatures,
-    Drop,
     Estimate,
-    Finding,
-    GradientFlow,
-    Health,
     Infidelity,
-    LayerGradient,
     OrderTest,
     QualityMetrics,
     RandomisationTest,
     Sensitivity,
     SimilarityTest,
-    Stability,
     Trust,
 )
-from fxwatch.records.base import Verdict, at_or_below, finite, worst
-from fxwatch.records.lines import console_lines
 from fxwatch.records.thresholds import EXPECTED_SHARES, AtLeast, AtMost, Band, Thresholds
 from fxwatch.records.verdict import judge, states_left_out
 from tests.analyses import analysis, explanation

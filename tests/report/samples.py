@@ -10,29 +10,23 @@ from fxwatch.records.analysis import (
     Analysis,
     BranchShare,
     Checkpoint,
-    Concentration,
     Consensus,
     Cost,
     DeadFeatures,
-    Drop,
-    Estimate,
     Finding,
-    GradientFlow,
     Health,
-    Infidelity,
-    LayerGradient,
     MethodReport,
     Pair,
-    QualityMetrics,
-    Sensitivity,
     Stability,
     StatesUsed,
     Target,
     Unit,
 )
 from fxwatch.records.base import Verdict
+from fxwatch.records.gradients import Drop, GradientFlow, LayerGradient
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.internals import Attention
+from fxwatch.records.quality import Concentration, Estimate, Infidelity, QualityMetrics, Sensitivity
 from fxwatch.records.thresholds import EXPECTED_SHARES
 
 Arrays = Mapping[str, NDArray[np.generic]]

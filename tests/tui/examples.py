@@ -9,28 +9,22 @@ from fxwatch.records.analysis import (
     Analysis,
     BranchShare,
     Checkpoint,
-    Concentration,
     Consensus,
     Cost,
     DeadFeatures,
-    Decision,
-    Drop,
-    Estimate,
     Explanation,
-    GradientFlow,
-    Infidelity,
-    LayerGradient,
     MethodReport,
     Pair,
-    QualityMetrics,
-    Sensitivity,
     Stability,
     StatesUsed,
     Target,
     Unit,
 )
+from fxwatch.records.decisions import Decision
+from fxwatch.records.gradients import Drop, GradientFlow, LayerGradient
 from fxwatch.records.internals import Attention, AttentionHead
 from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.quality import Concentration, Estimate, Infidelity, QualityMetrics, Sensitivity
 from fxwatch.records.ranks import FeatureRanks
 from fxwatch.records.status import DaemonStatus
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds

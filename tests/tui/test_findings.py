@@ -1,11 +1,10 @@
 """Warnings in full: one is chosen, and leads to the analysis at which it began."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fxwatch.records.analysis import Health  # noqa: TC001
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
 from fxwatch.records.verdict import judge
 from fxwatch.store.layout import Store
@@ -17,6 +16,9 @@ from fxwatch.tui.view.warnings import chosen_from, next_finding
 from tests.tui.examples import analysis, beat, explanation, snapshot
 from tests.tui.test_monitor import monitor, screen_text, showing, until
 from tests.tui.test_views import sick
+
+if TYPE_CHECKING:
+    from fxwatch.records.analysis import Health
 
 
 @pytest.fixture

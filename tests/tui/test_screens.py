@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fxwatch.records.analysis import Consensus, Decision, ExpectedFeature, OptimizerLayer, Pair, Unit
+from fxwatch.records.analysis import Consensus, Pair, Unit
+from fxwatch.records.decisions import Decision, ExpectedFeature
+from fxwatch.records.gradients import OptimizerLayer
 from fxwatch.records.internals import Attention, AttentionHead
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.ranks import FeatureRanks

@@ -4,18 +4,11 @@ from typing import Any, Literal
 
 import pytest
 
-from fxwatch.records.analysis import (
-    Analysis,
-    BranchShare,
-    Consensus,
-    DeadFeatures,
-    Finding,
-    GradientFlow,
-    Health,
-    QualityMetrics,
-)
+from fxwatch.records.analysis import Analysis, BranchShare, Consensus, DeadFeatures, Finding, Health
+from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.internals import Attention
 from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.quality import QualityMetrics
 from fxwatch.tui.actions import ACTIONS
 from fxwatch.tui.snapshot import Delivery, FileNews, Lack, Past, RunNews, Snapshot
 from fxwatch.tui.view import footer, header, nothing_to_show

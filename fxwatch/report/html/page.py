@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from fxwatch.records.analysis import Analysis, Estimate
+from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.history import HistoryLine
+from fxwatch.records.quality import Estimate
 from fxwatch.records.thresholds import AtLeast, AtMost, Between, Thresholds
 from fxwatch.records.training import LayerSpan, TrainingLine, Trouble, trouble
 from fxwatch.report.html.definitions import DEFINITIONS

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from fxwatch.records.analysis import Analysis, GradientFlow
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.thresholds import GradientLimits
 from fxwatch.report.box import Box
 from fxwatch.report.gradient_notes import Note, in_words, notes_of, range_of

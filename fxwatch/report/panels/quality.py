@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fxwatch.records.analysis import Analysis, Estimate
+from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict
+from fxwatch.records.quality import Estimate
 from fxwatch.records.thresholds import AtLeast, Limit, Thresholds
 from fxwatch.report.box import Box
 from fxwatch.report.gauge import top_of, wanted, zones

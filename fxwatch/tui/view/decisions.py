@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from fxwatch.records.analysis import Decision, ExpectedFeature
+from fxwatch.records.decisions import Decision, ExpectedFeature
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.features import signed
 from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from fxwatch.records.analysis import Analysis, Decision
+from fxwatch.records.analysis import Analysis
+from fxwatch.records.decisions import Decision
 from fxwatch.records.ranks import outlying
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.compare import comparison

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from fxwatch.records.analysis import GradientFlow
 from fxwatch.records.base import Verdict
+from fxwatch.records.gradients import GradientFlow
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import Block, fitted
 from fxwatch.tui.view.layers import common_start, extremes, layer_chart, layer_table

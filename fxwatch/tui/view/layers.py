@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 
-from fxwatch.records.analysis import LayerGradient
+from fxwatch.records.gradients import LayerGradient
 from fxwatch.records.thresholds import GradientLimits
 from fxwatch.tui.view.log_chart import LogScale, dots
 from fxwatch.tui.view.text import Line, Role, Span, crop, ending, left, line, name, quiet, right

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from fxwatch.records.analysis import OptimizerLayer
+from fxwatch.records.gradients import OptimizerLayer
 from fxwatch.tui.view.layers import common_start
 from fxwatch.tui.view.text import BLANK, Line, Span, crop, ending, line, name, quiet, right, wrapped
 from fxwatch.tui.view.words import number

@@ -1,8 +1,8 @@
 """PPO metrics: how far the methods agree, and how far the attribution can be trusted."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fxwatch.records.analysis import Analysis, Consensus, Estimate
+from fxwatch.records.analysis import Analysis, Consensus
 from fxwatch.records.base import Verdict
 from fxwatch.records.thresholds import Limit
 from fxwatch.tui.snapshot import Snapshot
@@ -12,6 +12,9 @@ from fxwatch.tui.view.text import Line, Span, crop, left, line, mark, name, quie
 from fxwatch.tui.view.training import scalars_table
 from fxwatch.tui.view.trend import trend
 from fxwatch.tui.view.words import count, error, number, percent
+
+if TYPE_CHECKING:
+    from fxwatch.records.quality import Estimate
 
 NAME = "PPO metrics"
 _LABEL, _VALUE, _ERROR = 13, 6, 7
