@@ -21,8 +21,9 @@ import pytest
 from fxwatch.daemon import cage
 from fxwatch.daemon import pool as pool_module
 from fxwatch.daemon.jobs import Trouble, parse_answer
+from fxwatch.daemon.parcel import JobError
 from fxwatch.daemon.places import _answer
-from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.pool import ProcessPerJob
 from fxwatch.records.settings import ModelSettings
 from tests.daemon import jobs_gone_wrong as jobs
 from tests.project import environ, eventually
