@@ -20,6 +20,7 @@ from fxwatch.config import ClusterSettings, Config, ConfigError, DaemonSettings
 from fxwatch.daemon import cluster as cluster_module
 from fxwatch.daemon.cluster import Cluster
 from fxwatch.daemon.parcel import JobError
+from tests.daemon.test_parcel import made_whole_and_nothing_written
 from tests.dask_cluster import Dask
 from tests.project import CONFIG, ROOT, Project
 
@@ -191,6 +192,10 @@ def test_a_daemon_explains_on_it_and_commits_by_itself(dask: Dask, tmp_path: Pat
     parents = [set(map(int, told.read_text().split())) for told in dask.folder.glob("pymp-*/scratch/built-by-*")]
     assert len(parents) == 3
     assert all(above & {worker.pid for worker in dask.workers} for above in parents)
+
+
+def test_it_sends_back_what_it_made_and_writes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    made_whole_and_nothing_written(Project(tmp_path), cluster.submit)
 
 
 def test_the_commands_of_its_page(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import pytest
 from fxwatch.daemon import cage
 from fxwatch.daemon import pool as pool_module
 from fxwatch.daemon.jobs import Trouble, parse_answer
-from fxwatch.daemon.parcel import JobError
+from fxwatch.daemon.parcel import ARRAYS, LARGEST, JobError
 from fxwatch.daemon.places import _answer
 from fxwatch.daemon.pool import ProcessPerJob
 from fxwatch.records.settings import ModelSettings
@@ -68,6 +68,10 @@ def test_a_job_answers_and_tells_its_stages(pool: ProcessPerJob, stages: list[st
         (jobs.fork_for_ever, "", "exit code 1 and no answer"),
         (jobs.answer_too_much, "", "said more than 16 MB"),
         (jobs.flood_stages, "", "said more than 16 MB"),
+        (jobs.send_a_wrong_name, "", r"sent a file that nobody asked for: '../../evil 1'"),
+        (jobs.send_too_large_a_file, "", "sent arrays.npz of 97 MB, and at most 96 are taken"),
+        (jobs.send_more_than_told, "", "said more than 16 MB"),
+        (jobs.send_half, "", "exit code 0 and no answer"),
         (jobs.hang, "pid", "took longer"),
         (jobs.hang_in_c, "pid", "took longer"),
         (jobs.answer_half, "pid", "took longer"),
@@ -77,7 +81,7 @@ def test_a_job_gone_wrong_says_how_and_costs_itself_alone(
     pool: ProcessPerJob, own: Path, monkeypatch: pytest.MonkeyPatch, job: Any, argument: str, words: str
 ) -> None:
     pool.submit(jobs.shout, "warm").result(60)
-    memory = 3 << 30 if job is jobs.answer_too_much else 256 << 20
+    memory = 3 << 30 if job in {jobs.answer_too_much, jobs.send_too_large_a_file} else 256 << 20
     monkeypatch.setattr(pool_module, "memory_of_each", lambda *_: memory)
     if words == "took longer":
         monkeypatch.setattr(pool_module, "DEADLINE", 1.0)
@@ -91,6 +95,15 @@ def test_a_job_gone_wrong_says_how_and_costs_itself_alone(
     assert psutil.Process().memory_info().rss - before < 100 << 20
     if argument == "pid":
         assert not psutil.pid_exists(int((own / "pid").read_text()))
+
+
+def test_a_large_file_is_kept_on_disk_and_not_in_memory(pool: ProcessPerJob) -> None:
+    before = psutil.Process().memory_info().rss
+    answered = pool.submit(jobs.send_largest, "").result(60)
+    assert psutil.Process().memory_info().rss - before < 16 << 20
+    file = answered.files[ARRAYS]
+    assert file.seek(0, os.SEEK_END) == LARGEST[ARRAYS]
+    file.close()
 
 
 @pytest.mark.parametrize("job", [jobs.flood_stdout, jobs.flood_stderr])
