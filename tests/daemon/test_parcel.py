@@ -40,7 +40,6 @@ from tests.daemon.test_life import write
 from tests.project import CONFIG, Project
 
 HTML = b"<!doctype html>\n<html></html>\n"
-SHAPES = {"heat/hf": (3, 2)}
 
 
 def told(answer: str | Parcel, folder: Path) -> bytes:
@@ -90,10 +89,6 @@ def test_what_is_cut_off_is_no_answer(tmp_path: Path) -> None:
     data = told(Parcel("{}", {ARRAYS: io.BytesIO(NPZ)}), tmp_path)
     for length in range(len(data)):
         assert Reader(lambda _: None).take(data[:length]) is None
-
-
-def explained(shapes: dict[str, tuple[int, ...]] = SHAPES) -> Explained:
-    return Explained(analysis=harness.TEMPLATE, arrays=shapes)
 
 
 def forged_header(header: bytes) -> bytes:
@@ -167,7 +162,8 @@ def test_a_page_that_is_none_is_not_written_and_it_is_said(
 
 
 def test_files_that_are_what_they_must_be_are_taken() -> None:
-    check(explained(), {ARRAYS: io.BytesIO(NPZ), PROBE: io.BytesIO(save({"hf": np.zeros((2, 3))}))})
+    explained = Explained(analysis=harness.TEMPLATE, arrays={"heat/hf": (3, 2)})
+    check(explained, {ARRAYS: io.BytesIO(NPZ), PROBE: io.BytesIO(save({"hf": np.zeros((2, 3))}))})
     every = {"a": np.zeros((2, 0, 3), np.float16), "b/c": np.array(3), "d": np.zeros((2, 3), bool).T}
     assert array_shapes(io.BytesIO(npz(**every))) == {name: array.shape for name, array in every.items()}
     check(Drawn(), {PAGE: io.BytesIO(PNG)})
