@@ -78,6 +78,10 @@ class Cluster(Executor):
                 self.trouble = f"the cluster at {self._settings.scheduler} is lost ({_words(error)}); trying again"
                 self._on_stage(args, "waiting for the cluster")
                 self._ending.wait(RETRY)
+            except JobError:
+                raise
+            except Exception as error:  # noqa: BLE001 - such as another version of fxwatch or of dask over there
+                raise JobError(f"the cluster cannot do it ({_words(error)}); is fxwatch the same there?") from None
         raise JobError("the daemon ended before the cluster answered")
 
     def _once(self, fn: str, args: tuple[str, ...]) -> Answered:

@@ -27,10 +27,6 @@ class JobError(Exception):
     """A job that gave no result; the message says why."""
 
 
-class NonsenseError(Exception):
-    """What is no answer, or too much of one; the message goes on from "its worker"."""
-
-
 class Parcel(NamedTuple):
     """A text, and files that go with it."""
 
@@ -54,8 +50,9 @@ class Reader:
         self._left = 0
 
     def take(self, data: bytes) -> Answered | None:
-        """Take in a piece; the answer, where it is whole now. Raises NonsenseError, JobError, and OSError where a file
-        cannot be kept.
+        """Take in a piece; the answer, where it is whole now.
+
+        Raises JobError where there is none, or too much of it, OSError where a file cannot be kept.
         """
         while data:
             if self._file is not None:
@@ -65,7 +62,7 @@ class Reader:
             self._line += line
             self._said += len(line) + len(end)
             if self._said > _LARGEST_TEXT:
-                raise NonsenseError(f"said more than {_LARGEST_TEXT >> 20} MB")
+                raise JobError(f"its worker said more than {_LARGEST_TEXT >> 20} MB, and was ended")
             if end:
                 kind, words = bytes(self._line[:1]), self._line[1:].decode("utf-8", "replace")
                 self._line.clear()
@@ -82,9 +79,11 @@ class Reader:
     def _begin_file(self, words: str) -> None:
         name, _, size = words.partition(" ")
         if name not in LARGEST or name in self._files or not size.isdecimal() or len(size) > 20:
-            raise NonsenseError(f"sent a file that nobody asked for: {words[:_LONGEST_STAGE]!r}")
+            raise JobError(f"its worker sent a file that nobody asked for: {words[:_LONGEST_STAGE]!r}")
         if int(size) > LARGEST[name]:
-            raise NonsenseError(f"sent {name} of {int(size) >> 20} MB, and at most {LARGEST[name] >> 20} are taken")
+            raise JobError(
+                f"its worker sent {name} of {int(size) >> 20} MB, and at most {LARGEST[name] >> 20} are taken"
+            )
         self._files[name] = file = SpooledTemporaryFile(_KEPT_IN_MEMORY)  # noqa: SIM115 - it is read by who gets it
         self._left = int(size)
         self._file = file if self._left else None

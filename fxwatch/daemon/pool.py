@@ -26,7 +26,7 @@ from typing import Any
 from fxwatch.daemon import stage
 from fxwatch.daemon.cage import confine
 from fxwatch.daemon.limits import limit_process, limit_worker, without_secrets
-from fxwatch.daemon.parcel import Answered, JobError, NonsenseError, Reader, tell, tell_stage
+from fxwatch.daemon.parcel import Answered, JobError, Reader, tell, tell_stage
 from fxwatch.daemon.pressure import Machine, memory_of_each
 from fxwatch.lifetime import end_with_parent
 from fxwatch.records.settings import ModelSettings
@@ -200,10 +200,7 @@ class _Ear:
             self._left_out += max(0, len(self._last_words) - _LAST_WORDS)
             del self._last_words[:-_LAST_WORDS]
         else:
-            try:
-                return self._reader.take(data)
-            except NonsenseError as error:
-                raise JobError(f"its worker {error}, and was ended") from None
+            return self._reader.take(data)
         return None
 
 

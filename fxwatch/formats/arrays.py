@@ -6,7 +6,7 @@ import struct
 import zipfile
 import zlib
 from math import prod
-from typing import IO
+from typing import IO, Any
 
 from fxwatch.formats.archive import open_archive
 
@@ -28,14 +28,19 @@ def array_shapes(file: IO[bytes]) -> dict[str, tuple[int, ...]]:
         raise ValueError(f"it is no archive of arrays ({error})") from None
 
 
+def array_header(data: bytes) -> tuple[Any, int]:
+    """What an .npy says of itself, and where its numbers begin. Raises ValueError and the like where it is damaged."""
+    start = 10 if data[6] == 1 else 12
+    end = start + int.from_bytes(data[8:start], "little")
+    return ast.literal_eval(data[start:end].decode("latin-1")), end
+
+
 def _shape(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[int, ...]:
     with archive.open(member) as array:
         head = array.read(_LONGEST_HEADER)
-    start = 10 if head[6:7] == b"\1" else 12
-    end = start + int.from_bytes(head[8:start], "little")
-    if not member.filename.endswith(".npy") or not head.startswith(_MAGIC) or end > len(head):
+    if not member.filename.endswith(".npy") or not head.startswith(_MAGIC):
         raise ValueError(f"{member.filename[:100]!r} is no array")
-    told = ast.literal_eval(head[start:end].decode("latin-1"))
+    told, end = array_header(head)
     shape, kind = told["shape"], _NUMBERS.fullmatch(str(told["descr"]))
     if kind is None:
         raise ValueError(f"{member.filename[:100]!r} holds other things than numbers")

@@ -148,6 +148,16 @@ def test_a_killed_scheduler_costs_a_try(
     assert cluster.trouble is None
 
 
+def test_what_is_wrong_with_the_cluster_itself_is_said_and_ends_nothing(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster_module, "at_outpost", lambda *_: 1 / 0)
+        with pytest.raises(JobError, match=r"the cluster cannot do it \(division by zero\)"):
+            cluster.submit(shout, "hello").result(90)
+    assert cluster.submit(shout, "hello").result(90) == "HELLO"
+
+
 def test_the_end_does_not_wait_for_a_cluster_that_is_not_there(dask: Dask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_module, "CONNECT", 1.0)
     nobody = dask.settings().model_copy(update={"scheduler": "tls://127.0.0.1:9"})

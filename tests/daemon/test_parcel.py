@@ -24,7 +24,7 @@ from fxwatch.daemon.parcel import (
     RUN_HTML,
     RUN_PAGE,
     Files,
-    NonsenseError,
+    JobError,
     Parcel,
     Reader,
     tell,
@@ -81,7 +81,7 @@ def test_it_arrives_whole_in_pieces_of_any_length(tmp_path: Path, length: int) -
     ],
 )
 def test_what_nobody_asked_for_or_is_too_much_is_not_taken(line: bytes, words: str) -> None:
-    with pytest.raises(NonsenseError, match=words):
+    with pytest.raises(JobError, match=words):
         Reader(lambda _: None).take(line + b"\n")
 
 

@@ -160,6 +160,22 @@ def test_where_no_process_can_be_had_the_checkpoint_is_not_to_blame(
     assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
 
 
+def test_where_a_file_cannot_be_kept_the_checkpoint_is_not_to_blame(
+    pool: ProcessPerJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.TemporaryFile", full)
+        future = pool.submit(jobs.send_largest, "")
+        wait([future], 60)
+    found = _answer(future)
+    assert isinstance(found, Trouble)
+    assert (found.outcome, found.crashed) == ("put_off", False)
+    assert "No space left" in found.reason
+
+
 SHORT = Path("/tmp")  # noqa: S108 - where sockets are when TMPDIR is too deep
 HANGING = """
 import sys

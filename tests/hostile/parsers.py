@@ -14,7 +14,7 @@ from safetensors.torch import save as save_safetensors
 
 from fxwatch.config import ConfigError, load_config, template
 from fxwatch.daemon.jobs import Trouble, parse_answer
-from fxwatch.daemon.parcel import JobError, NonsenseError, Reader
+from fxwatch.daemon.parcel import JobError, Reader
 from fxwatch.formats import dump_step, kind_of, recognise, step_in_name
 from fxwatch.formats.arrays import array_shapes
 from fxwatch.load import LoadError, read_content, read_dump, read_weights
@@ -191,7 +191,7 @@ PARSERS: dict[str, Parser] = {
         lambda: [b"sreading\nfarrays.npz 3\nabcfprobe.safetensors 0\nr{}\n"],
         "pipe",
         lambda path: Reader(lambda _: None).take(path.read_bytes()),
-        (NonsenseError, JobError),
+        (JobError,),
     ),
     "shapes": Parser(lambda: [_heat()], "arrays.npz", _shapes, (ValueError,)),
     "alerts": Parser(
