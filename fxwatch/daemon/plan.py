@@ -1,6 +1,5 @@
 """What to explain next, over which dump. Pure: it is told what is there, and asked what to do."""
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -207,8 +206,8 @@ class Plan:
         if ready:
             run = min(ready, key=lambda found: found[:2])[2]
             return self._begin(run, self._next_of(run, now))
-        aside = (run.aside.values() for name, run in self._runs.items() if run.aside and self.dump_for(name) is not None)
-        newest = max(itertools.chain.from_iterable(aside), key=lambda one: one.key, default=None)
+        served = (run for name, run in self._runs.items() if run.aside and self.dump_for(name) is not None)
+        newest = max((one for run in served for one in run.aside.values()), key=lambda one: one.key, default=None)
         return self._begin(self._runs[newest.run], newest) if newest is not None else None
 
     def put_aside(self) -> list[Candidate]:
