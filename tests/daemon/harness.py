@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 from unittest import mock
 
 from fxwatch.config import Config
 from fxwatch.daemon.jobs import DrawJob, Drawn, Duplicate, Explained, ExplainJob, Job, ReportJob, Trouble, parse_job
 from fxwatch.daemon.service import Daemon
+from fxwatch.formats.recognise import open_regular
 from fxwatch.load import LoadError, read_content
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.ledger import LedgerLine
@@ -111,10 +112,15 @@ class Quiet:
 
 
 class Explainer:
-    """Reads what a worker reads, and writes what it writes, without a model. A job ends when the test says so."""
+    """Reads what a worker reads, and writes what it writes, without a model. A job ends when the test says so, or, with
+    `prompt`, when it is given. `meanwhile` is called with the path of each file of which a part was read.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, meanwhile: Callable[[Path], None]) -> None:
         self.jobs: list[tuple[Future[str], Job]] = []
+        self.prompt = False
+        self._meanwhile = meanwhile
+        self._made: dict[Future[str], str] = {}
 
     def warm_up(self) -> None:
         pass
@@ -122,16 +128,51 @@ class Explainer:
     def submit(self, _: Callable[..., Any], /, *args: Any, **__: Any) -> Future[Any]:
         future: Future[str] = Future()
         self.jobs.append((future, parse_job(args[0])))
+        if self.prompt:
+            self.finish()
         return future
 
+    def work(self) -> None:
+        """Do the jobs; what they came to is not told yet."""
+        with mock.patch("fxwatch.load.content.open_regular", self._open):
+            for future, job in self.jobs:
+                if future not in self._made:
+                    answer = explained(job) if isinstance(job, ExplainJob) else drawn(job)
+                    self._made[future] = answer.model_dump_json()
+
     def finish(self) -> None:
+        self.work()
         jobs, self.jobs = self.jobs, []
-        for future, job in jobs:
-            answer = explained(job) if isinstance(job, ExplainJob) else drawn(job)
-            future.set_result(answer.model_dump_json())
+        for future, _ in jobs:
+            future.set_result(self._made.pop(future))
 
     def end(self) -> None:
         self.jobs.clear()
+
+    def _open(self, path: str | os.PathLike[str]) -> Any:
+        return _ReadInParts(open_regular(path), lambda: self._meanwhile(Path(path)))
+
+
+class _ReadInParts:
+    """A file of which all but the last two bytes are read before something happens."""
+
+    def __init__(self, file: IO[bytes], meanwhile: Callable[[], None]) -> None:
+        self._file, self._meanwhile = file, meanwhile
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def read(self) -> bytes:
+        size = os.fstat(self.fileno()).st_size
+        first = os.pread(self.fileno(), size - 2, 0)
+        self._meanwhile()
+        return first + os.pread(self.fileno(), 1 << 20, len(first))
 
 
 def explained(job: ExplainJob) -> Explained | Duplicate | Trouble:
@@ -146,8 +187,8 @@ def explained(job: ExplainJob) -> Explained | Duplicate | Trouble:
     except LoadError as error:
         return Trouble(outcome=error.outcome, reason=str(error), culprit="states")
     digest = hashlib.sha256(f"{content.sha256} {states.sha256}".encode()).hexdigest()
-    if done := next(run.folder.glob(f"step-*-{digest[:8]}/analysis.json"), None):
-        return Duplicate(analysis=done.parent.name, checkpoint_sha256=content.sha256)
+    if (done := run.analysis(analysis_id(None, digest))).json.exists():
+        return Duplicate(analysis=done.folder.name, checkpoint_sha256=content.sha256)
     checkpoint = TEMPLATE.checkpoint.model_copy(
         update={"path": job.checkpoint_name, "sha256": content.sha256, "step": None}
     )
@@ -184,14 +225,17 @@ def drawn(job: DrawJob | ReportJob) -> Drawn | Trouble:
 
 
 class Life:
-    """A watched folder, and one daemon after another that watches it. `source`: who tells it of changes."""
+    """A watched folder, and one daemon after another that watches it. `source`: who tells it of changes; `slow`: jobs
+    do not come to an end by themselves. `meanwhile` is called with the next file of which a part was read.
+    """
 
     def __init__(self, root: Path, *, lying: bool = False, store: Path | None = None) -> None:
         self.root, self.clock, self.faults, self.narrator = root, Clock(), Faults(), Quiet()
         root.mkdir(exist_ok=True)
         self.store = Store.of(root, str(store) if store is not None else None)
         self.source = Liar(0) if lying else Told()
-        self.explainer = Explainer()
+        self.explainer, self.slow = Explainer(self._read_in_part), False
+        self.meanwhile: Callable[[Path], None] | None = None
         self._daemon: Daemon | None = None
         self._stack = ExitStack()
 
@@ -199,7 +243,7 @@ class Life:
         """A daemon begins. Raises what it raises, Killed among it."""
         self.store.create()
         self._stack = ExitStack()
-        self.explainer = Explainer()
+        self.explainer = Explainer(self._read_in_part)
         lock = self._stack.enter_context(held(self.store.lock))
         with mock.patch("fxwatch.daemon.service.Hints", return_value=self.source), self.faults.between():
             self._daemon = Daemon(
@@ -213,10 +257,13 @@ class Life:
                 clock=self.clock,
             )
 
-    def stop(self) -> None:
-        """It is told to end, as by SIGTERM."""
+    def stop(self, *, patient: bool = True) -> None:
+        """It is told to end, as by SIGTERM; what it does then is soon done, or, with no patience, never."""
         if self._daemon is not None:
-            with self.faults.between(), suppress(Killed):
+            with mock.patch("fxwatch.daemon.service.PATIENCE_AT_THE_END", 0.0), suppress(Killed), self.faults.between():
+                self.explainer.prompt = patient
+                if patient:
+                    self.explainer.finish()
                 self._daemon.end()
         self._dead()
 
@@ -230,6 +277,21 @@ class Life:
                 self._dead()
                 self.faults.again()
             self.clock.now += 0.01 if self._daemon is None else min(max(0.01, self._daemon.seconds_to_next()), 600)
+
+    def sleep(self, seconds: float) -> None:
+        """Time goes by, in which the daemon does not run, as after SIGSTOP."""
+        self.clock.now += seconds
+
+    def settle(self) -> None:
+        """Let everything come to an end that can, and what does not become whole be given up."""
+        self.slow = False
+        self.go(20)
+        self.sleep(600)
+        self.go(60)
+        until = self.clock.now + 100_000
+        while self.status().backlog or self.status().waiting or self.status().running:
+            self.go(20)
+            assert self.clock.now < until
 
     def _turn(self) -> None:
         if self._daemon is None:
@@ -250,8 +312,23 @@ class Life:
             return
         with self.faults.between():
             daemon.turn()
-            self.explainer.finish()
+            if not self.slow:
+                self.explainer.finish()
             daemon.turn()
+
+    def work(self) -> None:
+        """What is asked of workers is done, and not told yet."""
+        try:
+            with self.faults.between():
+                self.explainer.work()
+        except Killed:
+            self._dead()
+            self.faults.again()
+
+    def _read_in_part(self, path: Path) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile(path)
 
     def kill(self) -> None:
         """As by SIGKILL, between two calls."""
@@ -261,6 +338,7 @@ class Life:
         if self._daemon is not None:
             self._daemon._lookout.end()
         self._daemon = None
+        self.explainer.end()
         self._stack.close()
 
     def ledger(self) -> dict[str, LedgerLine]:
@@ -270,6 +348,11 @@ class Life:
         found = read_status(self.store)
         assert found is not None
         return found
+
+    def analysed(self) -> set[str]:
+        """The SHA-256 of all that was analysed."""
+        found = [json.loads(one.json.read_text()) for run in self.store.runs() for one in run.analyses()]
+        return {one[of]["sha256"] for one in found for of in ("checkpoint", "states")}
 
     def check(self) -> None:
         """What must hold whenever nothing happens any more."""

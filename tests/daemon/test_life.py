@@ -142,20 +142,18 @@ def test_a_file_system_that_is_too_small_pauses_it_and_room_heals_it(small: Path
     life.stop()
 
 
-def test_what_an_end_interrupts_is_noted_and_made_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fxwatch.daemon.service.PATIENCE_AT_THE_END", 0.01)
+def test_what_an_end_interrupts_is_noted_and_made_by_the_next(tmp_path: Path) -> None:
     life = Life(tmp_path / "outputs")
     write(life, "states.safetensors", whole(100))
     write(life, "model_1.safetensors", whole(1))
-    monkeypatch.setattr(life.explainer, "finish", lambda: None)
-    life.start()
-    life.explainer.finish = lambda: None  # type: ignore[method-assign]
+    life.slow = True
     life.go(5)
     assert life.ledger()["model_1.safetensors"].state == "running"
-    life.stop()
+    life.stop(patient=False)
     line = life.ledger()["model_1.safetensors"]
     assert (line.state, line.reason) == ("ready", "interrupted; explained at the next start")
     assert life.status().state == "stopped"
+    life.slow = False
     life.go(5)
     assert life.ledger()["model_1.safetensors"].state == "done"
     life.stop()
