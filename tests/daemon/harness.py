@@ -373,6 +373,7 @@ class Life:
             name = path.relative_to(self.root).as_posix()
             if path.name.startswith((".", "states")) or not path.is_file():
                 continue
+            assert name in ledger
             line = ledger[name]
             status = path.stat()
             assert line.generation is not None
@@ -383,6 +384,8 @@ class Life:
                 continue
             assert line.state == "done", (name, line)
             assert line.analysis is not None
-            made = json.loads(self.store.run(line.run).analysis(line.analysis).json.read_text())
+            of = self.store.run(line.run).analysis(line.analysis).json
+            assert of.exists(), name
+            made = json.loads(of.read_text())
             assert made["checkpoint"]["sha256"] == hashlib.sha256(content).hexdigest(), name
         assert not list(self.store.root.rglob(".fxw-*.tmp"))
