@@ -13,6 +13,7 @@ from unittest import mock
 
 from fxwatch.config import Config
 from fxwatch.daemon.jobs import DrawJob, Drawn, Duplicate, Explained, ExplainJob, Job, ReportJob, Trouble, parse_job
+from fxwatch.daemon.pressure import Machine, Pressure
 from fxwatch.daemon.service import Daemon
 from fxwatch.formats.recognise import open_regular
 from fxwatch.load import LoadError, read_content
@@ -28,6 +29,8 @@ from tests.analyses import analysis
 from tests.watch.bench import Clock, Liar, Told
 
 TEMPLATE = analysis()
+AT_EASE = Pressure(100.0, Machine(Path("/nowhere")))
+"""Of a machine that has nothing else to do, whatever this one has."""
 
 
 def whole(number: int, size: int = 4) -> bytes:
@@ -245,7 +248,9 @@ class Life:
         self._stack = ExitStack()
         self.explainer = Explainer(self._read_in_part)
         lock = self._stack.enter_context(held(self.store.lock))
-        with mock.patch("fxwatch.daemon.service.Hints", return_value=self.source), self.faults.between():
+        told = mock.patch("fxwatch.daemon.service.Hints", return_value=self.source)
+        eased = mock.patch("fxwatch.daemon.service.Pressure", return_value=AT_EASE)
+        with told, eased, self.faults.between():
             self._daemon = Daemon(
                 self.root.absolute(),
                 Config(),
@@ -360,32 +365,35 @@ class Life:
         for run in self.store.runs():
             lines = read_history(run)
             ids = [line.id for line in lines]
-            assert [line.seq for line in lines] == list(range(len(lines)))
+            assert [line.seq for line in lines] == list(range(len(lines))), "the history has gaps"
             assert len(set(ids)) == len(ids), "an analysis is in the history twice"
-            assert set(ids) == {folder.folder.name for folder in run.analyses()}
+            there = {folder.folder.name for folder in run.analyses()}
+            assert set(ids) == there, "the history and the analyses are not the same"
             origins = [
                 (found["checkpoint"]["sha256"], found["states"]["sha256"])
                 for found in (json.loads(folder.json.read_text()) for folder in run.analyses())
             ]
             assert len(set(origins)) == len(origins), "a content was analysed twice"
-            assert all(run.analysis(name).arrays.exists() for name in ids)
+            assert all(run.analysis(name).arrays.exists() for name in ids), "an analysis has no arrays"
         for path in (path for path in self.root.rglob("*.safetensors") if not path.is_symlink()):
             name = path.relative_to(self.root).as_posix()
             if path.name.startswith((".", "states")) or not path.is_file():
                 continue
-            assert name in ledger
+            assert name in ledger, f"{name} was never seen"
             line = ledger[name]
             status = path.stat()
             assert line.generation is not None
-            assert (line.generation.inode, line.generation.ctime_ns) == (status.st_ino, status.st_ctime_ns), name
+            assert (line.generation.inode, line.generation.ctime_ns) == (status.st_ino, status.st_ctime_ns), (
+                f"a change of {name} was not seen"
+            )
             content = path.read_bytes()
             if len(content) < 8 or len(content) < len(whole(0)):
-                assert line.state == "incomplete", (name, line)
+                assert line.state == "incomplete", f"{name} is {line.state}, and incomplete"
                 continue
-            assert line.state == "done", (name, line)
+            assert line.state == "done", f"{name} is {line.state}, and not done"
             assert line.analysis is not None
             of = self.store.run(line.run).analysis(line.analysis).json
-            assert of.exists(), name
+            assert of.exists(), f"there is no analysis of {name}"
             made = json.loads(of.read_text())
-            assert made["checkpoint"]["sha256"] == hashlib.sha256(content).hexdigest(), name
-        assert not list(self.store.root.rglob(".fxw-*.tmp"))
+            assert made["checkpoint"]["sha256"] == hashlib.sha256(content).hexdigest(), f"{name} is another one"
+        assert not list(self.store.root.rglob(".fxw-*.tmp")), "half-written files were left"
