@@ -45,7 +45,10 @@ def no_look_whether_a_file_changed_while_it_was_read() -> Mutant:
 
 
 def a_change_is_known_by_size_and_mtime_alone() -> Mutant:
-    return patched(Generation, "__eq__", lambda one, two: (one.size, one.mtime_ns) == (two.size, two.mtime_ns))
+    def same(one: Generation, other: object) -> bool:
+        return isinstance(other, Generation) and (one.size, one.mtime_ns) == (other.size, other.mtime_ns)
+
+    return patched(Generation, "__eq__", same)
 
 
 def files_are_written_in_their_place() -> Mutant:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fxwatch.formats import recognise
+from fxwatch.formats.recognise import Recognition
 from fxwatch.watch import Listener, Watcher, run_of, runs_above
 from fxwatch.watch.scan import RootError, scan
 from fxwatch.watch.watcher import INCOMPLETE_AFTER, SETTLE, SETTLE_AFTER_CLOSE
@@ -111,6 +113,21 @@ def test_what_is_not_to_be_opened_is_said(
         bench.clock.now += SETTLE
     assert sightings[-1].state == state
     assert words in sightings[-1].reason
+
+
+def test_a_file_that_upsets_its_reader_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def upset(path: str) -> Recognition:
+        if path.endswith("bad.pt"):
+            raise EOFError
+        return recognise(path)
+
+    monkeypatch.setattr("fxwatch.watch.watcher.recognise", upset)
+    bench = Bench(tmp_path)
+    bench.write("bad.pt", checkpoint())
+    bench.write("good.pt", checkpoint())
+    said = {one.path: (one.state, one.reason) for one in bench.sightings(5)}
+    assert said["bad.pt"] == ("unsupported", "its structure makes no sense (EOFError)")
+    assert said["good.pt"][0] == "ready"
 
 
 def test_aliases_stores_hidden_and_temporary_files_are_passed_over(tmp_path: Path) -> None:
