@@ -153,10 +153,10 @@ class Explainer:
         self.jobs.clear()
 
     def _open(self, path: str | os.PathLike[str]) -> Any:
-        return _ReadInParts(open_regular(path), lambda: self._meanwhile(Path(path)))
+        return ReadInParts(open_regular(path), lambda: self._meanwhile(Path(path)))
 
 
-class _ReadInParts:
+class ReadInParts:
     """A file of which all but the last two bytes are read before something happens."""
 
     def __init__(self, file: IO[bytes], meanwhile: Callable[[], None]) -> None:

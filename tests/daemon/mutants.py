@@ -24,7 +24,6 @@ from fxwatch.store.ledger import Ledger
 from fxwatch.store.lines import LineWriter, as_line
 from fxwatch.store.write import RunWriter, as_json
 from fxwatch.watch import watcher
-from fxwatch.watch.scan import Found
 
 Mutant = AbstractContextManager[Any]
 patched = mock.patch.object
@@ -131,13 +130,6 @@ def what_is_there_is_whole() -> Mutant:
     return patched(watcher, "recognise", credulous)
 
 
-def a_second_look_finds_what_the_first_one_found() -> Mutant:
-    def look_at(_root: str, _path: str) -> Found | None:
-        return None
-
-    return patched(watcher, "look_at", look_at)
-
-
 def what_is_put_off_is_forgotten() -> Mutant:
     return patched(Plan, "try_later", lambda *_: None)
 
@@ -226,7 +218,6 @@ MUTANTS: list[Callable[[], Mutant]] = [
     a_line_that_did_not_fit_stays,
     events_are_the_truth,
     what_is_there_is_whole,
-    a_second_look_finds_what_the_first_one_found,
     what_is_put_off_is_forgotten,
     what_could_not_be_noted_is_forgotten,
     a_full_disk_ends_it,

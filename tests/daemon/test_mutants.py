@@ -40,12 +40,12 @@ def by_anything(_: Path) -> None:
 HUNTERS = (by_power, by_kills, by_anything)
 
 
-def assertions(error: BaseException) -> Iterator[AssertionError]:
-    """Those that failed; a mutant that merely breaks down was not found by what it does."""
-    if isinstance(error, AssertionError):
+def failures(error: BaseException) -> Iterator[BaseException]:
+    """Assertions, and disks that are full; a mutant that breaks down otherwise was not found by what it does."""
+    if isinstance(error, AssertionError | OSError):
         yield error
     for one in getattr(error, "exceptions", ()):
-        yield from assertions(one)
+        yield from failures(one)
 
 
 def finds(hunter: Callable[[Path], None], mutant: Callable[[], Mutant], folder: Path) -> str | None:
@@ -54,7 +54,7 @@ def finds(hunter: Callable[[Path], None], mutant: Callable[[], Mutant], folder: 
         with mutant():
             hunter(folder)
     except Exception as error:
-        found = next(assertions(error), None)
+        found = next(failures(error), None)
         if found is None:
             raise
         return str(found).strip().splitlines()[0] if str(found).strip() else "an assertion"

@@ -142,6 +142,14 @@ def test_aliases_stores_hidden_and_temporary_files_are_passed_over(tmp_path: Pat
     assert {path for path, _ in bench.after(5)} == {"a.pt"}
 
 
+@pytest.mark.parametrize("seconds", [0, 4_000_000_000])
+def test_what_a_files_times_say_is_compared_with_no_clock(tmp_path: Path, seconds: int) -> None:
+    bench = Bench(tmp_path)
+    (tmp_path / "a.pt").write_bytes(checkpoint())
+    os.utime(tmp_path / "a.pt", (seconds, seconds))
+    assert ("a.pt", "ready") in bench.after(5)
+
+
 def test_a_lost_root_is_said_and_its_return_is_noticed(tmp_path: Path) -> None:
     root = tmp_path / "outputs"
     root.mkdir()
