@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import os
 import re
 import shutil
 import subprocess
@@ -16,7 +15,8 @@ from urllib.parse import quote
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+from tests.machine import program
+
 _FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -27,15 +27,8 @@ _FLAGS = [
 ]
 
 
-def chromium() -> str:
-    """The program; without it the test is skipped, and in CI it fails."""
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
-    if found is None:
-        words = "there is no Chromium; type `apt-get install chromium`"
-        if os.environ.get("CI"):
-            pytest.fail(words)
-        pytest.skip(words)
-    return found
+def _chromium() -> str:
+    return program("chromium", "chromium-browser", "google-chrome")
 
 
 def screenshot(address: str, file: Path, width: int = 1300, height: int = 1000) -> Path:
@@ -53,7 +46,13 @@ def dom(address: str, home: Path) -> str:
 def _run(address: str, home: Path, *arguments: str) -> str:
     with _profile(home) as profile:
         done = subprocess.run(
-            [chromium(), *_FLAGS, f"--user-data-dir={profile}", *arguments, address],
+            [
+                _chromium(),
+                *_FLAGS,
+                f"--user-data-dir={profile}",
+                *arguments,
+                address,
+            ],
             capture_output=True,
             text=True,
             check=True,
@@ -145,7 +144,7 @@ async def browser(home: Path, width: int = 1300, height: int = 800) -> AsyncIter
     """Start Chromium, and end it."""
     with _profile(home) as profile:
         process = await asyncio.create_subprocess_exec(
-            chromium(), *_FLAGS, "--remote-debugging-port=0", f"--window-size={width},{height}",
+            _chromium(), *_FLAGS, "--remote-debugging-port=0", f"--window-size={width},{height}",
             f"--user-data-dir={profile}", "about:blank", stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         assert process.stderr is not None

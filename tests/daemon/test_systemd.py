@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from fxwatch.daemon.notify import Notify
 from fxwatch.watch import Sighting
 from fxwatch.watch.lookout import Lookout
 from tests.daemon.harness import Life
+from tests.machine import program
 from tests.project import Project, command, environ
 
 
@@ -88,17 +88,17 @@ def test_a_manager_that_cannot_be_reached_or_is_abstract_is_no_trouble(monkeypat
         assert manager.recv(4096).decode().splitlines() == ["READY=1", "STATUS=one STATUS=two", "WATCHDOG=1"]
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
 @pytest.mark.parametrize("name", ["outputs", 'of "mine" 100% \\ yours'])
 def test_the_unit_is_one_that_systemd_understands_and_calls_safe(tmp_path: Path, name: str) -> None:
+    analyze = program("systemd-analyze")
     project = Project(tmp_path)
     (tmp_path / name).mkdir(exist_ok=True)
     printed = project.run("config", "unit", name)
     unit = tmp_path / "fxwatch.service"
     unit.write_text(printed.stdout)
-    verified = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    verified = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, check=False)
     assert (verified.returncode, verified.stderr) == (0, "")
-    rating = ["systemd-analyze", "security", "--offline=true", "--threshold=25", "--no-pager", str(unit)]
+    rating = [analyze, "security", "--offline=true", "--threshold=25", "--no-pager", str(unit)]
     assert subprocess.run(rating, capture_output=True, text=True, check=False).returncode == 0
     for line in ("Type=notify", "KillMode=mixed", "WatchdogSec=120", "Nice=19", "RestrictAddressFamilies=AF_UNIX\n"):
         assert line in printed.stdout

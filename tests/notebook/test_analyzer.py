@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from stable_baselines3 import PPO
 from torch import nn
 
 import fxwatch
@@ -179,8 +180,7 @@ def test_models_are_called_as_they_want_it() -> None:
 
 
 def test_a_policy_of_stable_baselines_tells_its_own_shapes() -> None:
-    sb3 = pytest.importorskip("stable_baselines3")
-    policy = sb3.PPO("MlpPolicy", "CartPole-v1", device="cpu", n_steps=8, batch_size=8).policy
+    policy = PPO("MlpPolicy", "CartPole-v1", device="cpu", n_steps=8, batch_size=8).policy
     analyzer = AttributionAnalyzer(policy, {"observation": ["x", "v", "angle", "spin"]}, QUICK)
     rows = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     found = analyzer.generate_attribution_report(rows)

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import random
-import shutil
 import signal
 import struct
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from fxwatch.store.layout import Store
+from tests.machine import program
 from tests.tui.examples import beat, fill
 from tests.tui.terminal import ROOT, Terminal
 from tests.tui.test_terminal import MONITOR, opened, settled, state, watched  # noqa: F401 - fixtures
@@ -121,8 +121,7 @@ class Tmux:
 
 @pytest.fixture
 def tmux(watched: Path, tmp_path: Path) -> Iterator[Tmux]:  # noqa: F811
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
+    program("tmux")
     environment = [f"PYTHONPATH={ROOT}", f"XDG_STATE_HOME={tmp_path / 'state'}"]
     server = Tmux(tmp_path / "tmux", "env", *environment, sys.executable, "-c", MONITOR, str(watched))
     yield server
