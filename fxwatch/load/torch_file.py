@@ -219,11 +219,11 @@ def _damaged_member(file: IO[bytes]) -> str | None:
 
     Where none matches, they were left out (torch.serialization.set_crc32_options), and say nothing.
     """
-    if not zipfile.is_zipfile(file):
-        file.seek(0)
-        return None
     damaged, whole = [], 0
     try:
+        if not zipfile.is_zipfile(file):
+            file.seek(0)
+            return None
         archive = open_archive(file)
     except BombError as error:
         raise LoadError(str(error), "refused") from None

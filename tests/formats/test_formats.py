@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -137,6 +138,14 @@ WHOLE = {
 def test_a_whole_file_is_recognised_by_its_content_and_not_its_name(kind: str, tmp_path: Path) -> None:
     (tmp_path / "x.anything").write_bytes(WHOLE[kind])
     assert recognise(tmp_path / "x.anything").format == kind
+
+
+def test_an_archive_that_says_it_spans_disks_is_incomplete(tmp_path: Path) -> None:
+    """The reader of zips raises what its own question, whether it is one, does not speak of."""
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 2)
+    (tmp_path / "x.pt").write_bytes(WHOLE["torch"][:-22] + locator + WHOLE["torch"][-22:])
+    found = recognise(tmp_path / "x.pt")
+    assert (found.trouble, "span multiple disks" in found.reason) == ("incomplete", True)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WHOLE if kind != "torch-legacy"])
