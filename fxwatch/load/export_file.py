@@ -1,7 +1,7 @@
 """torch.export programs (.pt2): their weights, which are plain bytes, and never the program.
 
 torch.export.load evaluates text of the file, and unpickles without weights_only where the file asks for it
-(CVE-2026-4538, and still so in torch 2.13). The weights lie beside the program as torch 2.9 and later write them: raw
+(CVE-2026-4538, and still so in torch 2.13). The weights lie beside the program as torch 2.13 writes them: raw
 bytes of each storage, and JSON that says which part of it is which parameter, by the model's own names.
 """
 

@@ -7,11 +7,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
+from torch import nn
 
 from fxwatch import exit_codes
 from fxwatch.commands.analyze import job_of
@@ -20,6 +23,7 @@ from fxwatch.commands.nearest_dump import nearest_dump
 from fxwatch.commands.prescription import TO_FILL_IN
 from fxwatch.config import load_config
 from fxwatch.daemon.explain_job import explain_files, open_files
+from fxwatch.load import read_content, read_weights
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.store.layout import Store
@@ -329,3 +333,24 @@ def test_every_block_of_the_page_is_a_recipe_that_is_run_here() -> None:
     assert tables is not None
     for trainer in re.findall(r"^### (.*)$", _section("Recipes for other libraries"), re.MULTILINE):
         assert f"| {trainer} |" in tables[1], trainer
+
+
+@pytest.mark.parametrize("file", ["torch.distributed.checkpoint", "RLlib", "a pickled model", "TorchScript"])
+def test_the_lines_that_convert_what_is_refused_make_a_file_that_is_read(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they stand in the table, with RLlib's algorithm replaced by one that gives its module."""
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    monkeypatch.chdir(tmp_path)
+    model = nn.Linear(3, 2)
+    save(model.state_dict(), checkpoint_id=tmp_path / "folder", no_dist=True)
+    row = re.search(rf"^\| {re.escape(file)}.*?\| (.*) \|$", DOC, re.MULTILINE)
+    assert row is not None
+    known = {"torch": torch, "folder": "folder", "model": model, "algorithm": SimpleNamespace(get_module=lambda: model)}
+    for line in re.findall(r"`([^`]+)`", row[1]):
+        exec(line, known)  # noqa: S102 - of our own page
+    found = read_weights(read_content("model.pt")).state
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        name: tensor.tolist() for name, tensor in model.state_dict().items()
+    }
