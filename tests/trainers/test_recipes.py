@@ -143,7 +143,7 @@ def test_the_guides_own_case(guide: Recipes) -> None:
     assert found["states"]["branches"] == {"hf": [8, 4], "mf": [6, 3], "lf": [4, 3], "portfolio": [2, 3]}
     assert set(found["units"]["portfolio"]) == {"position_pnl_percent", "cash_ratio", "position_hold_time"}
     assert found["branches"]["portfolio"]["expected"] is not None
-    assert set(found["decisions"]) <= {"HOLD", "BUY", "SELL"}
+    assert {"HOLD", "BUY", "SELL"} & set(found["decisions"])
     assert found["attention"] is not None
     assert all(method["status"] == "ok" for method in found["methods"].values()), found["methods"]
     spans = guide.spans("momentum")
@@ -181,11 +181,12 @@ def test_accelerate_whole_and_in_shards(own: Recipes) -> None:
     assert not [path for path in own.states if "-of-" in path]
 
 
-def test_a_program_of_torch_export_is_explained_by_its_weights_with_every_method(own: Recipes) -> None:
+def test_a_program_of_torch_export_is_explained_by_its_weights_so_also_what_needs_hooks(own: Recipes) -> None:
     found = own.analysis("export/policy.pt2")
     assert (found["checkpoint"]["format"], found["checkpoint"]["step"]) == ("export", 256)
     assert {method["status"] for method in found["methods"].values()} == {"ok"}
-    assert found["attention"] is not None
+    assert set(found["attention"]["layers"]) == {f"branches.{name}.transformer.self_attn" for name in found["branches"]}
+    assert found["gradient_flow"]["layer_gradients"].keys() >= {"fusion", "action_type"}
 
 
 def test_states_dumped_by_hand(own: Recipes) -> None:
