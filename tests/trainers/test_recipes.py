@@ -248,6 +248,9 @@ KINDS = [
 ]
 
 
+CARTPOLE = '{"observation": ["position", "velocity", "angle", "angular_velocity"]}'
+
+
 def explained(checkpoint: Path, states: Path, config: Path) -> Analysis:
     """What `fxwatch analyze` finds."""
     job = job_of(checkpoint, states, load_config(config).config)
@@ -308,7 +311,7 @@ def test_a_dump_beside_a_vecnormalize_pickle_that_does_not_say_it_is_normalised_
     checkpoint = folder / "rl_model_256_steps.zip"
 
     def health(**arrays: Any) -> tuple[list[str], Analysis]:
-        np.savez(tmp_path / "states.npz", action=dumped["action"], **arrays)
+        np.savez(tmp_path / "states.npz", feature_names=CARTPOLE, **arrays)
         found = explained(checkpoint, tmp_path / "states.npz", config)
         return [one.message for one in found.health.findings if one.metric == "normalisation"], found
 
