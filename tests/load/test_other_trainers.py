@@ -137,8 +137,9 @@ def test_a_policy_of_torchrl_itself(tmp_path: Path) -> None:
 
     network = mlp(2)
     policy = TensorDictModule(network, in_keys=["observation"], out_keys=["logits"])
-    torch.save({"policy": policy.state_dict(), "collected_frames": 5}, tmp_path / "t_5.pt")
-    assert same(loaded(tmp_path / "t_5.pt", "actor"), network)
+    torch.save({"policy": policy.state_dict(), "collected_frames": 5}, tmp_path / "policy.pt")
+    assert same(loaded(tmp_path / "policy.pt", "actor"), network)
+    assert read_weights(read_content(tmp_path / "policy.pt")).step == 5
 
 
 class _OfANewerTorch:
