@@ -30,7 +30,8 @@ class Odd(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.tied(self.linear(x)) * self.get_buffer("mask") + self.brief.sum().float()
-        return out @ self.turned + self.get_buffer("count") + self.get_buffer("none").sum()
+        turned: Tensor = out @ self.turned + self.get_buffer("count") + self.get_buffer("none").sum()
+        return turned
 
 
 @pytest.fixture(scope="module")

@@ -272,7 +272,7 @@ def test_what_the_doctor_prints_makes_it_work(
         monkeypatch.setenv(name, value)
     path, config = recipes.outputs / kind.path, recipes.folder / "prescribed.toml"
     config.write_text("")
-    filled_in = code = 0
+    filled_in, code, out = 0, -1, ""
     for _ in range(3):
         capsys.readouterr()
         code = doctor(path, None, config)
