@@ -18,7 +18,7 @@ from fxwatch.formats.adapters import adapter_for
 from fxwatch.formats.archive import BombError, open_archive
 from fxwatch.formats.shards import INDEX_SUFFIX, LARGEST_INDEX, shards_of
 
-Format = Literal["torch", "torch-legacy", "sb3", "safetensors", "safetensors-shards", "npz", "adapted"]
+Format = Literal["torch", "torch-legacy", "sb3", "export", "safetensors", "safetensors-shards", "npz", "adapted"]
 
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _LARGEST_HEADER_READ = 10_000_000
@@ -122,8 +122,10 @@ def _by_members(members: list[str]) -> Recognition:
         return Recognition("sb3")
     if "constants.pkl" in tails and any(tail.startswith("code/") for tail in tails):
         return Recognition(None, "unsupported", f"a TorchScript archive; {_SAVE_STATE_DICT}")
-    if "archive_format" in tails or any(tail.startswith("models/") for tail in tails):
-        return Recognition(None, "unsupported", f"a torch.export program, which carries its code; {_SAVE_STATE_DICT}")
+    if any(re.fullmatch(r"data/weights/\w+_weights_config\.json", tail) for tail in tails):
+        return Recognition("export")
+    if {"archive_format", "serialized_exported_program.json"} & tails:
+        return Recognition(None, "unsupported", f"a torch.export archive without plain weights; {_SAVE_STATE_DICT}")
     if "data.pkl" in tails:
         return Recognition("torch")
     if members and all(name.endswith(".npy") for name in members):

@@ -98,6 +98,12 @@ def _sb3() -> bytes:
     return out.getvalue()
 
 
+def _export() -> bytes:
+    out = io.BytesIO()
+    torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), out)
+    return out.getvalue()
+
+
 def _heat() -> bytes:
     out = io.BytesIO()
     np.savez_compressed(out, **{"heat/hf": np.zeros((3, 2))})  # type: ignore[arg-type]
@@ -259,6 +265,7 @@ PARSERS: dict[str, Parser] = {
     "torch": Parser(lambda: [_torch()], "a.pt", _weights, (LoadError,)),
     "torch-legacy": Parser(lambda: [_torch(new=False), pickle.dumps({"a": 1})], "a.pth", _weights, (LoadError,)),
     "sb3": Parser(lambda: [_sb3()], "a.zip", _weights, (LoadError,)),
+    "export": Parser(lambda: [_export()], "a.pt2", _weights, (LoadError,)),
     "safetensors": Parser(
         lambda: [save_safetensors(GuideLike(2, 2, 2).state_dict(), {"step": "3"})],
         "a.safetensors",
@@ -356,6 +363,7 @@ PARSERS: dict[str, Parser] = {
 INSIDE: dict[str, Callable[[], Inner]] = {
     "torch": lambda: _member(_torch(), "data.pkl"),
     "sb3": lambda: _member(_sb3(), "data"),
+    "export": lambda: _member(_export(), "archive/data/weights/model_weights_config.json"),
     "npz": lambda: _member(_npz(), "hf.npy"),
     "heat": lambda: _member(_heat(), "heat/hf.npy"),
     "array": lambda: _member(_heat(), "heat/hf.npy"),
