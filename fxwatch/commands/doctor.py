@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from fxwatch import exit_codes
 from fxwatch.commands.nearest_dump import nearest_dump
-from fxwatch.config import load_config
+from fxwatch.commands.own_settings import own_settings
+from fxwatch.config import Config, load_config
 from fxwatch.daemon.limits import forget_secrets
 from fxwatch.formats import kind_of, recognise, step_in_name
 from fxwatch.terminal import say, tell
@@ -35,15 +36,14 @@ def doctor(path: Path, states: Path | None, config_file: Path | None) -> int:
         return exit_codes.NOTHING
     if path.is_dir():
         return _folder(path, states, config_file)
-    settings = load_config(config_file).config.model
-    return _file(path, states, settings)
+    return _file(path, states, _settings(path, load_config(config_file).config))
 
 
 def _folder(folder: Path, states: Path | None, config_file: Path | None) -> int:
     """Every file in a line, and the newest checkpoint in full."""
     from fxwatch.watch.scan import RootError, scan
 
-    settings = load_config(config_file, folder).config.model
+    config = load_config(config_file, folder).config
     try:
         found = sorted(scan(str(folder), {}).files.values(), key=lambda one: one.generation.mtime_ns)
     except RootError as error:
@@ -62,7 +62,16 @@ def _folder(folder: Path, states: Path | None, config_file: Path | None) -> int:
         return exit_codes.NOTHING
     readable = [one for one in newest if recognise(one).format is not None]
     tell("")
-    return _file((readable or newest)[-1], states, settings)
+    chosen = (readable or newest)[-1]
+    return _file(chosen, states, _settings(chosen, config, folder))
+
+
+def _settings(checkpoint: Path, config: Config, watched: Path | None = None) -> "ModelSettings":
+    """Those of the checkpoint's run; it is said where they are its own."""
+    found, run = own_settings(checkpoint, config, watched)
+    if run is not None:
+        tell(f"run {run} has settings of its own")
+    return found.model
 
 
 def _in_short(path: Path) -> str:

@@ -112,8 +112,8 @@ class Daemon:
         self._cluster = Cluster(config, store.runs_folder, self._on_stage) if config.daemon.executor == "dask" else None
         self._explaining: dict[Future[str], Work] = {}
         self._drawing: dict[Future[str], DrawJob | ReportJob] = {}
-        self._drawings = Drawings(store, lambda run: config.for_run(run).thresholds, self._publisher.runs.values())
-        self._run_reports = RunReports(store, config.report, lambda run: config.for_run(run).thresholds)
+        self._drawings = Drawings(store, self._publisher.runs.values())
+        self._run_reports = RunReports(store, config.report)
         self._drawn_at = self._busy_at = clock()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched, config.wandb.sending())

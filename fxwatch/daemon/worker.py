@@ -35,8 +35,8 @@ def _drawn(job: DrawJob | ReportJob) -> Drawn | Trouble:
     run = Store(Path(job.store)).run(job.run)
     try:
         if isinstance(job, DrawJob):
-            return Drawn(path=str(draw_stored(run, job.analysis, newest=job.newest, thresholds=job.thresholds)))
-        return Drawn(path=str(write_run_report(run, job.thresholds)))
+            return Drawn(path=str(draw_stored(run, job.analysis, newest=job.newest)))
+        return Drawn(path=str(write_run_report(run)))
     except FileNotFoundError as error:
         return Trouble(outcome="vanished", reason=f"{error.filename} is gone")
     except StoreError as error:

@@ -8,7 +8,7 @@ from fxwatch.records.audit import Audit
 from fxwatch.records.base import Record, Verdict
 from fxwatch.records.internals import Attention, LayerAttribution, NeuronAttributions
 from fxwatch.records.ranks import FeatureRanks
-from fxwatch.records.thresholds import Band
+from fxwatch.records.thresholds import Band, Thresholds
 
 SCHEMA_VERSION = 1
 
@@ -399,6 +399,7 @@ class Analysis(Explanation):
         default=False, description="whether a later checkpoint of the run was explained, or begun, before this one"
     )
     attempt: int = Field(default=1, description="how often training of the run had begun from the beginning, by then")
+    thresholds: Thresholds = Field(default=Thresholds(), description="the limits by which it was judged")
     health: Health = Health()
 
     @classmethod

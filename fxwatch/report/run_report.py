@@ -5,7 +5,6 @@ from pathlib import Path
 
 from fxwatch import __version__
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.html.page import page
 from fxwatch.report.html.stored import part_of
 from fxwatch.report.past_page import draw_past
@@ -14,7 +13,7 @@ from fxwatch.store.layout import Run, StoreError
 from fxwatch.store.lines import last_line
 
 
-def write_run_report(run: Run, thresholds: Thresholds) -> Path:
+def write_run_report(run: Run) -> Path:
     """Write `run_history.png` and `report.html` into the folder of a run, up to its newest analysis; the picture.
 
     Raises StoreError where there is none or it cannot be read, OSError where a file cannot be written.
@@ -23,7 +22,7 @@ def write_run_report(run: Run, thresholds: Thresholds) -> Path:
     if newest is None:
         raise StoreError(f"run {run.name} has no analysis in {run.history}")
     part = part_of(run, newest.id)
-    write_atomic(run.history_png, draw_past(part.past, thresholds))
+    write_atomic(run.history_png, draw_past(part.past))
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_atomic(run.html, page([part], thresholds, now, __version__).encode())
+    write_atomic(run.html, page([part], now, __version__).encode())
     return run.history_png
