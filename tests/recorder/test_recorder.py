@@ -352,9 +352,14 @@ def test_attention_is_what_the_analysis_would_say_and_costs_no_random_number(tmp
 
 def test_attention_is_worked_out_once_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fxwatch.recorder, "_SECONDS_BETWEEN_LINES", 1000.0)
-    read = []
+    read: list[str] = []
     original = fxwatch.recorder._Attention.read
-    monkeypatch.setattr(fxwatch.recorder._Attention, "read", lambda *given: read.append(given[1]) or original(*given))
+
+    def noted(self: Any, name: str, *given: Any) -> None:
+        read.append(name)
+        original(self, name, *given)
+
+    monkeypatch.setattr(fxwatch.recorder._Attention, "read", noted)
     model = SmallTransformer()
     optimizer = torch.optim.SGD(model.parameters(), 0.0)
     inputs = (torch.randn(3, 4, 5), torch.randn(3, 2, 3))
