@@ -179,8 +179,7 @@ class Recorder:
         if not self._stepped:
             self._stepped = True
             self.steps = self.steps or _steps_before(optimizer)
-            if time.monotonic() >= self._next_line:
-                self._attention.listen(self._hook(self._attention.read))
+            self._attention.listen(self._hook(self._attention.read))
         self.steps += 1
         self._gradients.measure()
         if self._gradients.full:

@@ -371,8 +371,9 @@ def test_attention_is_worked_out_once_a_line(tmp_path: Path, monkeypatch: pytest
                 model(*inputs)["action_type"].sum().backward()
                 optimizer.step()
     first, last = lines(tmp_path)
-    assert list(first["attention"]) == read == ["encoder.self_attn"]
-    assert (first["steps"], last["steps"], last["attention"]) == (2, 38, {})
+    assert (first["steps"], last["steps"]) == (2, 38)
+    assert [list(line["attention"]) for line in (first, last)] == [["encoder.self_attn"]] * 2
+    assert len(read) == 2
 
 
 def test_attention_that_holds_still_is_stable(tmp_path: Path) -> None:
