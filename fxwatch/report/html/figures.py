@@ -27,6 +27,11 @@ from fxwatch.report.panels.past_numbers import (
 from fxwatch.report.panels.quality import draw_quality, quality_height
 from fxwatch.report.panels.shares import draw_shares, shares_height
 from fxwatch.report.panels.training import draw_training
+from fxwatch.report.panels.training_numbers import (
+    draw_training_numbers,
+    training_numbers_about,
+    training_numbers_height,
+)
 from fxwatch.report.past import Past
 from fxwatch.report.png import Arrays
 from fxwatch.report.sheet import Sheet
@@ -105,6 +110,15 @@ def training_figure(lines: Sequence[TrainingLine], limits: GradientLimits, run: 
         (_WIDE, 420.0),
         lambda panel: draw_training(panel, lines, limits),
     )
+
+
+def training_numbers_figure(lines: Sequence[TrainingLine]) -> Figure | None:
+    """What else training told over its steps; None where that is nothing."""
+    height = training_numbers_height(lines)
+    if not height:
+        return None
+    about = training_numbers_about(lines)
+    return _figure(about, (_WIDE, height), lambda panel: draw_training_numbers(panel, lines))
 
 
 def _figure(about: str, size: tuple[int, float], draw: Callable[[Panel], None]) -> Figure:

@@ -12,7 +12,7 @@ from fxwatch.records.history import HistoryLine
 from fxwatch.records.thresholds import AtLeast, AtMost, Between
 from fxwatch.records.training import LayerSpan, TrainingLine, Trouble, trouble
 from fxwatch.report.html.definitions import DEFINITIONS
-from fxwatch.report.html.figures import Figure, figures, training_figure
+from fxwatch.report.html.figures import Figure, figures, training_figure, training_numbers_figure
 from fxwatch.report.palette import MARKS
 from fxwatch.report.past import Past
 from fxwatch.report.png import Arrays
@@ -47,6 +47,7 @@ class Training(NamedTuple):
     """What a recorder measured: the newest line, and what is wrong with the gradient of which layer in it."""
 
     figure: Figure
+    numbers: Figure | None
     last: TrainingLine
     layers: list[tuple[str, LayerSpan, Trouble | None]]
 
@@ -97,7 +98,10 @@ def _training(part: Part) -> Training | None:
         return None
     limits, last = part.analysis.thresholds.gradient, part.training[-1]
     figure = training_figure(part.training, limits, part.analysis.run)
-    return Training(figure, last, [(name, layer, trouble(layer, limits)) for name, layer in last.layers.items()])
+    numbers = training_numbers_figure(part.training)
+    return Training(
+        figure, numbers, last, [(name, layer, trouble(layer, limits)) for name, layer in last.layers.items()]
+    )
 
 
 def metrics(analysis: Analysis) -> list[Metric]:
