@@ -264,9 +264,9 @@ class _Hook:
 class _Gradients:
     """Of each parameter's gradient, at each step, the sums of absolute values and of squares; the latter of weights.
 
-    Small ones on the processor are copied together, each padded to whole groups, and summed by group all at once: one
-    tensor after another would take three times as long. Of others there is a sum a parameter. `columns`: how many sums
-    each parameter has.
+    Small ones on the processor are copied together, each padded to whole groups, and summed by group all at once,
+    which is quicker than one tensor after another. Of others there is a sum a parameter. `columns`: how many sums each
+    parameter has.
     """
 
     def __init__(self, parameters: list[nn.Parameter], *, sparse: bool) -> None:
