@@ -17,7 +17,6 @@ from fxwatch.config import Config, StoreSettings
 from fxwatch.daemon.following import Following
 from fxwatch.daemon.thinning import Thinning
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.html.stored import stored_page
 from fxwatch.report.run_report import write_run_report
 from fxwatch.report.stored import draw_stored
@@ -76,9 +75,9 @@ def measure(watched: Path, store: Store, run: Run) -> dict[str, float]:
             "list what waits for W&B": partial(unsent, store, run),
             "thin the run": partial(thinning.look, [run]),
             "draw its PNG": partial(draw_stored, run, one.id, newest=True),
-            "write the HTML report": partial(stored_page, newest, Thresholds(), "", ""),
-            "report on the run as a whole": partial(write_run_report, run, Thresholds()),
-            "fxwatch status": partial(glance, store, watched, Thresholds(), 0.0),
+            "write the HTML report": partial(stored_page, newest, "", ""),
+            "report on the run as a whole": partial(write_run_report, run),
+            "fxwatch status": partial(glance, store, watched, 0.0),
             "fxwatch sync, offline": partial(sync, watched),
         }
         for name, do in things.items():

@@ -67,7 +67,7 @@ def _turn(watched: Path, root: Path) -> dict[str, float]:
     write_atomic(folder.arrays, explain_job.npz(made.arrays))
     write_atomic(folder.json, made.analysis.model_dump_json().encode())
     marks.append(("draw the PNG", time.perf_counter()))
-    draw_stored(run, made.analysis.id, newest=True, thresholds=config.thresholds)
+    draw_stored(run, made.analysis.id, newest=True)
     marks.append(("end", time.perf_counter()))
     seconds = {name: after - began for (name, began), (_, after) in pairwise(marks)}
     audited = made.analysis.audit.seconds if made.analysis.audit else 0.0

@@ -147,13 +147,13 @@ def export(
     *,
     form: Annotated[Literal["csv", "parquet", "json"], typer.Option("--format", help="Kind of file.")] = "csv",
     table: Annotated[
-        Literal["features", "analyses"],
-        typer.Option(help="A row for every feature of every analysis, or for every analysis."),
+        Literal["features", "analyses", "training"],
+        typer.Option(help="A row for every feature of every analysis, for every analysis, or by the recorder."),
     ] = "features",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.", show_default="stdout")] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Write what was found as a table: features with their importance by step, or the headline numbers."""
+    """Write what was found as a table: features with their importance by step, the headline numbers, or training."""
     from fxwatch.commands.export import export as run
 
     raise typer.Exit(run(folder, config, form, table, output))

@@ -7,8 +7,8 @@
 It needs Python 3.9, torch 2.0 and numpy. By hooks on the model and the optimizer it writes into run_dir:
 
     training.jsonl          each layer's gradient at every step, as the optimizer gets it (after clipping), attention by
-                            head every fourth update, and what was logged: a line an update, but at most one in
-                            five seconds, and in a long training no more than one in a thousandth of its time
+                            head, and what was logged: a line an update, but at most one in five seconds, and in
+                            a long training no more than one in a thousandth of its time
     states.safetensors      real observations, drawn evenly over those since the last dump, every `every` updates
     recorded-step-N.safetensors   with weights=True, the model's weights as often
 
@@ -38,29 +38,29 @@ from typing import Any, Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch._utils import _flatten_dense_tensors
 
 SCHEMA_VERSION = 1
 STEP_NAMES = ("global_step", "num_timesteps", "time/total_timesteps", "env_step", "step")
 """Names under which `log` learns the trainer's own step."""
 
-_SPAN = 256
-_BLOCK = 64
-_NUMBERS_IN_A_BLOCK = 1_000_000
-_NUMBERS_IN_A_CACHE = 60_000
+_STEPS_AT_ONCE = 64
+_GROUP = 64
 _SECONDS_BETWEEN_LINES = 5.0
 _TIME_BETWEEN_LINES = 1e-3
 """Of all time so far, so that days of training leave a file of some thousand lines."""
 _WEIGHTS_EVERY = 16
 """Steps after which the norm of the weights, to which gradients are compared, is measured anew."""
 _STATES = 64
-_ATTENTION_EVERY = 4
 _ATTENTION_ROWS = 4
 _ATTENDS = inspect.signature(nn.MultiheadAttention.forward)
 _LARGEST_ATTENTION = 16_000_000
-_SMALL = 2_000_000
+_SMALL = 500_000
+"""Parameters; of more, gradients are not worth a copy."""
 _PATIENCE_AT_THE_END = 20.0
 _NOT_INPUTS = {"labels", "label", "targets", "target", "attention_mask", "mask", "action_masks"}
+
+_Step = tuple[Any, Any, Any, Any]
+"""Which parameters had a gradient, the sums of its absolute values and of its squares, and the latter of weights."""
 
 log = logging.getLogger("fxwatch.recorder")
 
@@ -105,10 +105,10 @@ class Recorder:
         self._began = time.monotonic()
         self._next_line = 0.0
         self._scalars: dict[str, Any] = {}
-        self._layers = _layers(model)
+        layers = _layers(model)
         sparse = any(getattr(module, "sparse", False) for module in model.modules())
-        self._gradients = _Gradients(list(self._layers.values()), sparse=sparse)
-        self._span = _Span(list(self._layers))
+        self._gradients = _Gradients([one for layer in layers.values() for one in layer], sparse=sparse)
+        self._span = _Span(layers, self._gradients.columns)
         self._attention = _Attention(model)
         self._seen = _Reservoir(_STATES)
         self._entry: nn.Module | None = None
@@ -116,10 +116,10 @@ class Recorder:
         entries = [model] if type(model).forward is not nn.Module.forward else list(model.children())
         inner = getattr(optimizer, "optimizer", optimizer)
         self._hooks = [
-            *(entry.register_forward_pre_hook(_Hook(self, "_on_forward"), with_kwargs=True) for entry in entries),
-            inner.register_step_post_hook(_Hook(self, "_on_step")),  # before it a closure has not made gradients yet
+            *(entry.register_forward_pre_hook(self._hook(self._on_forward), with_kwargs=True) for entry in entries),
+            inner.register_step_post_hook(self._hook(self._on_step)),  # before it a closure has not made gradients yet
         ]
-        start = {"kind": "start", "layers": list(self._layers), "every": every, **_wandb_run()}
+        start = {"kind": "start", "layers": list(layers), "every": every, **_wandb_run()}
         self.writer.put(lambda: self.writer.line(start))
         atexit.register(self.close)
 
@@ -159,29 +159,31 @@ class Recorder:
         self._attention.stop()
         self.writer.close()
 
+    def _hook(self, call: Callable[..., None]) -> _Hook:
+        return _Hook(call, self.writer.warn)
+
     def _on_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         learning = torch.is_grad_enabled()
-        if self._acts is None:
-            self._acts, self._entry = not learning, module
         if learning is self._acts or module is not self._entry:
-            return
+            if self._entry is not None:
+                return
+            self._acts, self._entry = not learning, module
         if self._stepped:
             self._end_update()
-        self._seen.offer(module, args, kwargs)
+        if self._seen.unread:
+            self._seen.unread -= 1
+        else:
+            self._seen.offer(module, args, kwargs)
 
     def _on_step(self, optimizer: Any, *_: object) -> None:
         if not self._stepped:
             self._stepped = True
             self.steps = self.steps or _steps_before(optimizer)
-            if self.updates % _ATTENTION_EVERY == 0:
-                self._attention.listen(_Hook(self, "_on_attention"))
+            self._attention.listen(self._hook(self._attention.read))
         self.steps += 1
         self._gradients.measure()
         if self._gradients.full:
             self._end_span()
-
-    def _on_attention(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._attention.read(name, module, args, kwargs)
 
     def _end_update(self) -> None:
         self._stepped = False
@@ -192,39 +194,40 @@ class Recorder:
             self._dump(patience=0.0)
 
     def _dump(self, patience: float) -> None:
-        self._end_span(line=patience > 0 or time.monotonic() >= self._next_line)
+        self._end_span(line=patience > 0)
         step = self.steps if self._step is None else self._step
         texts = {"step": str(step), "update": str(self.updates), **_wandb_run()}
         rows = self._seen.take()
         if rows:
             statistics = dict(self.normalisation)
-            self.writer.put(lambda: self.writer.states(rows, self._features, statistics, texts), patience=patience)
+            self.writer.put(lambda: self.writer.states(rows, self._features, statistics, texts), patience)
         if self._weights and self._saving.acquire(blocking=patience > 0, timeout=patience or None):
+            written = False
             try:
-                write = self._snapshot(step, texts)
-            except BaseException:
-                self._free()
-                raise
-            if not self.writer.put(write, self._free, patience):
-                self._free()
+                written = self.writer.put(self._snapshot(step, texts), patience)
+            finally:
+                if not written:
+                    self._saving.release()
 
     def _snapshot(self, step: int, texts: dict[str, str]) -> Callable[[], None]:
         """The weights as they are now, yet to be written."""
         state = {name: value for name, value in self._model.state_dict().items() if isinstance(value, Tensor)}
         copied = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
-        name, dated = f"recorded-step-{step:09}.safetensors", {**texts, "global_step": str(step)}
-        return lambda: self.writer.whole(name, copied, dated)
+        dated = {**texts, "global_step": str(step)}
 
-    def _free(self) -> None:
-        self._saving.release()
+        def write() -> None:
+            try:
+                self.writer.whole(f"recorded-step-{step:09}.safetensors", copied, dated)
+            finally:
+                self._saving.release()
+
+        return write
 
     def _end_span(self, *, line: bool = False) -> None:
         """Have what was measured reduced, and written as a line where one is due."""
         measured, now = self._gradients.take(), time.monotonic()
-        line = line or now >= self._next_line
-        if not line:
-            if not self.writer.put(lambda: self._span.add(measured), measured.free):
-                measured.free()
+        if not line and now < self._next_line:
+            self.writer.put(lambda: self._span.add(measured))
             return
         self._next_line = now + max(_SECONDS_BETWEEN_LINES, _TIME_BETWEEN_LINES * (now - self._began))
         scalars, attention, self._scalars = self._scalars, self._attention.take(), {}
@@ -237,181 +240,96 @@ class Recorder:
             if steps or numbers:
                 self.writer.line({**head, "steps": steps, "layers": layers, "scalars": numbers, **attention()})
 
-        if not self.writer.put(write, measured.free):
-            measured.free()
+        self.writer.put(write)
 
 
 class _Hook:
     """A hook that never raises, and that stays behind, and does nothing, where the model is copied or pickled."""
 
-    def __init__(self, recorder: Recorder | None = None, name: str = "") -> None:
-        self._warn = recorder.writer.warn if recorder is not None else None
-        self._call = getattr(recorder, name) if recorder is not None else None
+    def __init__(
+        self, call: Callable[..., None] = lambda *_: None, warn: Callable[[Any], None] = lambda _: None
+    ) -> None:
+        self._call, self._warn = call, warn
 
     def __call__(self, *args: Any) -> None:
-        if self._call is not None and self._warn is not None:
-            try:
-                self._call(*args)
-            except Exception as error:  # noqa: BLE001 - training goes on, whatever is wrong here
-                self._warn(error)
+        try:
+            self._call(*args)
+        except Exception as error:  # noqa: BLE001 - training goes on, whatever is wrong here
+            self._warn(error)
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return _Hook, ()
 
 
 class _Gradients:
-    """Norms of gradients by layer: Euclidean, mean of the absolute values, and over the norm of the weights.
+    """Of each parameter's gradient, at each step, the sums of absolute values and of squares; the latter of weights.
 
-    Gradients of a small model on the processor are copied at each step, and worked out by the writer.
+    Small ones on the processor are copied together, each padded to whole groups, and summed by group all at once,
+    which is quicker than one tensor after another. Of others there is a sum a parameter. `columns`: how many sums each
+    parameter has.
     """
 
-    def __init__(self, layers: list[list[nn.Parameter]], *, sparse: bool) -> None:
-        self._layers = layers
-        self._parameters = [parameter for layer in layers for parameter in layer]
-        self._owner = np.repeat(np.arange(len(layers)), [len(layer) for layer in layers])
-        self._sizes = np.array([parameter.numel() for parameter in self._parameters])
-        kinds = {(parameter.device.type, parameter.dtype) for parameter in self._parameters}
-        self._small = kinds == {("cpu", torch.float32)} and self._sizes.sum() <= _SMALL and not sparse
-        self._rows: list[tuple[Any, ...]] = []
-        self._starts = _starts(self._sizes)
-        self._free: queue.SimpleQueue[_Block] = queue.SimpleQueue()
-        steps = min(_BLOCK, _NUMBERS_IN_A_BLOCK // max(1, self._sizes.sum()))
-        if self._small and steps > 1 and hasattr(torch, "_foreach_copy_"):
-            for _ in range(2):
-                self._free.put(_Block(self._parameters, steps))
-        self._block: _Block | None = None
+    def __init__(self, parameters: list[nn.Parameter], *, sparse: bool) -> None:
+        self._parameters, self._all = parameters, np.ones(len(parameters), bool)
+        self.columns = [1] * len(parameters)
+        self._room: Tensor | None = None
+        kinds = {(parameter.device.type, parameter.dtype) for parameter in parameters}
+        numbers = sum(parameter.numel() for parameter in parameters)
+        if kinds == {("cpu", torch.float32)} and numbers <= _SMALL and not sparse:
+            self.columns = [-(-parameter.numel() // _GROUP) for parameter in parameters]
+            self._room, self._ones = torch.zeros(sum(self.columns), _GROUP), torch.ones(_GROUP)
+            places = zip(self._room.split(self.columns), parameters)
+            self._parts = [place.flatten()[: one.numel()].view(one.shape) for place, one in places]
+        self._steps: list[_Step] = []
         self._weights: Any = None
         self._measured = 0
 
     @property
     def full(self) -> bool:
         """Whether it is time to take what was measured."""
-        return len(self._rows) >= _SPAN or (self._block is not None and self._block.full)
+        return len(self._steps) >= _STEPS_AT_ONCE
 
     def measure(self) -> None:
         """Of the gradients as they are now. On an accelerator it waits for nothing."""
         found = [gradient for parameter in self._parameters if (gradient := parameter.grad) is not None]
         if not found:
             return
-        there = None
+        there = self._all
         if len(found) < len(self._parameters):
             there = np.array([parameter.grad is not None for parameter in self._parameters])
-        if self._block is None and not self._free.empty():
-            self._block = self._free.get()
-        block = self._block if self._block is not None and not self._block.full else None
         with torch.no_grad():
             if self._measured % _WEIGHTS_EVERY == 0:
-                self._weights = self._sums(self._parameters, None)[1]
-            sums = self._sums(found, there) if block is None else block.keep(found, there)
+                self._weights = self._sums(self._parameters, self._all)[1]
+            self._steps.append((there, *self._sums(found, there), self._weights))
         self._measured += 1
-        self._rows.append((there, sums, self._weights))
 
-    def _sums(self, tensors: list[Any], there: Any) -> tuple[Any, Any]:
-        """Of each tensor the sums of absolute values and of squares."""
-        if self._small:
-            flat = _flatten_dense_tensors(tensors).numpy()
-            flat = flat if len(tensors) > 1 else flat.copy()  # of a single tensor it is that tensor itself
-            return _sums(flat, self._starts if there is None else _starts(self._sizes[there]))
-        dense = [tensor.to_dense() if tensor.is_sparse else tensor for tensor in tensors]
-        return _norms(dense, 1), _norms(dense, 2).square()
-
-    def take(self) -> _Measured:
-        """What was measured since the last time."""
-        taken, self._rows, block, self._block = self._rows, [], self._block, None
-        return _Measured(taken, block, self._free, self._owner, self._sizes)
-
-
-class _Block:
-    """Room for copies of all gradients at some steps, made once: new memory each time would cost more than the copy."""
-
-    def __init__(self, parameters: list[nn.Parameter], steps: int) -> None:
-        sizes = [parameter.numel() for parameter in parameters]
-        rows = torch.empty(steps, sum(sizes))
-        self._numbers, self._starts = rows.numpy(), _starts(np.array(sizes))
-        self._parts = [
-            [part.view(parameter.shape) for part, parameter in zip(row.split(sizes), parameters)] for row in rows
-        ]
-        self._steps = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether no step has room any more."""
-        return self._steps == len(self._parts)
-
-    def keep(self, gradients: list[Any], there: Any) -> int:
-        """Copy the gradients of a step; its place."""
-        parts = self._parts[self._steps]
-        if there is not None:
+    def _sums(self, tensors: list[Any], there: Any) -> tuple[Tensor, Tensor]:
+        """Of absolute values and of squares; nought where there is no tensor."""
+        if self._room is None:
+            dense = [tensor.to_dense() if tensor.is_sparse else tensor for tensor in tensors]
+            return _norms(dense, 1, there), _norms(dense, 2, there).square()
+        parts = self._parts
+        if there is not self._all:
+            self._room.zero_()
             parts = [part for part, has in zip(parts, there) if has]
-        torch._foreach_copy_(parts, gradients)
-        self._steps += 1
-        return self._steps - 1
+        _copy(parts, tensors)
+        absolute = torch.mv(self._room.abs_(), self._ones)
+        return absolute, torch.mv(self._room.mul_(self._room), self._ones)
 
-    def sums(self) -> tuple[Any, Any]:
-        """Of all parameters at all steps the sums of absolute values and of squares. The copies are written over."""
-        stride = max(1, _NUMBERS_IN_A_CACHE // self._numbers.shape[1])
-        parts = [
-            _sums(self._numbers[begin : min(begin + stride, self._steps)], self._starts)
-            for begin in range(0, self._steps, stride)
-        ]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-
-    def clear(self) -> None:
-        """Forget what was copied."""
-        self._steps = 0
-
-
-class _Measured:
-    """Measurements of some steps, yet to be reduced: that is the writer's work, beside training."""
-
-    def __init__(self, rows: list[Any], block: _Block | None, free: Any, owner: Any, sizes: Any) -> None:
-        self._rows, self._block, self._free, self._owner, self._sizes = rows, block, free, owner, sizes
-        self.steps = len(rows)
-
-    def free(self) -> None:
-        """Give the block back."""
-        if self._block is not None:
-            self._block.clear()
-            self._free.put(self._block)
-
-    def by_step(self) -> tuple[Any, Any, Any]:
-        """Of each layer at each step norm, mean |gradient|, and ratio of norm to weights, (steps, layers) each; NaN
-        where it had no gradient, and Inf where that is not finite.
-        """
-        kept = self._block.sums() if self._block is not None else (np.zeros(0), np.zeros(0))
-        weights = np.stack([_array(norms) for _, _, norms in self._rows])
-        if len(kept[0]) == self.steps and all(there is None for there, _, _ in self._rows):
-            (absolute, squares), had = kept, np.ones_like(weights, bool)
-        else:
-            absolute, squares, had = self._step_by_step(kept)
-        starts = np.flatnonzero(np.diff(self._owner, prepend=-1))
-        squares, absolute, weights, sizes = (
-            np.add.reduceat(each, starts, axis=1, dtype=np.float64)
-            for each in (squares, absolute, weights, had * self._sizes)
-        )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            norms, means, ratios = np.sqrt(squares), absolute / sizes, np.sqrt(squares / weights)
-        norms[~np.isfinite(norms)] = np.inf
-        norms[sizes == 0] = np.nan
-        return norms, means, ratios
-
-    def _step_by_step(self, kept: tuple[Any, Any]) -> tuple[Any, Any, Any]:
-        """Sums of absolute values and of squares, and where there was a gradient, (steps, parameters) each."""
-        shape = (self.steps, len(self._owner))
-        absolute, squares, had = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
-        for place, (there, sums, _) in enumerate(self._rows):
-            chosen = slice(None) if there is None else there
-            had[place, chosen] = True
-            found = [each[sums][chosen] for each in kept] if isinstance(sums, int) else map(_array, sums)
-            absolute[place, chosen], squares[place, chosen] = found
-        return absolute, squares, had
+    def take(self) -> list[_Step]:
+        """What was measured since the last time."""
+        taken, self._steps = self._steps, []
+        return taken
 
 
 class _Span:
-    """What was measured since the last line, by layer."""
+    """What was measured since the last line, by layer; for the writer, beside training."""
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
+    def __init__(self, layers: Mapping[str, Sequence[nn.Parameter]], columns: Sequence[int]) -> None:
+        self._names = list(layers)
+        self._sizes = np.array([parameter.numel() for layer in layers.values() for parameter in layer])
+        self._parameters = np.cumsum([0, *map(len, layers.values())])[:-1]
+        self._columns = np.cumsum([0, *columns])[self._parameters]
         self._clear()
 
     def _clear(self) -> None:
@@ -421,13 +339,13 @@ class _Span:
         self._sums = np.zeros((3, shape))
         self._ratios = np.zeros(shape)
 
-    def add(self, measured: _Measured) -> None:
+    def add(self, steps: list[_Step]) -> None:
         """Some more steps."""
-        if not measured.steps:
+        if not steps:
             return
-        norms, means, ratios = measured.by_step()
+        norms, means, ratios = self._by_layer(steps)
         finite = np.isfinite(norms)
-        self._steps += measured.steps
+        self._steps += len(steps)
         self._counts += finite.sum(0)
         self._infinite += np.isinf(norms).sum(0)
         self._least = np.minimum(self._least, np.where(finite, norms, np.inf).min(0))
@@ -436,6 +354,21 @@ class _Span:
         self._ratios += known.sum(0)
         for place, (values, chosen) in enumerate(((norms, finite), (means, finite), (ratios, known))):
             self._sums[place] += np.where(chosen, values, 0.0).sum(0)
+
+    def _by_layer(self, steps: list[_Step]) -> tuple[Any, Any, Any]:
+        """At each step norm, mean |gradient|, and ratio of norm to weights, (steps, layers) each; NaN where a layer had
+        no gradient, and Inf where that is not finite.
+        """
+        there, *measured = zip(*steps)
+        absolute, squares, weights = (
+            np.add.reduceat(torch.stack(sums).cpu().numpy(), self._columns, axis=1, dtype=float) for sums in measured
+        )
+        sizes = np.add.reduceat(np.stack(there) * self._sizes, self._parameters, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            norms, means, ratios = np.sqrt(squares), absolute / sizes, np.sqrt(squares / weights)
+        norms[~np.isfinite(norms)] = np.inf
+        norms[sizes == 0] = np.nan
+        return norms, means, ratios
 
     def take(self) -> tuple[int, dict[str, Any]]:
         """How many steps, and by layer: least, mean and greatest norm over those where it is finite, mean |gradient|,
@@ -447,10 +380,9 @@ class _Span:
             if not count + infinite:
                 continue
             norm, mean, ratio = self._sums[:, place]
+            ends = (self._least[place], _over(norm, count), self._greatest[place])
             found[name] = {
-                "norm": [_number(value) for value in (self._least[place], _over(norm, count), self._greatest[place])]
-                if count
-                else [None] * 3,
+                "norm": [_number(value) if count else None for value in ends],
                 "mean": _over(mean, count),
                 "weight_ratio": _over(ratio, self._ratios[place]),
                 **({"nonfinite": infinite} if infinite else {}),
@@ -468,54 +400,36 @@ class _Reservoir:
     def __init__(self, size: int) -> None:
         self._size, self._random = size, random.Random(0)  # noqa: S311 - a sample, not a secret
         self._stride = 1
-        self._names: list[str] = []
         self._older: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
-        self._seen = self._next = 0
+        self._seen = self._next = self._count = 0
+        self.unread = 0  # forwards to come of which no row is drawn, where they have as many rows as the last
 
     def take(self) -> list[dict[str, Any]]:
         """The sample of what was offered since the last time, with older rows where it is small; empty: of nothing."""
-        count = len(self._rows)
-        rows = (
-            [self._rows[place * count // self._size] for place in range(self._size)]
-            if count > self._size
-            else self._rows
-        )
-        self._stride = max(1, self._seen // self._size)
-        self._rows = []
-        self._seen, self._next = 0, self._random.randrange(self._stride)
+        rows, count = self._rows, len(self._rows)
+        if count > self._size:
+            rows = [rows[place * count // self._size] for place in range(self._size)]
+        self._stride = max(1, (self._seen - self.unread * self._count) // self._size)
+        self._rows, self._seen, self.unread = [], 0, 0
+        self._next = self._random.randrange(self._stride)
         if rows:
             self._older = rows + self._older[: self._size - len(rows)]
         return self._older if rows else []
 
     def offer(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Take of the inputs of a forward what the draw says, which mostly is nothing."""
-        first = args[0] if args else next(iter(kwargs.values()), None)
-        if not isinstance(first, Tensor):
-            first = next(iter(first.values()), None) if isinstance(first, Mapping) else None
-            if not isinstance(first, Tensor):
-                return
-        shape = first.shape
-        count = shape[0] if len(shape) > 1 else 1
-        end = self._seen + count
-        if self._next < end:
-            branches = self._again(args, kwargs) or _branches(module, args, kwargs)
-            if {len(value) for value in branches.values()} != {count}:
-                return
-            if args and isinstance(args[0], Mapping):
-                self._names = list(branches)
-            while self._next < end:
-                row = self._next - self._seen
-                self._put({name: _row(value, row) for name, value in branches.items()})
-        self._seen = end
-
-    def _again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The branches of a dictionary that were found in it before; empty where it is another one."""
-        if not self._names or kwargs or len(args) != 1:
-            return {}
-        found = {name: args[0].get(name) for name in self._names}
-        same = all(isinstance(value, Tensor) and value.dim() > 1 for value in found.values())
-        return {name: _readable(value) for name, value in found.items()} if same else {}
+        """Take of the inputs of a forward what the draw says."""
+        branches = _branches(module, args, kwargs)
+        counts = {len(value) for value in branches.values()}
+        if len(counts) != 1 or 0 in counts:
+            return
+        (self._count,) = counts
+        while self._next < self._seen + self._count:
+            row = self._next - self._seen
+            copied = {name: value[row].to("cpu", torch.float32, copy=True) for name, value in branches.items()}
+            self._put({name: value.numpy() for name, value in copied.items()})
+        self.unread = (self._next - self._seen) // self._count - 1
+        self._seen += (1 + self.unread) * self._count
 
     def _put(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
@@ -523,16 +437,6 @@ class _Reservoir:
             self._rows = self._rows[::2]
             self._stride *= 2
         self._next = (self._next // self._stride + 1) * self._stride + self._random.randrange(self._stride)
-
-
-def _readable(value: Tensor) -> Any:
-    """A tensor as numpy sees it, where it does: that is quicker than torch."""
-    value = value.detach()
-    return value.numpy() if value.device.type == "cpu" and value.dtype != torch.bfloat16 else value
-
-
-def _row(value: Any, row: int) -> Any:
-    return value[row].float().cpu().numpy() if isinstance(value, Tensor) else value[row].copy()
 
 
 def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -550,11 +454,11 @@ def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     found = floating or fitting
     if len(found) == 1 and len(args) > 1:
         found = {"observation": next(iter(found.values()))}
-    return {name: _readable(value) for name, value in found.items()}
+    return found
 
 
 class _Attention:
-    """Attention of every nn.MultiheadAttention, every few updates, worked out beside its own forward on a few rows."""
+    """Attention of every nn.MultiheadAttention, once a line, worked out beside its own forward on a few rows."""
 
     def __init__(self, model: nn.Module) -> None:
         self._modules = {name: one for name, one in model.named_modules() if isinstance(one, nn.MultiheadAttention)}
@@ -563,9 +467,11 @@ class _Attention:
         self._before: dict[str, Any] = {}
 
     def listen(self, hook: Callable[..., None]) -> None:
-        """To the next forward of each layer: one that learns, where an update has several steps."""
+        """To the next forward of each layer that was not heard since the last time: one that learns, where an update
+        has several steps.
+        """
         for name, module in self._modules.items():
-            if name not in self._handles:
+            if name not in self._handles and name not in self._maps:
                 self._handles[name] = module.register_forward_pre_hook(functools.partial(hook, name), with_kwargs=True)
 
     def stop(self) -> None:
@@ -627,17 +533,17 @@ class _Writer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._jobs: queue.Queue[tuple[Callable[[], None], Callable[[], None]] | None] = queue.Queue(16)
+        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(16)
         self._warned = False
         self._session = f"{os.getpid():x}-{time.time_ns():x}"
         self._lines = 0
         self.thread = threading.Thread(target=self._work, name="fxwatch-recorder", daemon=True)
         self.thread.start()
 
-    def put(self, job: Callable[[], None], after: Callable[[], None] = lambda: None, patience: float = 0.0) -> bool:
-        """Have a job done soon, and `after` it, well or not. False, and neither is done, where too many wait."""
+    def put(self, job: Callable[[], None], patience: float = 0.0) -> bool:
+        """Have a job done soon. False, and it is not done, where too many wait."""
         try:
-            self._jobs.put((job, after), block=patience > 0, timeout=patience)
+            self._jobs.put(job, block=patience > 0, timeout=patience)
         except queue.Full:
             return False
         return True
@@ -711,10 +617,9 @@ class _Writer:
             if job is None:
                 return
             try:
-                job[0]()
+                job()
             except Exception as error:  # noqa: BLE001 - what cannot be written is left out
                 self.warn(error)
-            job[1]()
 
 
 _KINDS = {
@@ -759,21 +664,19 @@ def _wandb_run() -> dict[str, str]:
     return {"wandb_run_id": str(run.id)} if run is not None else {}
 
 
-def _starts(sizes: Any) -> Any:
-    return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
+def _copy(parts: list[Tensor], tensors: list[Tensor]) -> None:
+    if hasattr(torch, "_foreach_copy_"):  # from torch 2.1
+        torch._foreach_copy_(parts, tensors)
+        return
+    for part, tensor in zip(parts, tensors):
+        part.copy_(tensor)
 
 
-def _sums(flat: Any, starts: Any) -> tuple[Any, Any]:
-    """Sums of absolute values and of squares, from each start to the next. The numbers are written over."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        np.abs(flat, out=flat)
-        absolute = np.add.reduceat(flat, starts, axis=-1)
-        np.multiply(flat, flat, out=flat)
-        return absolute, np.add.reduceat(flat, starts, axis=-1)
-
-
-def _norms(tensors: Sequence[Tensor], order: int) -> Tensor:
-    return torch.stack([norm.float() for norm in torch._foreach_norm(list(tensors), order)])
+def _norms(tensors: Sequence[Tensor], order: int, there: Any) -> Tensor:
+    """One for each that is there, nought for others."""
+    norms = [norm.float() for norm in torch._foreach_norm(list(tensors), order)]
+    found, nought = iter(norms), torch.zeros_like(norms[0])
+    return torch.stack([next(found) if has else nought for has in there])
 
 
 def _array(values: Any) -> Any:

@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 
 from fxwatch import exit_codes
+from fxwatch.commands.own_settings import own_settings
 from fxwatch.config import Config, load_config
 from fxwatch.daemon.jobs import ExplainJob, Trouble
 from fxwatch.daemon.limits import forget_secrets, limit_process
 from fxwatch.records.base import Verdict, at_or_below
 from fxwatch.terminal import say, tell
+from fxwatch.watch.runs import DEFAULT_RUN
 
 
 def analyze(
@@ -37,6 +39,8 @@ def analyze(
     from fxwatch.store.write import as_json as analysis_json
 
     job = job_of(checkpoint, states, config)
+    if job.run != DEFAULT_RUN:
+        say(f"fxwatch: with the settings of run {job.run}")
     try:
         made = explain_files(job, open_files(job), None, lambda stage: None)  # noqa: ARG005
     except (LoadError, AttributionError) as error:
@@ -56,20 +60,21 @@ def analyze(
         output.mkdir(parents=True, exist_ok=True)
         write_atomic(folder.arrays, npz(made.arrays))
         write_atomic(folder.json, analysis_json(analysis))
-        write_atomic(folder.png, draw(analysis, made.arrays, [], config.thresholds))
+        write_atomic(folder.png, draw(analysis, made.arrays, []))
         say(f"fxwatch: wrote {folder.png}")
     unhealthy = fail_on is not None and at_or_below(analysis.health.verdict, fail_on)
     return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
 
 
 def job_of(checkpoint: Path, states: Path, config: Config) -> ExplainJob:
-    """The job of explaining a checkpoint over a dump, outside any store."""
+    """The job of explaining a checkpoint over a dump, outside any store, by the settings of its run."""
+    config, run = own_settings(checkpoint, config)
     return ExplainJob(
         checkpoint=str(checkpoint.resolve()),
         checkpoint_name=str(checkpoint),
         states=str(states.resolve()),
         states_name=str(states),
-        run="default",
+        run=run or DEFAULT_RUN,
         store="",
         config=config,
     )

@@ -32,7 +32,7 @@ def demo(folder: Path | None, *, headless: bool, analyses: int) -> int:
                 return _follow(session, analyses, store)
             say(f"fxwatch: training and explaining in {session.folder}; the monitor comes with the daemon's first sign")
             session.wait_for(store.status)
-            code = watch(store, watched, config.thresholds)
+            code = watch(store, watched)
             session.check()
             return code
     except SessionError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fxwatch import exit_codes
 from fxwatch.commands.nearest_dump import nearest_dump
+from fxwatch.commands.own_settings import own_settings
 from fxwatch.commands.prescription import TO_FILL_IN, prescription
 from fxwatch.config import Config, load_config
 from fxwatch.config.template import toml_key
@@ -46,15 +47,12 @@ class _Case:
     table: str = "model"
 
     @classmethod
-    def of(cls, path: Path, config: Config) -> Self:
-        """With the settings of its own run, where it has some."""
-        from fxwatch.watch import run_of
-
-        root = Path(config.watch.dir).resolve()
-        run = run_of(str(path.resolve().relative_to(root))) if path.resolve().is_relative_to(root) else ""
-        if run not in config.runs:
-            return cls(config, config.model)
-        own = config.for_run(run)
+    def of(cls, path: Path, config: Config, watched: Path | None) -> Self:
+        """With the settings of its own run, where it has some; which is said."""
+        own, run = own_settings(path, config, watched)
+        if run is None:
+            return cls(own, own.model)
+        tell(f"run {run} has settings of its own")
         return cls(own, own.model, f"runs.{toml_key(run)}.model")
 
     def found(self, **changes: Any) -> None:
@@ -101,7 +99,7 @@ def _folder(folder: Path, states: Path | None, config_file: Path | None) -> int:
         return exit_codes.NOTHING
     readable = [one for one in newest if recognise(one).format is not None]
     tell("")
-    return _file((readable or newest)[-1], states, config)
+    return _file((readable or newest)[-1], states, config, folder)
 
 
 def _in_short(path: Path) -> str:
@@ -114,13 +112,13 @@ def _in_short(path: Path) -> str:
     return "a dump of states" if kind_of(path.name) == "states" else _WORDS[found.format]
 
 
-def _file(path: Path, states: Path | None, config: Config) -> int:
+def _file(path: Path, states: Path | None, config: Config, watched: Path | None = None) -> int:
     """One file in full."""
     from fxwatch.load import LoadError, read_content
 
     tell(f"{path}: {_in_short(path)}")
     kind = kind_of(path.name)
-    case = _Case.of(path, config)
+    case = _Case.of(path, config, watched)
     try:
         content = read_content(path)
         if kind == "states" or content.format == "npz":

@@ -16,7 +16,7 @@ from fxwatch.terminal import say, tell
 if TYPE_CHECKING:
     from fxwatch.export.write import Format
 
-Table = Literal["features", "analyses"]
+Table = Literal["features", "analyses", "training"]
 
 
 def export(folder: Path | None, config_file: Path | None, form: "Format", table: Table, output: Path | None) -> int:
@@ -61,10 +61,13 @@ def _export(runs: list[Run], form: "Format", table: Table, output: Path | None) 
 def _write(runs: list[Run], form: "Format", table: Table, file: IO[bytes]) -> None:
     from fxwatch.export.analyses import analyses_table
     from fxwatch.export.features import FEATURES, feature_batches
+    from fxwatch.export.training import TRAINING, training_batches
     from fxwatch.export.write import write_table
 
     if table == "features":
         write_table((batch for run in runs for batch in feature_batches(run)), FEATURES, form, file)
+    elif table == "training":
+        write_table((batch for run in runs for batch in training_batches(run)), TRAINING, form, file)
     else:
         found = analyses_table(runs)
         write_table(found.to_batches(), found.schema, form, file)

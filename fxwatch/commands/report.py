@@ -5,7 +5,6 @@ from pathlib import Path
 
 from fxwatch import __version__, exit_codes
 from fxwatch.config import load_config
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Run, Store, StoreError
 from fxwatch.store.read import newest_line
 from fxwatch.terminal import say, tell
@@ -26,19 +25,19 @@ def report(folder: Path | None, config_file: Path | None, *, html: bool) -> int:
         say(f"fxwatch: {store.root} holds no analysis yet; type `fxwatch daemon {watched} --once` to make some")
         return exit_codes.NOTHING
     if html:
-        return _write_html(store, runs, config.thresholds)
-    drawn = [_draw_newest(run, config.for_run(run.name).thresholds) for run in runs]
+        return _write_html(store, runs)
+    drawn = [_draw_newest(run) for run in runs]
     return exit_codes.OK if all(drawn) else exit_codes.FAILURE
 
 
-def _write_html(store: Store, runs: list[Run], thresholds: Thresholds) -> int:
+def _write_html(store: Store, runs: list[Run]) -> int:
     from fxwatch.report.html.stored import write_page
 
     newest = [(run, newest_line(run)) for run in runs]
     try:
         found = [(run, line.id) for run, line in newest if line is not None]
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        tell(str(write_page(store, found, thresholds, now, __version__)))
+        tell(str(write_page(store, found, now, __version__)))
     except StoreError as error:
         say(f"fxwatch: {error}")
         return exit_codes.FAILURE
@@ -48,7 +47,7 @@ def _write_html(store: Store, runs: list[Run], thresholds: Thresholds) -> int:
     return exit_codes.OK
 
 
-def _draw_newest(run: Run, thresholds: Thresholds) -> bool:
+def _draw_newest(run: Run) -> bool:
     """Draw the newest analysis of a run, and the run as a whole; whether that worked."""
     from fxwatch.report.run_report import write_run_report
     from fxwatch.report.stored import draw_stored
@@ -58,8 +57,8 @@ def _draw_newest(run: Run, thresholds: Thresholds) -> bool:
         say(f"fxwatch: run {run.name} has no analysis in {run.history}")
         return False
     try:
-        draw_stored(run, line.id, newest=True, thresholds=thresholds)
-        write_run_report(run, thresholds)
+        draw_stored(run, line.id, newest=True)
+        write_run_report(run)
     except StoreError as error:
         say(f"fxwatch: run {run.name}: {error}")
         return False

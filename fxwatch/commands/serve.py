@@ -38,7 +38,7 @@ def serve(folder: Path | None, config_file: Path | None, port: int | None) -> in
         return exit_codes.FAILURE
     file = ["--config", str(loaded.file.absolute())] if loaded.file is not None else []
     monitor = [sys.executable, "-m", "fxwatch", "tui", str(watched), *file]
-    results = Results(Store.of(watched, config.store.dir), config.thresholds)
+    results = Results(Store.of(watched, config.store.dir))
     port = listening.getsockname()[1]
     server = MonitorServer(monitor, port, Guard(token, port), results, config.serve.sessions)
     sys.stdout.write(f"http://localhost:{port}/?{TOKEN}={token}\n")

@@ -30,7 +30,7 @@ def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail
     config = loaded.config
     watched = folder if folder is not None else Path(config.watch.dir)
     store = Store.of(watched, config.store.dir)
-    common, runs = glance(store, watched, config.thresholds, time.time())
+    common, runs = glance(store, watched, time.time())
     if common.lack in {Lack.FOLDER, Lack.STORE, Lack.RIGHTS}:
         say(f"fxwatch: {lack_in_words(common)}")
         return exit_codes.FAILURE if common.lack is Lack.RIGHTS else exit_codes.NOTHING

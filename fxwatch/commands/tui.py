@@ -11,7 +11,6 @@ from fxwatch import exit_codes
 from fxwatch.commands.status import status
 from fxwatch.config import Config, load_config
 from fxwatch.lifetime import end_with_parent
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.terminal import say, tell
 
@@ -47,10 +46,10 @@ def tui(folder: Path | None, config_file: Path | None, manners: Manners = AS_USU
     config, watched = _configured(folder, config_file, quiet=False)
     if _IN_A_BROWSER in os.environ:
         end_with_parent()  # no monitor outlives its server
-    return watch(Store.of(watched, config.store.dir), watched, config.thresholds, manners)
+    return watch(Store.of(watched, config.store.dir), watched, manners)
 
 
-def watch(store: Store, watched: Path, thresholds: Thresholds, manners: Manners = AS_USUAL) -> int:
+def watch(store: Store, watched: Path, manners: Manners = AS_USUAL) -> int:
     """Show a store until the user quits, as it was left the last time. Returns the exit code."""
     os.environ.setdefault(_ESCAPE_DELAY, _MILLISECONDS)  # read by Textual when it is imported
     from fxwatch.tui.app import Monitor
@@ -60,7 +59,6 @@ def watch(store: Store, watched: Path, thresholds: Thresholds, manners: Manners 
     monitor = Monitor(
         store,
         watched=watched,
-        thresholds=thresholds,
         interval=_SPARING if manners.low_bandwidth else 1.0,
         remembered=recall(kept),
         copies=kept,
@@ -93,7 +91,7 @@ def _tell_once(folder: Path | None, config_file: Path | None, *, only_ascii: boo
     from fxwatch.tui.view.everything_in_words import everything_in_words
     from fxwatch.tui.view.only_ascii import only_ascii as in_ascii
 
-    read = StoreReader(Store.of(watched, config.store.dir), watched, config.thresholds, time.time)
+    read = StoreReader(Store.of(watched, config.store.dir), watched, time.time)
     snapshot = read([Look("compare")])
     while snapshot.past is not None and snapshot.past.reading:
         snapshot = read()

@@ -1,10 +1,9 @@
 """Which reports are still to be drawn."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from fxwatch.daemon.jobs import DrawJob
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.lines import read_lines
 from fxwatch.store.write import RunWriter
@@ -16,8 +15,8 @@ class Drawings:
     Begins with the analyses whose report an earlier daemon did not come to draw.
     """
 
-    def __init__(self, store: Store, thresholds: Callable[[str], Thresholds], runs: Iterable[RunWriter]) -> None:
-        self._store, self._thresholds = store, thresholds
+    def __init__(self, store: Store, runs: Iterable[RunWriter]) -> None:
+        self._store = store
         self._waiting: list[tuple[str, str]] = []
         self._newest: dict[str, str] = {}
         for writer in runs:
@@ -53,5 +52,4 @@ class Drawings:
             run=run,
             analysis=analysis,
             newest=self._newest[run] == analysis,
-            thresholds=self._thresholds(run),
         )

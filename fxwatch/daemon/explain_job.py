@@ -177,6 +177,7 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
             left_out_reason=why,
         ),
         late=late,
+        thresholds=config.thresholds,
         health=findings.health(weights.step),
     )
     return Made(analysis, arrays, notes, past.probe)

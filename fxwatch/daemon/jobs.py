@@ -9,7 +9,6 @@ from fxwatch.daemon.parcel import Answered, Parcel
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.attempt import Attempt
 from fxwatch.records.base import Record
-from fxwatch.records.thresholds import Thresholds
 
 _LONGEST = 2000
 Words = Annotated[str, AfterValidator(lambda text: text[:_LONGEST])]
@@ -43,7 +42,6 @@ class DrawJob(Record):
     run: str
     analysis: str
     newest: bool
-    thresholds: Thresholds
 
 
 class ReportJob(Record):
@@ -52,7 +50,6 @@ class ReportJob(Record):
     kind: Literal["report"] = "report"
     store: str
     run: str
-    thresholds: Thresholds
 
 
 class Explained(Record):

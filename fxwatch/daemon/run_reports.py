@@ -1,13 +1,12 @@
 """When the report on a run as a whole is due, by `[report] every`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from fxwatch.config import ReportSettings
 from fxwatch.daemon.jobs import ReportJob
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Run, Store
 from fxwatch.store.read import read_history
 from fxwatch.store.write import RunWriter
@@ -23,8 +22,8 @@ class _Made(NamedTuple):
 class RunReports:
     """Which reports are due. What an earlier daemon has made is known by the time of its file."""
 
-    def __init__(self, store: Store, settings: ReportSettings, thresholds: Callable[[str], Thresholds]) -> None:
-        self._store, self._settings, self._thresholds = store, settings, thresholds
+    def __init__(self, store: Store, settings: ReportSettings) -> None:
+        self._store, self._settings = store, settings
         self._made: dict[str, _Made] = {}
 
     def take(self, runs: Mapping[str, RunWriter], now: float) -> ReportJob | None:
@@ -32,7 +31,7 @@ class RunReports:
         for name, writer in runs.items():
             if writer.count and self._due(writer, now):
                 self._made[name] = _Made(writer.count, now)
-                return ReportJob(store=str(self._store.root), run=name, thresholds=self._thresholds(name))
+                return ReportJob(store=str(self._store.root), run=name)
         return None
 
     def _due(self, writer: RunWriter, now: float) -> bool:

@@ -101,8 +101,8 @@ class Daemon:
             config.daemon.workers,
             self._wake.set,
         )
-        self._drawings = Drawings(store, lambda run: config.for_run(run).thresholds, self._publisher.runs.values())
-        self._run_reports = RunReports(store, config.report, lambda run: config.for_run(run).thresholds)
+        self._drawings = Drawings(store, self._publisher.runs.values())
+        self._run_reports = RunReports(store, config.report)
         self._drawn_at = self._busy_at = clock()
         self._stage = ""
         self._heartbeat = Heartbeat(store, watched, config.wandb.sending())

@@ -36,8 +36,10 @@ def _drawn(job: DrawJob | ReportJob) -> tuple[Answer, Files]:
     run = Store(Path(job.store)).run(job.run)
     try:
         if isinstance(job, DrawJob):
-            return Drawn(), {PAGE: io.BytesIO(page_of(run, job.analysis, job.thresholds))}
-        picture, page = run_report(run, job.thresholds)
+            return Drawn(), {PAGE: io.BytesIO(page_of(run, job.analysis))}
+        picture, page = run_report(run)
         return Drawn(), {RUN_PAGE: io.BytesIO(picture), RUN_HTML: io.BytesIO(page)}
+    except FileNotFoundError as error:
+        return Trouble(outcome="vanished", reason=f"{error.filename} is gone"), {}
     except StoreError as error:
         return Trouble(outcome="failed", reason=str(error)), {}

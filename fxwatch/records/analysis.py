@@ -11,7 +11,7 @@ from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.internals import Attention, LayerAttribution, NeuronAttributions
 from fxwatch.records.quality import QualityMetrics, Trust
 from fxwatch.records.ranks import FeatureRanks
-from fxwatch.records.thresholds import Band
+from fxwatch.records.thresholds import Band, Thresholds
 
 SCHEMA_VERSION = 1
 
@@ -248,6 +248,7 @@ class Analysis(Explanation):
         default=False, description="whether a later checkpoint of the run was explained, or begun, before this one"
     )
     attempt: int = Field(default=1, description="how often training of the run had begun from the beginning, by then")
+    thresholds: Thresholds = Field(default=Thresholds(), description="the limits by which it was judged")
     health: Health = Health()
 
     @classmethod

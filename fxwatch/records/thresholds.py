@@ -31,11 +31,6 @@ class Limit(Strict):
         """The verdict on a value, and the limit that it crossed, if any; `held` is the limit that it crossed before."""
         return ("unknown", None) if value is None else self._judge(value, held)
 
-    def allows(self, value: float | None, verdict: Verdict) -> bool:
-        """Whether a verdict can be this rule's, by whatever was held."""
-        limits = (limit for limit in self.__dict__.values() if isinstance(limit, float))
-        return verdict in {self.judge(value)[0], *(self.judge(value, held)[0] for held in limits)}
-
     def side(self, limit: float) -> Literal["low", "high"]:
         """On which side of a value one of its limits lies: a value crosses a low one downwards."""
         return "low" if limit == getattr(self, "low", None) else "high"

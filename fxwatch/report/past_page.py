@@ -1,6 +1,5 @@
 """The page `run_history.png`: a run as a whole."""
 
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.box import Box
 from fxwatch.report.lettering import HEADLINE
 from fxwatch.report.palette import MARKS, MUTED
@@ -21,12 +20,12 @@ _COLUMNS = 3
 _MARGIN, _HEAD, _DOWN, _ACROSS, _RIGHT = 30.0, 46.0, 24.0, 40.0, 620.0
 
 
-def draw_past(past: Past, thresholds: Thresholds) -> bytes:
-    """The page as a PNG; `thresholds` are the limits that are drawn beside the numbers."""
-    return compose_past(past, thresholds).png()
+def draw_past(past: Past) -> bytes:
+    """The page as a PNG."""
+    return compose_past(past).png()
 
 
-def compose_past(past: Past, thresholds: Thresholds) -> Sheet:
+def compose_past(past: Past) -> Sheet:
     """The page with all its panels."""
     boxes = past_places(past)
     sheet = Sheet(WIDTH, round(boxes["numbers"].bottom + _MARGIN))
@@ -34,7 +33,7 @@ def compose_past(past: Past, thresholds: Thresholds) -> Sheet:
     _draw_head(panels["header"], past)
     draw_past_features(panels["features"], past)
     draw_past_branches(panels["branches"], past)
-    draw_past_numbers(panels["numbers"], past, thresholds, _COLUMNS)
+    draw_past_numbers(panels["numbers"], past, _COLUMNS)
     return sheet
 
 

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.box import Box
 from fxwatch.report.feature_blocks import wanted_height
 from fxwatch.report.lettering import Ruler
@@ -38,16 +37,12 @@ def draw(
     analysis: Analysis,
     arrays: Arrays,
     history: Sequence[HistoryLine],
-    thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
 ) -> bytes:
-    """The page as a PNG. `arrays` holds `heat/BRANCH` (time, features), signed; `history` ends with this analysis.
-
-    The verdicts are those of the analysis; `thresholds` are the limits that are drawn beside them.
-    """
-    return compose(analysis, arrays, history, thresholds).png()
+    """The page as a PNG. `arrays` holds `heat/BRANCH` (time, features), signed; `history` ends with this analysis."""
+    return compose(analysis, arrays, history).png()
 
 
-def compose(analysis: Analysis, arrays: Arrays, history: Sequence[HistoryLine], thresholds: Thresholds) -> Sheet:
+def compose(analysis: Analysis, arrays: Arrays, history: Sequence[HistoryLine]) -> Sheet:
     """The page with all its panels."""
     sheet = Sheet(WIDTH, HEIGHT)
     panels = {name: Panel(sheet, name, box) for name, box in places(analysis, sheet.ruler).items()}
@@ -55,10 +50,10 @@ def compose(analysis: Analysis, arrays: Arrays, history: Sequence[HistoryLine], 
     draw_findings(panels["findings"], analysis)
     draw_features(panels["features"], analysis, arrays)
     draw_shares(panels["shares"], analysis)
-    draw_quality(panels["quality"], analysis, thresholds)
-    draw_gradients(panels["gradients"], analysis, thresholds.gradient)
-    draw_consensus(panels["consensus"], analysis, thresholds)
-    draw_history(panels["history"], history[-LONGEST_HISTORY:], thresholds)
+    draw_quality(panels["quality"], analysis)
+    draw_gradients(panels["gradients"], analysis)
+    draw_consensus(panels["consensus"], analysis)
+    draw_history(panels["history"], history[-LONGEST_HISTORY:], analysis.thresholds)
     return sheet
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from fxwatch import __version__
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.html.page import page
 from fxwatch.report.html.stored import part_of
 from fxwatch.report.past_page import draw_past
@@ -14,7 +13,7 @@ from fxwatch.store.layout import Run, StoreError
 from fxwatch.store.lines import last_line
 
 
-def run_report(run: Run, thresholds: Thresholds) -> tuple[bytes, bytes]:
+def run_report(run: Run) -> tuple[bytes, bytes]:
     """The picture, as a PNG, and the HTML, up to the newest analysis.
 
     Raises StoreError where there is none or it cannot be read.
@@ -24,12 +23,12 @@ def run_report(run: Run, thresholds: Thresholds) -> tuple[bytes, bytes]:
         raise StoreError(f"run {run.name} has no analysis in {run.history}")
     part = part_of(run, newest.id)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return draw_past(part.past, thresholds), page([part], thresholds, now, __version__).encode()
+    return draw_past(part.past), page([part], now, __version__).encode()
 
 
-def write_run_report(run: Run, thresholds: Thresholds) -> Path:
+def write_run_report(run: Run) -> Path:
     """Write both into the folder of the run; the picture. Raises StoreError, and OSError where it cannot be written."""
-    picture, html = run_report(run, thresholds)
+    picture, html = run_report(run)
     write_atomic(run.history_png, picture)
     write_atomic(run.html, html)
     return run.history_png

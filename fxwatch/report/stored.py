@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from fxwatch.formats.archive import open_archive
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine, in_order
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.png import LONGEST_HISTORY, draw
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.bounded import open_regular
@@ -20,29 +19,23 @@ from fxwatch.store.read import read_analysis
 _LARGEST_ARRAY = 64 * 1024 * 1024
 
 
-def page_of(run: Run, analysis_id: str, thresholds: Thresholds) -> bytes:
+def page_of(run: Run, analysis_id: str) -> bytes:
     """The page, as a PNG. Where arrays are missing or damaged, it says so in their place.
 
     Raises StoreError where the analysis cannot be read.
     """
     folder = run.analysis(analysis_id)
     analysis = read_analysis(folder.json)
-    return draw(analysis, read_heat(folder.arrays), history_until(run.history, analysis), thresholds)
+    return draw(analysis, read_heat(folder.arrays), history_until(run.history, analysis))
 
 
-def draw_stored(
-    run: Run,
-    analysis_id: str,
-    *,
-    newest: bool,
-    thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
-) -> Path:
+def draw_stored(run: Run, analysis_id: str, *, newest: bool) -> Path:
     """Draw an analysis into its folder and, where it is the `newest` of its run, as the run's report, too.
 
     Returns the file in the analysis's folder. Raises as `page_of`, and OSError where the page cannot be written.
     """
     folder = run.analysis(analysis_id)
-    page = page_of(run, analysis_id, thresholds)
+    page = page_of(run, analysis_id)
     write_atomic(folder.png, page)
     if newest:
         write_atomic(run.png, page)

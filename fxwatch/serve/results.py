@@ -10,7 +10,6 @@ from aiohttp import web
 
 from fxwatch import __version__
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.serve.metrics import exposition
 from fxwatch.store.bounded import read_regular
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
@@ -25,8 +24,8 @@ _LARGEST_PICTURE = 64 << 20
 class Results:
     """Handlers of requests. What is slow happens in threads."""
 
-    def __init__(self, store: Store, thresholds: Thresholds) -> None:
-        self._store, self._thresholds = store, thresholds
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._page: tuple[list[tuple[str, str]], str] | None = None
         self._drawing = asyncio.Lock()
 
@@ -99,7 +98,7 @@ class Results:
 
         now = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            return stored_page([(run, line.id) for run, line in newest], self._thresholds, now, __version__)
+            return stored_page([(run, line.id) for run, line in newest], now, __version__)
         except StoreError as error:
             raise web.HTTPNotFound(reason="an analysis cannot be read") from error
 

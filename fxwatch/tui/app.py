@@ -14,7 +14,6 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from fxwatch.records.history import HEADLINES
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.tui.driver import TerminalDriver
 from fxwatch.tui.hangup import Hangup, end_by_signals
@@ -74,7 +73,6 @@ class Monitor(App[None]):
         store: Store,
         *,
         watched: Path,
-        thresholds: Thresholds | None = None,
         clock: Callable[[], float] = time.time,
         read: Read | None = None,
         interval: float = 1.0,
@@ -97,7 +95,7 @@ class Monitor(App[None]):
         self._watched, self._copies = watched, copies
         run = self._before.run_of(watched)
         self._poller = Poller(
-            read or StoreReader(store, watched, thresholds or Thresholds(), clock, run=run),
+            read or StoreReader(store, watched, clock, run=run),
             deliver=lambda snapshot: self.post_message(self.Arrived(snapshot)),
             fail=lambda error: self.post_message(self.Failed(error)),
             interval=interval,

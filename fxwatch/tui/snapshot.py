@@ -169,7 +169,11 @@ class Snapshot:
     delivery: Delivery = Delivery()
     closer: Closer = Closer()
     training: Training = Training()
-    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The limits by which the shown analysis was judged; the guide's where none is shown."""
+        return self.analysis.thresholds if self.analysis is not None else Thresholds()
 
     @property
     def news(self) -> RunNews | None:

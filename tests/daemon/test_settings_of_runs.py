@@ -1,5 +1,6 @@
 """`[runs."name"]`: several runs below one folder, one daemon, each explained by its own settings."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,10 @@ import torch
 
 from fxwatch import exit_codes
 from fxwatch.config import Config, ConfigError, load_config
+from fxwatch.records.thresholds import AtLeast
+from fxwatch.store.layout import Store
+from fxwatch.tui.read.reader import StoreReader
+from fxwatch.tui.view.ppo_metrics import metrics
 from tests.policies import ByKeyword
 from tests.project import CONFIG, Project
 
@@ -31,7 +36,9 @@ high = 0.95
 )
 
 
-def test_two_runs_are_explained_by_their_own_settings_and_neither_again(tmp_path: Path) -> None:
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Run `exp/two` by the common settings, and `exp/one.5` by its own."""
     project = Project(tmp_path, TWO)
     project.states()
     project.checkpoint("exp/two/model_1.pt", global_step=1)
@@ -40,6 +47,34 @@ def test_two_runs_are_explained_by_their_own_settings_and_neither_again(tmp_path
         torch.manual_seed(step)
         path = project.outputs / "exp" / "one.5" / f"model_{step}.pt"
         torch.save({"model_state_dict": ByKeyword().state_dict(), "global_step": step}, path)
+    return project
+
+
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_a_single_checkpoint_is_analysed_and_examined_by_the_settings_of_its_run(
+    project: Project, *, seen_before: bool
+) -> None:
+    folder = project.outputs
+    if seen_before:  # a folder of any name, known by its results
+        folder = project.outputs.rename(project.folder / "elsewhere")
+        Store.of(folder, None).create()
+    dump = str(folder / "states.npz")
+    own, two = folder / "exp" / "one.5" / "model_1.pt", folder / "exp" / "two" / "model_1.pt"
+    said = {}
+    for path in (own, two):
+        done = project.run("analyze", str(path), "--states", dump, "--json")
+        assert done.returncode == exit_codes.OK, done.stderr
+        said[path] = json.loads(done.stdout)
+    assert [said[path]["run"] for path in (own, two)] == ["exp/one.5", "default"]
+    assert set(said[own]["decisions"]) & {"SHORT", "FLAT", "LONG"}
+    assert [said[path]["thresholds"]["consensus"]["ok"] for path in (own, two)] == [0.001, 0.7]
+    for path in (own, two, folder / "exp"):
+        done = project.run("doctor", str(path), "--states", dump)
+        assert "it can be explained as it is" in done.stdout, done.stdout + done.stderr
+        assert ("run exp/one.5 has settings of its own" in done.stdout) == (path == own)
+
+
+def test_two_runs_are_explained_by_their_own_settings_and_neither_again(project: Project) -> None:
     done = project.run("daemon", "--once")
     assert done.returncode == exit_codes.OK, done.stderr
     (two,) = project.analyses("exp/two")
@@ -51,6 +86,7 @@ def test_two_runs_are_explained_by_their_own_settings_and_neither_again(tmp_path
     assert (own[0]["consensus"]["verdict"], own[0]["branches"]["hf"]["expected"]["low"]) == ("ok", 0.9)
     assert own[0]["branches"]["portfolio"]["expected"] == two["branches"]["portfolio"]["expected"]  # the guide's
     assert two["branches"]["hf"]["expected"]["low"] == 0.15
+    limits_are_drawn_as_they_judged(project)
 
     again = project.run("daemon", "--once")
     assert "0 analysed" in again.stderr
@@ -58,6 +94,21 @@ def test_two_runs_are_explained_by_their_own_settings_and_neither_again(tmp_path
     project.run("daemon", "--once")
     assert len(project.analyses("exp/two")) == 1  # its own settings are what they were
     assert len(project.analyses("exp/one.5")) > 2
+
+
+def limits_are_drawn_as_they_judged(project: Project) -> None:
+    (project.folder / "config.toml").rename(project.folder / "away.toml")  # the results alone say it
+    page = Path(project.run("report", "--html").stdout.strip())
+    if not page.is_absolute():
+        page = project.folder / page
+    assert [limits in page.read_text() for limits in ("≥ 0.001; bad below 0.0001", "≥ 0.7; bad below 0.4")] == [
+        True
+    ] * 2
+    for run, ok in (("exp/one.5", 0.001), ("exp/two", 0.7)):
+        shown = StoreReader(project.store, project.outputs, lambda: 0.0, run=run)()
+        assert shown.analysis is not None
+        assert metrics(shown, shown.analysis)[0].limit == AtLeast(ok=ok, bad=0.0001 if ok == 0.001 else 0.4)
+    (project.folder / "away.toml").rename(project.folder / "config.toml")
 
 
 def written(tmp_path: Path, text: str) -> Path:

@@ -14,7 +14,9 @@ import pytest
 import fxwatch
 from fxwatch import exit_codes
 from fxwatch.records.analysis import DeadFeatures, Unit
+from fxwatch.records.recorded import read_recorded
 from fxwatch.store.layout import Run, Store, StoreError
+from fxwatch.store.training import TrainingWriter
 from fxwatch.store.write import RunWriter
 from tests.analyses import SHARES, analysis
 from tests.project import command, environ
@@ -99,6 +101,42 @@ def test_the_headline_numbers_are_a_table_of_their_own(watched: Path, form: str)
     assert found["consensus"].tolist() == pytest.approx([0.823] * 3)
     assert found["share/portfolio"].tolist() == pytest.approx([0.4] * 3)
     assert found["run"].unique().tolist() == ["exp"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "json"])
+def test_what_the_recorder_measured_is_a_table(watched: Path, form: str) -> None:
+    assert len(frame(watched, form, "training")) == 0  # nobody recorded it
+    layer = {"norm": [0.5, 1.0, 2.0], "mean": 0.1, "weight_ratio": None, "nonfinite": 3}
+    heads = {"entropy": [0.25, 0.75], "stability": [1.0, None]}
+    line = {"kind": "span", "session": "a", "at": 1e9, "step": 512, "optimizer_step": 16, "update": 1, "steps": 16}
+    more = {"layers": {HOSTILE: layer}, "attention": {"fusion": heads}, "scalars": {"policy_loss": -0.5}}
+    writer = TrainingWriter(Store.of(watched, None).run("exp"))
+    reads = [read_recorded(json.dumps({**line, "line": n, **more}).encode() + b"\n", n) for n in (0, 1)]
+    writer.carry([read for read in reads if read is not None], 0)
+    writer.close()
+    found = frame(watched, form, "training")
+    first = found[: len(found) // 2]
+    values = [
+        (row.quantity, row.head, row.value) for row in first.astype(object).where(first.notna(), None).itertuples()
+    ]
+    assert values == [
+        ("gradient_norm", None, 1.0),
+        ("gradient_norm_least", None, 0.5),
+        ("gradient_norm_greatest", None, 2.0),
+        ("gradient_mean", None, 0.1),
+        ("gradient_weight_ratio", None, None),
+        ("gradient_nonfinite_steps", None, 3.0),
+        ("attention_entropy", 0, 0.25),
+        ("attention_entropy", 1, 0.75),
+        ("attention_stability", 0, 1.0),
+        ("attention_stability", 1, None),
+        ("logged", None, -0.5),
+    ]
+    assert set(found["name"]) == {HOSTILE, "fusion", "policy_loss"}
+    assert [set(found[name]) for name in ("run", "attempt", "step", "optimizer_step", "update", "steps")] == [
+        {"exp"}, {1}, {512}, {16}, {1}, {16},
+    ]  # fmt: skip
+    assert set(found["measured_at"]) == {"2001-09-09T01:46:40+00:00"}
 
 
 def test_frames_in_a_notebook_as_the_guide_groups_them(watched: Path) -> None:

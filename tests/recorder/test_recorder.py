@@ -318,7 +318,7 @@ def test_a_model_that_is_never_called_is_said_once_and_keeps_no_memory(
         for _ in range(600):
             model.layer(torch.ones(1, 1)).sum().backward()
             optimizer.step()
-            assert len(recorder._gradients._rows) < 256
+            assert len(recorder._gradients._steps) < 256
     assert sum(span["steps"] for span in lines(tmp_path)) == 600
     (record,) = caplog.records
     assert "give Recorder the module whose forward is called" in record.getMessage()
@@ -350,12 +350,38 @@ def test_attention_is_what_the_analysis_would_say_and_costs_no_random_number(tmp
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
+def test_attention_is_worked_out_once_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fxwatch.recorder, "_SECONDS_BETWEEN_LINES", 1000.0)
+    read: list[str] = []
+    original = fxwatch.recorder._Attention.read
+
+    def noted(self: Any, name: str, *given: Any) -> None:
+        read.append(name)
+        original(self, name, *given)
+
+    monkeypatch.setattr(fxwatch.recorder._Attention, "read", noted)
+    model = SmallTransformer()
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    inputs = (torch.randn(3, 4, 5), torch.randn(3, 2, 3))
+    with Recorder(model, optimizer, tmp_path):
+        for _ in range(20):
+            with torch.no_grad():
+                model(*inputs)
+            for _ in range(2):
+                model(*inputs)["action_type"].sum().backward()
+                optimizer.step()
+    first, last = lines(tmp_path)
+    assert (first["steps"], last["steps"]) == (2, 38)
+    assert [list(line["attention"]) for line in (first, last)] == [["encoder.self_attn"]] * 2
+    assert len(read) == 2
+
+
 def test_attention_that_holds_still_is_stable(tmp_path: Path) -> None:
     model = SmallTransformer()
     optimizer = torch.optim.SGD(model.parameters(), 0.0)
     inputs = (torch.randn(3, 4, 5), torch.randn(3, 2, 3))
     with Recorder(model, optimizer, tmp_path):
-        for _ in range(9):
+        for _ in range(3):
             with torch.no_grad():
                 model(*inputs)
             for _ in range(2):
@@ -511,9 +537,8 @@ def test_steps_with_nan_are_counted_and_spoil_no_number(tmp_path: Path) -> None:
     assert None not in layer["norm"]
 
 
-def at_once(_: object, job: Callable[[], None], after: Callable[[], None] = lambda: None, patience: float = 0) -> bool:
+def at_once(_: object, job: Callable[[], None], patience: float = 0) -> bool:
     job()
-    after()
     return True
 
 

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from fxwatch import exit_codes
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.html.definitions import DEFINITIONS
 from fxwatch.report.html.page import Part, page
 from fxwatch.store.layout import Store
@@ -34,7 +33,7 @@ NOW = "2026-11-22T08:10:00+00:00"
 
 
 def html(*made: samples.Sample) -> str:
-    return page([Part(*one, past(one)) for one in made], Thresholds(), NOW, "0.1.0")
+    return page([Part(*one, past(one)) for one in made], NOW, "0.1.0")
 
 
 class _Elements(HTMLParser):

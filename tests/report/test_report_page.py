@@ -34,7 +34,7 @@ def sample(request: pytest.FixtureRequest) -> Sample:
 
 @pytest.fixture(scope="module")
 def sheet(sample: Sample) -> Sheet:
-    return compose(*sample, Thresholds())
+    return compose(*sample)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def words_of(sheet: Sheet, panel: str) -> str:
 
 
 def page(name: str) -> Sheet:
-    return compose(*SAMPLES[name](), Thresholds())
+    return compose(*SAMPLES[name]())
 
 
 def test_it_is_a_png_of_the_expected_size(png: bytes) -> None:
@@ -261,14 +261,14 @@ def test_what_is_missing_of_a_branch_is_said_in_its_place(branch: str, said: str
 
 def test_a_heatmap_that_was_not_stored_is_missed() -> None:
     analysis, _, history = SAMPLES["guide"]()
-    words = words_of(compose(analysis, {}, history, Thresholds()), "features").replace("\n", " ")
+    words = words_of(compose(analysis, {}, history), "features").replace("\n", " ")
     assert words.count("no heatmap: none was stored for this branch") == 4
 
 
 def test_a_heatmap_of_other_features_is_not_shown() -> None:
     shapes = {"hf": (4, 3)}
     analysis = analysis_of(shapes)
-    words = words_of(compose(analysis, heats_of({"hf": (4, 5)}, 0), [], Thresholds()), "features").replace("\n", " ")
+    words = words_of(compose(analysis, heats_of({"hf": (4, 5)}, 0), []), "features").replace("\n", " ")
     assert "no heatmap: what was stored has 5 features, not 3" in words
 
 
@@ -307,18 +307,11 @@ def test_history_without_growing_steps_is_drawn_by_number() -> None:
     assert "analysis 300" in words
 
 
-def test_limits_are_those_that_are_given() -> None:
+def test_limits_are_those_that_judged_the_analysis() -> None:
     analysis, arrays, history = SAMPLES["well"]()
     strict = Thresholds(infidelity=AtMost(ok=0.03, bad=0.2))
-    assert "≤ 0.03" in words_of(compose(analysis, arrays, history, strict), "quality")
-
-
-def test_a_limit_that_contradicts_the_verdict_is_not_drawn_as_if_it_applied() -> None:
-    analysis, arrays, history = SAMPLES["well"]()
-    stricter = Thresholds(infidelity=AtMost(ok=0.001, bad=0.002))
-    words = words_of(compose(analysis, arrays, history, stricter), "quality")
-    assert "other limits applied" in words
-    assert "≤ 0.001" not in words
+    judged = analysis.model_copy(update={"thresholds": strict})
+    assert "≤ 0.03" in words_of(compose(judged, arrays, history), "quality")
 
 
 def test_hostile_names_are_shown_as_text() -> None:
@@ -340,6 +333,6 @@ def test_any_number_of_branches_has_room(branches: int, findings: int) -> None:
     analysis = analysis_of(shapes, branches)
     bad = SAMPLES["all_bad"]().analysis.health.findings[:findings]
     analysis = analysis.model_copy(update={"health": analysis.health.model_copy(update={"findings": bad})})
-    sheet = compose(analysis, heats_of(shapes, 1), history_of(analysis, 9), Thresholds())
+    sheet = compose(analysis, heats_of(shapes, 1), history_of(analysis, 9))
     test_every_text_lies_inside_its_panel(Sample(analysis, {}, []), sheet)
     test_no_text_overlaps_another(sheet)

@@ -12,7 +12,6 @@ from matplotlib.text import Text
 from fxwatch.config import ReportSettings
 from fxwatch.daemon.run_reports import RunReports
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.past import MOST_ANALYSES, Past, past_of, read_past
 from fxwatch.report.past_page import WIDTH, compose_past, draw_past, past_places
 from fxwatch.report.run_report import write_run_report
@@ -52,7 +51,7 @@ def grown(run: Run, *steps: int) -> RunWriter:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_text_has_room_and_overlaps_no_other(name: str) -> None:
     found = past(SAMPLES[name]())
-    sheet, boxes = compose_past(found, Thresholds()), past_places(found)
+    sheet, boxes = compose_past(found), past_places(found)
     texts = [
         (text, text.get_window_extent())
         for text in sheet.figure.findobj(lambda one: isinstance(one, Text) and bool(one.get_text()))
@@ -77,12 +76,12 @@ def test_it_shows_what_each_feature_was_worth_and_its_rank_then_and_now(store: S
     assert read_past(run, analysis(100, "exp")).lines == found.lines[:1]  # another one came meanwhile
     assert [line.step for line in read_past(run, analysis(300, "exp")).lines] == [100, 200, 300]  # not noted yet
     found.shares[0] = found.shares[0][::-1]
-    texts = compose_past(found, Thresholds()).figure.findobj(lambda one: one.get_gid() == "features")
+    texts = compose_past(found).figure.findobj(lambda one: one.get_gid() == "features")
     words = [text.get_text() for text in texts if isinstance(text, Text)]
     assert words[words.index("portfolio · position_pnl_percent") :][:4] == [
         "portfolio · position_pnl_percent", "18%", "1", "↑ 11",
     ]  # fmt: skip
-    assert imread(io.BytesIO(draw_past(found, Thresholds()))).shape[1] == WIDTH
+    assert imread(io.BytesIO(draw_past(found))).shape[1] == WIDTH
 
 
 def test_a_long_run_is_read_evenly_to_its_ends(tmp_path: Path) -> None:
@@ -101,10 +100,10 @@ def test_a_long_run_is_read_evenly_to_its_ends(tmp_path: Path) -> None:
 def test_both_files_are_written_and_damage_is_one_sentence(store: Store) -> None:
     run = store.run("exp")
     with pytest.raises(StoreError, match="run exp has no analysis in"):
-        write_run_report(run, Thresholds())
+        write_run_report(run)
     grown(run, *range(100, 500, 100)).close()
     next(run.shares.glob("*.rows")).write_bytes(b"{garbage\n")
-    assert write_run_report(run, Thresholds()) == run.history_png
+    assert write_run_report(run) == run.history_png
     assert imread(run.history_png).shape[1] == WIDTH
     assert "Features over the run" not in run.html.read_text()  # they are pictures
     assert run.html.read_text().count("<img") == 9
@@ -113,27 +112,27 @@ def test_both_files_are_written_and_damage_is_one_sentence(store: Store) -> None
 def test_it_is_due_after_so_many_analyses_also_over_a_restart(store: Store) -> None:
     run = store.run("exp")
     runs = {"exp": grown(run, *range(9))}
-    reports = RunReports(store, ReportSettings(every=10), lambda _: Thresholds())
+    reports = RunReports(store, ReportSettings(every=10))
     assert reports.take(runs, 0.0) is None
     runs["exp"].commit(analysis(9, "exp"))
     job = reports.take(runs, 0.0)
     assert job is not None
     assert job.run == "exp"
     assert reports.take(runs, 0.0) is None
-    again = RunReports(store, ReportSettings(every=10), lambda _: Thresholds())
+    again = RunReports(store, ReportSettings(every=10))
     assert again.take(runs, 0.0) is not None  # killed before it was drawn
-    write_run_report(run, Thresholds())
-    once_more = RunReports(store, ReportSettings(every=10), lambda _: Thresholds())
+    write_run_report(run)
+    once_more = RunReports(store, ReportSettings(every=10))
     assert once_more.take(runs, 0.0) is None
-    assert RunReports(store, ReportSettings(every=0), lambda _: Thresholds()).take(runs, 1e12) is None
+    assert RunReports(store, ReportSettings(every=0)).take(runs, 1e12) is None
 
 
 def test_it_is_due_after_a_time_with_any_news(store: Store) -> None:
     run = store.run("exp")
     runs = {"exp": grown(run, 1)}
-    write_run_report(run, Thresholds())
+    write_run_report(run)
     made = run.html.stat().st_mtime
-    reports = RunReports(store, ReportSettings(every="2h"), lambda _: Thresholds())
+    reports = RunReports(store, ReportSettings(every="2h"))
     assert reports.take(runs, made + 7300) is None  # nothing new
     runs["exp"].commit(analysis(2, "exp"))
     assert reports.take(runs, made + 7100) is None

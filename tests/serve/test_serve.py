@@ -18,7 +18,6 @@ from aiohttp import ClientSession, WSServerHandshakeError
 from PIL import Image
 
 from fxwatch import exit_codes
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.run_report import write_run_report
 from fxwatch.store.layout import Store
 from tests.browser import Tab, browser
@@ -149,8 +148,8 @@ async def test_json_metrics_and_report_read_only_what_is_there(served: Served) -
             assert (status, text.count("\n")) == (404, 1), query
         assert (await get("/api/v1/history", run="default", after="x"))[0] == 400
         assert (await get("/history.png", run="default")) == (404, "there is no picture of it yet\n")
-        write_run_report(served.store.run("default"), Thresholds())
-        write_run_report(served.store.run(HOSTILE), Thresholds())
+        write_run_report(served.store.run("default"))
+        write_run_report(served.store.run(HOSTILE))
         for query in ({"run": "default"}, {}):  # without a name, the run with the newest analysis
             async with session.get(f"{served.base}/history.png", params=query) as answer:
                 assert (answer.status, answer.content_type) == (200, "image/png")

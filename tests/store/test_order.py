@@ -6,7 +6,6 @@ import pytest
 
 from fxwatch.records.alerts import AlertState, alerts
 from fxwatch.records.history import HistoryLine, in_order
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.stored import history_until
 from fxwatch.store.layout import Run, Store
 from fxwatch.store.read import lines_before, newest_line, read_history
@@ -103,7 +102,7 @@ def test_nobody_is_told_of_a_verdict_on_the_past() -> None:
 
 
 def test_the_monitor_lives_at_the_newest_checkpoint(store: Store, tmp_path: Path) -> None:
-    snapshot = StoreReader(store, tmp_path, Thresholds(), lambda: 0.0)()
+    snapshot = StoreReader(store, tmp_path, lambda: 0.0)()
     assert snapshot.analysis is not None
     assert snapshot.analysis.checkpoint.step == 100
     assert snapshot.runs[0].step == 100

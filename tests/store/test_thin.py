@@ -11,7 +11,6 @@ from fxwatch.daemon.drawings import Drawings
 from fxwatch.daemon.thinning import Thinning
 from fxwatch.records.base import Verdict
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.read import read_analysis, read_history
 from fxwatch.store.shares import ShareIndex, layout_of
@@ -87,4 +86,4 @@ def test_a_store_is_thinned_and_nothing_breaks(tmp_path: Path) -> None:
     assert all(read_analysis(found.json).run == "exp" for found in bare)
     again = RunWriter(run)  # a restart
     assert len(ShareIndex(run.shares).shares(layout_of(analysis()), range(99))) == 30
-    assert len(Drawings(store, lambda _: Thresholds(), [again])) == 0
+    assert len(Drawings(store, [again])) == 0

@@ -10,7 +10,6 @@ import pytest
 
 from fxwatch.commands.status import status
 from fxwatch.exit_codes import FAILURE
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.tui.read.reader import StoreReader
 from fxwatch.tui.snapshot import Lack, Snapshot
@@ -47,7 +46,7 @@ def watched() -> Iterator[Path]:
 
 
 def read(watched: Path) -> Snapshot:
-    return StoreReader(Store.of(watched, None), watched, Thresholds(), lambda: START + 5)()
+    return StoreReader(Store.of(watched, None), watched, lambda: START + 5)()
 
 
 @pytest.mark.parametrize("part", [".", "fxwatch", "fxwatch/runs"])
@@ -89,7 +88,7 @@ def test_status_says_it_too(watched: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_what_is_opened_again_is_read_again(watched: Path) -> None:
-    reader = StoreReader(Store.of(watched, None), watched, Thresholds(), lambda: START + 5)
+    reader = StoreReader(Store.of(watched, None), watched, lambda: START + 5)
     with shut(watched / "fxwatch"):
         assert reader().lack is Lack.RIGHTS
     assert reader().analysis is not None

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.tui.place import Intent, Look, Visit
 from fxwatch.tui.read.history import History
@@ -34,7 +33,7 @@ def save(path: Path, name: str, array: NDArray[Any]) -> None:
 
 
 def reader(store: Store, run: str | None = None) -> StoreReader:
-    return StoreReader(store, store.root.parent, Thresholds(), lambda: START, run=run)
+    return StoreReader(store, store.root.parent, lambda: START, run=run)
 
 
 def closer(read: StoreReader, *look: str, wishes: tuple[Intent | Visit, ...] = ()) -> Closer:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks import monitor
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.tui.actions import ACTIONS
 from fxwatch.tui.read.glance import glance
@@ -70,7 +69,7 @@ def test_the_tree_of_the_benchmark_is_one_that_the_monitor_reads(
     monkeypatch.setattr(monitor, "ANALYSES", 3)
     store = Store.of(tmp_path, None)
     monitor.build(tmp_path, store)
-    _, runs = glance(store, tmp_path, Thresholds(), START)
+    _, runs = glance(store, tmp_path, START)
     assert [run.verdict for run in runs] == ["bad", "warn"]
     assert [run.news and run.news.analyses for run in runs] == [3, 3]
     assert all(run.analysis and sum(map(len, run.analysis.units.values())) == 100 for run in runs)

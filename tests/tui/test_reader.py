@@ -9,7 +9,6 @@ import pytest
 
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.ledger import LedgerLine
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.lines import LineWriter
 from fxwatch.sync.outbox import Outbox, write_outbox
@@ -25,7 +24,7 @@ SICK = {"hf": 0.7, "mf": 0.1, "lf": 0.1, "portfolio": 0.1}
 
 
 def reader(watched: Path, store: Store | None = None) -> StoreReader:
-    return StoreReader(store or Store.of(watched, None), watched, Thresholds(), lambda: START + 60)
+    return StoreReader(store or Store.of(watched, None), watched, lambda: START + 60)
 
 
 def shown(snapshot: Snapshot) -> tuple[int | None, int, int]:
@@ -100,7 +99,7 @@ def test_a_run_that_vanishes_gives_way(tmp_path: Path) -> None:
     store = fill(tmp_path, range(100, 300, 100), "good")
     fill(tmp_path, range(100, 300, 100), "sick", shares=SICK)
     moment = [START]
-    read = StoreReader(store, tmp_path, Thresholds(), lambda: moment[0])
+    read = StoreReader(store, tmp_path, lambda: moment[0])
     assert read().run == "sick"
     shutil.rmtree(store.run("sick").folder)
     moment[0] += 60
@@ -246,7 +245,7 @@ def test_a_long_history_is_read_in_pieces(tmp_path: Path) -> None:
 def test_a_glance_at_all_runs(tmp_path: Path) -> None:
     fill(tmp_path, range(100, 400, 100), "good")
     store = fill(tmp_path, range(100, 300, 100), "sick", shares=SICK)
-    common, runs = glance(store, tmp_path, Thresholds(), START)
+    common, runs = glance(store, tmp_path, START)
     assert [run.run for run in runs] == ["sick", "good"]
     assert [run.past.count for run in runs if run.past] == [2, 3]
     assert [run.past.gap for run in runs if run.past] == [20.0, 20.0]
@@ -262,4 +261,4 @@ def test_what_wandb_has(tmp_path: Path) -> None:
     write_outbox(store, store.run("a"), Outbox(id="y", group="g", sent=1, sent_at=iso(START - 60), trouble="no key"))
     found = read().delivery
     assert (found.begun, found.waiting, found.at, found.trouble) == (True, 2, START, "no key")
-    assert glance(store, tmp_path, Thresholds(), START)[0].delivery == found
+    assert glance(store, tmp_path, START)[0].delivery == found

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import GradientLimits, Thresholds
+from fxwatch.records.thresholds import GradientLimits
 from fxwatch.records.training import TrainingLine
 from fxwatch.report.box import Box
 from fxwatch.report.feature_blocks import wanted_height
@@ -27,6 +27,11 @@ from fxwatch.report.panels.past_numbers import (
 from fxwatch.report.panels.quality import draw_quality, quality_height
 from fxwatch.report.panels.shares import draw_shares, shares_height
 from fxwatch.report.panels.training import draw_training
+from fxwatch.report.panels.training_numbers import (
+    draw_training_numbers,
+    training_numbers_about,
+    training_numbers_height,
+)
 from fxwatch.report.past import Past
 from fxwatch.report.png import Arrays
 from fxwatch.report.sheet import Sheet
@@ -45,9 +50,7 @@ class Figure(NamedTuple):
     height: int
 
 
-def figures(
-    analysis: Analysis, arrays: Arrays, history: Sequence[HistoryLine], past: Past, thresholds: Thresholds
-) -> dict[str, Figure]:
+def figures(analysis: Analysis, arrays: Arrays, history: Sequence[HistoryLine], past: Past) -> dict[str, Figure]:
     """All pictures of an analysis, and of the run behind it; `history` and `past` end with it."""
     ruler = Sheet(1, 1).ruler
     features = TITLE_HEIGHT + min(wanted_height(analysis, ruler, _WIDE - 2 * _MARGIN), _TALLEST)
@@ -65,22 +68,22 @@ def figures(
         "quality": _figure(
             "Quality of the attribution, each number beside its limits",
             (_NARROW, quality_height()),
-            lambda panel: draw_quality(panel, analysis, thresholds),
+            lambda panel: draw_quality(panel, analysis),
         ),
         "gradients": _figure(
             "Gradient norm of each layer, in the order in which they run",
             (_WIDE, 360.0),
-            lambda panel: draw_gradients(panel, analysis, thresholds.gradient),
+            lambda panel: draw_gradients(panel, analysis),
         ),
         "consensus": _figure(
             "Agreement between methods, by pairs",
             (_NARROW, 340.0),
-            lambda panel: draw_consensus(panel, analysis, thresholds),
+            lambda panel: draw_consensus(panel, analysis),
         ),
         "history": _figure(
             "Consensus, dead features and gradient problems by step",
             (_NARROW, 340.0),
-            lambda panel: draw_history(panel, history, thresholds),
+            lambda panel: draw_history(panel, history, analysis.thresholds),
         ),
         "past_features": _figure(
             "Shares of the leading features over the run, with their ranks",
@@ -95,7 +98,7 @@ def figures(
         "past_numbers": _figure(
             "The headline numbers over the run, against their limits",
             (_WIDE, past_numbers_height(_COLUMNS)),
-            lambda panel: draw_past_numbers(panel, past, thresholds, _COLUMNS),
+            lambda panel: draw_past_numbers(panel, past, _COLUMNS),
         ),
     }
 
@@ -107,6 +110,15 @@ def training_figure(lines: Sequence[TrainingLine], limits: GradientLimits, run: 
         (_WIDE, 420.0),
         lambda panel: draw_training(panel, lines, limits),
     )
+
+
+def training_numbers_figure(lines: Sequence[TrainingLine]) -> Figure | None:
+    """What else training told over its steps; None where that is nothing."""
+    height = training_numbers_height(lines)
+    if not height:
+        return None
+    about = training_numbers_about(lines)
+    return _figure(about, (_WIDE, height), lambda panel: draw_training_numbers(panel, lines))
 
 
 def _figure(about: str, size: tuple[int, float], draw: Callable[[Panel], None]) -> Figure:

@@ -10,10 +10,10 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.quality import Estimate
-from fxwatch.records.thresholds import AtLeast, AtMost, Between, Thresholds
+from fxwatch.records.thresholds import AtLeast, AtMost, Between
 from fxwatch.records.training import LayerSpan, TrainingLine, Trouble, trouble
 from fxwatch.report.html.definitions import DEFINITIONS
-from fxwatch.report.html.figures import Figure, figures, training_figure
+from fxwatch.report.html.figures import Figure, figures, training_figure, training_numbers_figure
 from fxwatch.report.palette import MARKS
 from fxwatch.report.past import Past
 from fxwatch.report.png import Arrays
@@ -48,6 +48,7 @@ class Training(NamedTuple):
     """What a recorder measured: the newest line, and what is wrong with the gradient of which layer in it."""
 
     figure: Figure
+    numbers: Figure | None
     last: TrainingLine
     layers: list[tuple[str, LayerSpan, Trouble | None]]
 
@@ -63,17 +64,17 @@ class Section(NamedTuple):
     training: Training | None
 
 
-def page(parts: Sequence[Part], thresholds: Thresholds, made_at: str, version: str) -> str:
+def page(parts: Sequence[Part], made_at: str, version: str) -> str:
     """The whole page, the worst run first; it needs no other file, and runs no script."""
     ordered = sorted(parts, key=lambda part: _SEVERITY.index(part.analysis.health.verdict))
     sections = [
         Section(
             anchor=f"run-{place}",
             analysis=part.analysis,
-            figures=figures(part.analysis, part.arrays, part.history, part.past, thresholds),
-            metrics=metrics(part.analysis, thresholds),
+            figures=figures(part.analysis, part.arrays, part.history, part.past),
+            metrics=metrics(part.analysis),
             history=part.history[-LISTED_HISTORY:][::-1],
-            training=_training(part, thresholds),
+            training=_training(part),
         )
         for place, part in enumerate(ordered)
     ]
@@ -93,17 +94,21 @@ def page(parts: Sequence[Part], thresholds: Thresholds, made_at: str, version: s
 _SEVERITY: list[Verdict] = ["bad", "warn", "unknown", "ok"]
 
 
-def _training(part: Part, thresholds: Thresholds) -> Training | None:
+def _training(part: Part) -> Training | None:
     if not part.training:
         return None
-    limits, last = thresholds.gradient, part.training[-1]
+    limits, last = part.analysis.thresholds.gradient, part.training[-1]
     figure = training_figure(part.training, limits, part.analysis.run)
-    return Training(figure, last, [(name, layer, trouble(layer, limits)) for name, layer in last.layers.items()])
+    numbers = training_numbers_figure(part.training)
+    return Training(
+        figure, numbers, last, [(name, layer, trouble(layer, limits)) for name, layer in last.layers.items()]
+    )
 
 
-def metrics(analysis: Analysis, thresholds: Thresholds) -> list[Metric]:
+def metrics(analysis: Analysis) -> list[Metric]:
     """The headline numbers, with the limits that they are judged by."""
     consensus, quality, flow = analysis.consensus, analysis.quality, analysis.gradient_flow
+    thresholds = analysis.thresholds
     agreement = Estimate(
         value=consensus.mean_correlation,
         standard_error=consensus.standard_error,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.html.page import Part, page
 from fxwatch.report.past import read_past
 from fxwatch.report.stored import history_until, read_heat
@@ -15,9 +14,9 @@ from fxwatch.store.training import read_training
 NAME = "report.html"
 
 
-def stored_page(newest: Iterable[tuple[Run, str]], thresholds: Thresholds, made_at: str, version: str) -> str:
+def stored_page(newest: Iterable[tuple[Run, str]], made_at: str, version: str) -> str:
     """The page, with one analysis of each run. Raises StoreError where one cannot be read."""
-    return page([part_of(run, analysis_id) for run, analysis_id in newest], thresholds, made_at, version)
+    return page([part_of(run, analysis_id) for run, analysis_id in newest], made_at, version)
 
 
 def part_of(run: Run, analysis_id: str) -> Part:
@@ -28,13 +27,11 @@ def part_of(run: Run, analysis_id: str) -> Part:
     return Part(analysis, read_heat(folder.arrays), history, past, read_training(run))
 
 
-def write_page(
-    store: Store, newest: Iterable[tuple[Run, str]], thresholds: Thresholds, made_at: str, version: str
-) -> Path:
+def write_page(store: Store, newest: Iterable[tuple[Run, str]], made_at: str, version: str) -> Path:
     """Write `report.html` beside the runs; the file.
 
     Raises StoreError where an analysis cannot be read, OSError where the page cannot be written.
     """
     file = store.root / NAME
-    write_atomic(file, stored_page(newest, thresholds, made_at, version).encode())
+    write_atomic(file, stored_page(newest, made_at, version).encode())
     return file

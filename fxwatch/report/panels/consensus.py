@@ -1,7 +1,6 @@
 """How far the methods agree, every two of them, and which of them have no vote and why."""
 
 from fxwatch.records.analysis import Analysis
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.box import Box
 from fxwatch.report.gauge import wanted
 from fxwatch.report.lettering import SMALL
@@ -26,7 +25,7 @@ _NOTES = 3
 _MOST = 7
 
 
-def draw_consensus(panel: Panel, analysis: Analysis, thresholds: Thresholds) -> None:
+def draw_consensus(panel: Panel, analysis: Analysis) -> None:
     """The mean and its limit, the lower half of the matrix, and a note on methods without a vote."""
     consensus = analysis.consensus
     box = panel.title("Consensus of methods", "Spearman's rho", consensus.verdict)
@@ -35,7 +34,7 @@ def draw_consensus(panel: Panel, analysis: Analysis, thresholds: Thresholds) -> 
         panel.absent(box, f"no consensus: {consensus.reason or 'no method was run'}")
         return
     mean, box = box.split_down(_HEAD, 4)
-    _mean(panel, mean, analysis, thresholds)
+    _mean(panel, mean, analysis)
     notes = panel.ruler.wrap(_notes(analysis, names), box.width, _NOTES)
     grid = box._replace(bottom=box.bottom - len(notes) * _NOTE - 4)
     foot = _matrix(panel, grid, analysis, names[:_MOST])
@@ -48,7 +47,7 @@ def _methods(analysis: Analysis) -> list[str]:
     return list(dict.fromkeys([*analysis.methods, *voting, *paired]))
 
 
-def _mean(panel: Panel, box: Box, analysis: Analysis, thresholds: Thresholds) -> None:
+def _mean(panel: Panel, box: Box, analysis: Analysis) -> None:
     consensus = analysis.consensus
     if consensus.mean_correlation is None:
         words = f"no mean: {consensus.reason or 'no reason given'}"
@@ -58,8 +57,7 @@ def _mean(panel: Panel, box: Box, analysis: Analysis, thresholds: Thresholds) ->
     value, error = estimate(consensus.mean_correlation, consensus.standard_error)
     left += panel.text(left, box.middle, value, bold=True) + 8
     panel.text(left, box.middle, error, size=SMALL, colour=MUTED)
-    same = thresholds.consensus.allows(consensus.mean_correlation, consensus.verdict)
-    limit = wanted(thresholds.consensus) if same else "other limits applied"
+    limit = wanted(analysis.thresholds.consensus)
     panel.text(box.right, box.middle, limit, size=SMALL, colour=MUTED, align="right")
 
 

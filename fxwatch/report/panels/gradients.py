@@ -44,7 +44,7 @@ class _Plot:
         return self.box.bottom - _EDGE - _DOT / 2
 
 
-def draw_gradients(panel: Panel, analysis: Analysis, limits: GradientLimits) -> None:
+def draw_gradients(panel: Panel, analysis: Analysis) -> None:
     """A dot a layer, the healthy band behind them, and in words what is wrong."""
     flow = analysis.gradient_flow
     about = "norm of each layer's gradient, in running order" if flow.layer_gradients else ""
@@ -56,7 +56,7 @@ def draw_gradients(panel: Panel, analysis: Analysis, limits: GradientLimits) -> 
     foot = _NOTE * min(max(len(notes), 1), _NOTE_ROWS)
     area = Box(box.left + _AXIS, box.top, box.right, box.bottom - _LABELS - foot)
     plot = _plot(panel, area, flow)
-    _frame(panel, plot, limits)
+    _frame(panel, plot, analysis.thresholds.gradient)
     _dots(panel, plot, flow)
     _groups(panel, plot)
     below = box._replace(top=area.bottom + _LABELS)

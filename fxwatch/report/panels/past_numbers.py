@@ -50,10 +50,10 @@ def past_numbers_height(columns: int) -> float:
     return TITLE_HEIGHT + _in_rows(columns) * (_CHART + _GAP) + _AXIS
 
 
-def draw_past_numbers(panel: Panel, past: Past, thresholds: Thresholds, columns: int) -> None:
+def draw_past_numbers(panel: Panel, past: Past, columns: int) -> None:
     """Whether the explanations could be trusted, and what was wrong with features and gradients."""
     box = panel.title("Numbers over the run", count(past.analyses, "analysis", "analyses"))
-    curves = _curves(past.lines, thresholds)
+    curves = _curves(past.lines, past.analysis.thresholds)
     wide = (box.width - (columns - 1) * _ACROSS) / columns
     rows = _in_rows(columns)
     for column in range(columns):

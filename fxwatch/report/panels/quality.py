@@ -6,7 +6,7 @@ from typing import NamedTuple
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict
 from fxwatch.records.quality import Estimate
-from fxwatch.records.thresholds import AtLeast, Limit, Thresholds
+from fxwatch.records.thresholds import AtLeast, Limit
 from fxwatch.report.box import Box
 from fxwatch.report.gauge import top_of, wanted, zones
 from fxwatch.report.lettering import SMALL
@@ -43,10 +43,10 @@ def quality_height() -> float:
     return TITLE_HEIGHT + _ROW * 6 + 6 + _NOTE * 3
 
 
-def draw_quality(panel: Panel, analysis: Analysis, thresholds: Thresholds) -> None:
+def draw_quality(panel: Panel, analysis: Analysis) -> None:
     """A line a number, and below them what goes with it."""
     box = panel.title("Quality", "value ± standard error, against its limits")
-    lines = _lines(analysis, thresholds)
+    lines = _lines(analysis)
     if all(line.estimate.value is None for line in lines):
         reasons = list(dict.fromkeys(line.estimate.reason for line in lines if line.estimate.reason))
         panel.absent(box, f"no quality numbers: {'; '.join(reasons) or 'the analysis gives no reason'}")
@@ -77,8 +77,8 @@ def _columns(panel: Panel, box: Box, lines: list[_Line]) -> _Columns:
     )
 
 
-def _lines(analysis: Analysis, thresholds: Thresholds) -> list[_Line]:
-    quality, stability = analysis.quality, analysis.stability
+def _lines(analysis: Analysis) -> list[_Line]:
+    quality, stability, thresholds = analysis.quality, analysis.stability, analysis.thresholds
     lines = [
         _Line("sparsity", quality.sparsity, thresholds.sparsity),
         _Line("concentration", quality.concentration, thresholds.concentration),
@@ -114,9 +114,6 @@ def _draw(panel: Panel, row: Box, where: _Columns, line: _Line, elsewhere: Mappi
     value, error = in_digits(estimate.value, estimate.standard_error)
     left += panel.text(left, row.middle, value, bold=True) + _SPACE
     panel.text(left, row.middle, error, size=SMALL, colour=MUTED)
-    if not line.limit.allows(estimate.value, estimate.verdict):
-        panel.text(right, row.middle, "other limits applied", size=SMALL, colour=MUTED, align="right")
-        return
     panel.text(right, row.middle, wanted(line.limit), size=SMALL, colour=MUTED, align="right")
     _gauge(panel, Box(where.gauge, row.middle - 8, where.end, row.middle + 8), line)
 

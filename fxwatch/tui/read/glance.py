@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from fxwatch.records.analysis import Analysis
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.read import read_status
 from fxwatch.tui.read.analyses import open_analysis
@@ -20,7 +19,7 @@ from fxwatch.tui.snapshot import Lack, Past, Snapshot
 _RECENT = 1 << 16
 
 
-def glance(store: Store, watched: Path, thresholds: Thresholds, now: float) -> tuple[Snapshot, list[Snapshot]]:
+def glance(store: Store, watched: Path, now: float) -> tuple[Snapshot, list[Snapshot]]:
     """What is true of all runs, and a snapshot of each, the worst first."""
     searched = Runs(store)
     runs = searched.news(now)
@@ -33,7 +32,6 @@ def glance(store: Store, watched: Path, thresholds: Thresholds, now: float) -> t
         files=Files(store).news(),
         delivery=Deliveries(store).news(runs),
         barred=Barred(store).news(searched.names, searched.barred),
-        thresholds=thresholds,
     )
     if not runs:
         lack = Lack.RIGHTS if common.barred else lack_of(store, watched)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from fxwatch.records.analysis import Analysis
-from fxwatch.records.thresholds import Thresholds
 from fxwatch.store.layout import Store
 from fxwatch.store.read import read_status
 from fxwatch.tui.place import Intent, Look, Place, Since, Wish
@@ -32,10 +31,8 @@ class StoreReader:
     It begins with `run`, where there is such a run, else with the worst.
     """
 
-    def __init__(
-        self, store: Store, watched: Path, thresholds: Thresholds, clock: Callable[[], float], *, run: str | None = None
-    ) -> None:
-        self._store, self._watched, self._thresholds, self._clock = store, watched, thresholds, clock
+    def __init__(self, store: Store, watched: Path, clock: Callable[[], float], *, run: str | None = None) -> None:
+        self._store, self._watched, self._clock = store, watched, clock
         self._status = Once(store.status, lambda _: read_status(store), missing=None)
         self._runs, self._files, self._analyses = Runs(store), Files(store), Analyses()
         self._closer, self._deliveries = CloserReader(store, self._analyses), Deliveries(store)
@@ -58,7 +55,6 @@ class StoreReader:
             files=self._files.news(),
             delivery=self._deliveries.news(runs),
             barred=self._barred.news(self._runs.names, self._runs.barred),
-            thresholds=self._thresholds,
         )
         if not snapshot.runs:
             self._place, self._history = Place(self._place.run), None
