@@ -13,6 +13,7 @@ from fxwatch.daemon.jobs import Explained
 from fxwatch.daemon.outcome import Outcome, Publisher
 from fxwatch.daemon.plan import Plan
 from fxwatch.daemon.service import Daemon
+from fxwatch.formats import recognise
 from fxwatch.load import content
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine, in_order
@@ -77,7 +78,7 @@ def the_line_before_the_analysis() -> Mutant:
         self._lines.sync()
         path = self.run.analysis(analysis.id).json
         path.parent.mkdir(parents=True, exist_ok=True)
-        write.write_atomic(path, as_json(analysis))
+        atomic.write_atomic(path, as_json(analysis))
         self.newest = in_order([self.newest, line])[-1] if self.newest is not None else line
         self.count += 1
         self._index.append(self.count - 1, analysis)
@@ -126,10 +127,8 @@ def events_are_the_truth() -> Mutant:
 
 
 def what_is_there_is_whole() -> Mutant:
-    real = watcher.recognise
-
     def credulous(path: str) -> Any:
-        found = real(path)
+        found = recognise(path)
         return replace(found, format="safetensors") if found.trouble == "incomplete" else found
 
     return patched(watcher, "recognise", credulous)
