@@ -18,7 +18,7 @@ from fxwatch.formats.adapters import adapter_for
 from fxwatch.formats.archive import BombError, open_archive
 from fxwatch.formats.shards import INDEX_SUFFIX, LARGEST_INDEX, shards_of
 
-Format = Literal["torch", "torch-legacy", "sb3", "safetensors", "safetensors-shards", "npz", "adapted"]
+Format = Literal["torch", "torch-legacy", "sb3", "export", "safetensors", "safetensors-shards", "npz", "adapted"]
 
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _LARGEST_HEADER_READ = 10_000_000
@@ -81,7 +81,7 @@ def recognise(path: str | os.PathLike[str]) -> Recognition:
             return _recognise_zip(file)
         if head.startswith(_PICKLE) and not _may_be_safetensors(head):
             return _recognise_pickle(head)
-        return _recognise_safetensors(file, head, size)
+        return recognise_safetensors(file)
 
 
 def _recognise_shards(path: str | os.PathLike[str], raw: bytes) -> Recognition:
@@ -122,8 +122,10 @@ def _by_members(members: list[str]) -> Recognition:
         return Recognition("sb3")
     if "constants.pkl" in tails and any(tail.startswith("code/") for tail in tails):
         return Recognition(None, "unsupported", f"a TorchScript archive; {_SAVE_STATE_DICT}")
-    if "archive_format" in tails or any(tail.startswith("models/") for tail in tails):
-        return Recognition(None, "unsupported", f"a torch.export program, which carries its code; {_SAVE_STATE_DICT}")
+    if any(re.fullmatch(r"data/weights/\w+_weights_config\.json", tail) for tail in tails):
+        return Recognition("export")
+    if {"archive_format", "serialized_exported_program.json"} & tails:
+        return Recognition(None, "unsupported", f"a torch.export archive without plain weights; {_SAVE_STATE_DICT}")
     if "data.pkl" in tails:
         return Recognition("torch")
     if members and all(name.endswith(".npy") for name in members):
@@ -144,7 +146,11 @@ def _may_be_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_SAFETENSORS_HEADER
 
 
-def _recognise_safetensors(file: IO[bytes], head: bytes, size: int) -> Recognition:
+def recognise_safetensors(file: IO[bytes]) -> Recognition:
+    """Recognise a safetensors file, or what may be none, by its header."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(32)
     length = int.from_bytes(head[:8], "little")
     if size < 9:
         return Recognition(None, "incomplete", f"{size} bytes: truncated, or still being written")

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -11,8 +12,22 @@ from pathlib import Path
 from typing import IO, Any, Self
 from unittest import mock
 
+import numpy as np
+
 from fxwatch.config import Config
-from fxwatch.daemon.jobs import DrawJob, Drawn, Duplicate, Explained, ExplainJob, Job, ReportJob, Trouble, parse_job
+from fxwatch.daemon.jobs import (
+    Answer,
+    DrawJob,
+    Drawn,
+    Duplicate,
+    Explained,
+    ExplainJob,
+    Job,
+    ReportJob,
+    Trouble,
+    parse_job,
+)
+from fxwatch.daemon.parcel import ARRAYS, PAGE, PROBE, RUN_HTML, RUN_PAGE, Answered, Files, Parcel
 from fxwatch.daemon.pressure import Machine, Pressure
 from fxwatch.daemon.service import Daemon
 from fxwatch.formats.recognise import open_regular
@@ -20,7 +35,6 @@ from fxwatch.load import LoadError, read_content
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.status import DaemonStatus
-from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Store, analysis_id
 from fxwatch.store.lines import read_lines
 from fxwatch.store.lock import held
@@ -29,6 +43,16 @@ from tests.analyses import analysis
 from tests.watch.bench import Clock, Liar, Told
 
 TEMPLATE = analysis()
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1" + b"\0\0\0\0IEND\xaeB`\x82"
+
+
+def npz(**arrays: Any) -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)
+    return out.getvalue()
+
+
+NPZ = npz(**{"heat/hf": np.zeros((3, 2))})
 AT_EASE = Pressure(100.0, Machine(Path("/nowhere")))
 """Of a machine that has nothing else to do, whatever this one has."""
 
@@ -115,21 +139,21 @@ class Quiet:
 
 
 class Explainer:
-    """Reads what a worker reads, and writes what it writes, without a model. A job ends when the test says so, or, with
+    """Reads what a worker reads, and sends what it sends, without a model. A job ends when the test says so, or, with
     `prompt`, when it is given. `meanwhile` is called with the path of each file of which a part was read.
     """
 
     def __init__(self, meanwhile: Callable[[Path], None]) -> None:
-        self.jobs: list[tuple[Future[str], Job]] = []
+        self.jobs: list[tuple[Future[Answered], Job]] = []
         self.prompt = False
         self._meanwhile = meanwhile
-        self._made: dict[Future[str], str] = {}
+        self._made: dict[Future[Answered], Parcel] = {}
 
     def warm_up(self) -> None:
         pass
 
     def submit(self, _: Callable[..., Any], /, *args: Any, **__: Any) -> Future[Any]:
-        future: Future[str] = Future()
+        future: Future[Answered] = Future()
         self.jobs.append((future, parse_job(args[0])))
         if self.prompt:
             self.finish()
@@ -140,8 +164,8 @@ class Explainer:
         with mock.patch("fxwatch.load.content.open_regular", self._open):
             for future, job in self.jobs:
                 if future not in self._made:
-                    answer = explained(job) if isinstance(job, ExplainJob) else drawn(job)
-                    self._made[future] = answer.model_dump_json()
+                    answer, files = explained(job) if isinstance(job, ExplainJob) else drawn(job)
+                    self._made[future] = Parcel(answer.model_dump_json(), files)
 
     def finish(self) -> None:
         self.work()
@@ -178,20 +202,20 @@ class ReadInParts:
         return first + os.pread(self.fileno(), 1 << 20, len(first))
 
 
-def explained(job: ExplainJob) -> Explained | Duplicate | Trouble:
+def explained(job: ExplainJob) -> tuple[Answer, Files]:
     """As `run_explain`, with an analysis that was made before."""
     run = Store(Path(job.store)).run(job.run)
     try:
         content = read_content(job.checkpoint)
     except LoadError as error:
-        return Trouble(outcome=error.outcome, reason=str(error))
+        return Trouble(outcome=error.outcome, reason=str(error)), {}
     try:
         states = read_content(job.states)
     except LoadError as error:
-        return Trouble(outcome=error.outcome, reason=str(error), culprit="states")
+        return Trouble(outcome=error.outcome, reason=str(error), culprit="states"), {}
     digest = hashlib.sha256(f"{content.sha256} {states.sha256}".encode()).hexdigest()
     if (done := run.analysis(analysis_id(None, digest))).json.exists():
-        return Duplicate(analysis=done.folder.name, checkpoint_sha256=content.sha256)
+        return Duplicate(analysis=done.folder.name, checkpoint_sha256=content.sha256), {}
     checkpoint = TEMPLATE.checkpoint.model_copy(
         update={"path": job.checkpoint_name, "sha256": content.sha256, "step": None}
     )
@@ -204,27 +228,14 @@ def explained(job: ExplainJob) -> Explained | Duplicate | Trouble:
             "late": job.late,
         }
     )
-    folder = run.analysis(made.id)
-    try:
-        folder.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder.arrays, b"arrays")
-    except OSError as error:
-        return Trouble(outcome="put_off", reason=f"cannot be written: {error.strerror}")
-    return Explained(analysis=made)
+    files = {ARRAYS: io.BytesIO(NPZ)} | ({} if run.probe.exists() else {PROBE: io.BytesIO(whole(0))})
+    return Explained(analysis=made, arrays={"heat/hf": (3, 2)}), files
 
 
-def drawn(job: DrawJob | ReportJob) -> Drawn | Trouble:
-    run = Store(Path(job.store)).run(job.run)
-    try:
-        if isinstance(job, ReportJob):
-            write_atomic(run.html, b"page")
-            return Drawn(path=str(run.html))
-        write_atomic(run.analysis(job.analysis).png, b"page")
-        if job.newest:
-            write_atomic(run.png, b"page")
-    except OSError as error:
-        return Trouble(outcome="failed", reason=str(error))
-    return Drawn(path=str(run.png))
+def drawn(job: DrawJob | ReportJob) -> tuple[Answer, Files]:
+    if isinstance(job, ReportJob):
+        return Drawn(), {RUN_PAGE: io.BytesIO(PNG), RUN_HTML: io.BytesIO(b"<!doctype html></html>")}
+    return Drawn(), {PAGE: io.BytesIO(PNG)}
 
 
 class Life:
@@ -377,6 +388,8 @@ class Life:
             assert all(run.analysis(name).arrays.exists() for name in ids), "an analysis has no arrays"
         for path in (path for path in self.root.rglob("*.safetensors") if not path.is_symlink()):
             name = path.relative_to(self.root).as_posix()
+            if self.store.root in path.parents:
+                continue
             if path.name.startswith((".", "states")) or not path.is_file():
                 continue
             assert name in ledger, f"{name} was never seen"

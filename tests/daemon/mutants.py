@@ -1,11 +1,11 @@
 """Deliberate mistakes, each in one function of what must not lose or double anything."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest import mock
 
 from fxwatch.daemon.intake import Intake
@@ -19,7 +19,7 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.ledger import Generation
 from fxwatch.store import atomic, lines, write
-from fxwatch.store.atomic import write_all
+from fxwatch.store.atomic import write_all, write_atomic
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.lines import LineWriter, as_line
 from fxwatch.store.write import RunWriter, as_json
@@ -51,10 +51,10 @@ def a_change_is_known_by_size_and_mtime_alone() -> Mutant:
 
 
 def files_are_written_in_their_place() -> Mutant:
-    def write_there(path: Path, data: bytes) -> None:
+    def write_there(path: Path, data: bytes | IO[bytes]) -> None:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
-            write_all(handle, data)
+            write_all(handle, data if isinstance(data, bytes) else data.read())
         finally:
             os.close(handle)
 
@@ -72,13 +72,15 @@ def what_ran_counts_as_decided() -> Mutant:
 
 
 def the_line_before_the_analysis() -> Mutant:
-    def commit(self: RunWriter, analysis: Analysis) -> None:
+    def commit(self: RunWriter, analysis: Analysis, beside: Mapping[Path, IO[bytes]]) -> None:
         line = HistoryLine.of(analysis, seq=self.count)
         self._lines.append(line)
         self._lines.sync()
         path = self.run.analysis(analysis.id).json
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_atomic(path, as_json(analysis))
+        for place, file in beside.items():
+            write_atomic(place, file)
+        write_atomic(path, as_json(analysis))
         self.newest = in_order([self.newest, line])[-1] if self.newest is not None else line
         self.count += 1
         self._index.append(self.count - 1, analysis)
@@ -89,9 +91,9 @@ def the_line_before_the_analysis() -> Mutant:
 def done_before_it_is_published() -> Mutant:
     explained = Publisher._explained
 
-    def hasty(self: Publisher, work: Any, answer: Explained) -> Outcome:
+    def hasty(self: Publisher, work: Any, answer: Explained, files: Any) -> Outcome:
         self._note(work, "done", "", answer.analysis.id, answer.analysis)
-        return explained(self, work, answer)
+        return explained(self, work, answer, files)
 
     return patched(Publisher, "_explained", hasty)
 
@@ -103,9 +105,9 @@ def what_was_committed_is_not_looked_for() -> Mutant:
 def what_failed_is_published_again_from_the_start() -> Mutant:
     commit = RunWriter.commit
 
-    def again(self: RunWriter, analysis: Analysis) -> None:
+    def again(self: RunWriter, analysis: Analysis, beside: Mapping[Path, IO[bytes]]) -> None:
         self._last = None
-        commit(self, analysis)
+        commit(self, analysis, beside)
 
     return patched(RunWriter, "commit", again)
 

@@ -19,8 +19,10 @@ from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined] 
 from fxwatch.config import ConfigError, load_config, template
 from fxwatch.daemon.alarm import _noted
 from fxwatch.daemon.jobs import Trouble, parse_answer
+from fxwatch.daemon.parcel import JobError, Reader
 from fxwatch.daemon.past import _previous
 from fxwatch.formats import dump_step, kind_of, recognise, step_in_name
+from fxwatch.formats.arrays import array_shapes
 from fxwatch.load import LoadError, read_content, read_dump, read_probe, read_weights
 from fxwatch.mounts import network
 from fxwatch.records.alerts import AlertState
@@ -96,6 +98,12 @@ def _sb3() -> bytes:
     return out.getvalue()
 
 
+def _export() -> bytes:
+    out = io.BytesIO()
+    torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), out)
+    return out.getvalue()
+
+
 def _heat() -> bytes:
     out = io.BytesIO()
     np.savez_compressed(out, **{"heat/hf": np.zeros((3, 2))})  # type: ignore[arg-type]
@@ -135,6 +143,11 @@ def _ledger() -> list[bytes]:
 
 def _lines(kind: Any) -> Callable[[Path], object]:
     return lambda path: (list(read_lines(path, kind)), last_line(path, kind), parse_line(path.read_bytes(), kind))
+
+
+def _shapes(path: Path) -> object:
+    with path.open("rb") as file:
+        return array_shapes(file)
 
 
 def _named(path: Path) -> object:
@@ -252,6 +265,7 @@ PARSERS: dict[str, Parser] = {
     "torch": Parser(lambda: [_torch()], "a.pt", _weights, (LoadError,)),
     "torch-legacy": Parser(lambda: [_torch(new=False), pickle.dumps({"a": 1})], "a.pth", _weights, (LoadError,)),
     "sb3": Parser(lambda: [_sb3()], "a.zip", _weights, (LoadError,)),
+    "export": Parser(lambda: [_export()], "a.pt2", _weights, (LoadError,)),
     "safetensors": Parser(
         lambda: [save_safetensors(GuideLike(2, 2, 2).state_dict(), {"step": "3"})],
         "a.safetensors",
@@ -294,6 +308,13 @@ PARSERS: dict[str, Parser] = {
         lambda path: parse_answer(path.read_text("utf-8", "replace")),
         (ValueError,),
     ),
+    "parcel": Parser(
+        lambda: [b"sreading\nfarrays.npz 3\nabcfprobe.safetensors 0\nr{}\n"],
+        "pipe",
+        lambda path: Reader(lambda _: None).take(path.read_bytes()),
+        (JobError,),
+    ),
+    "shapes": Parser(lambda: [_heat()], "arrays.npz", _shapes, (ValueError,)),
     "alerts": Parser(lambda: [AlertState().model_dump_json().encode()], "alerts.json", _noted),
     "recorded": Parser(_recorded, "training.jsonl", _carried),
     "training": Parser(_training, "training.jsonl", _known),
@@ -342,9 +363,11 @@ PARSERS: dict[str, Parser] = {
 INSIDE: dict[str, Callable[[], Inner]] = {
     "torch": lambda: _member(_torch(), "data.pkl"),
     "sb3": lambda: _member(_sb3(), "data"),
+    "export": lambda: _member(_export(), "archive/data/weights/model_weights_config.json"),
     "npz": lambda: _member(_npz(), "hf.npy"),
     "heat": lambda: _member(_heat(), "heat/hf.npy"),
     "array": lambda: _member(_heat(), "heat/hf.npy"),
+    "shapes": lambda: _member(_heat(), "heat/hf.npy"),
     "previous": lambda: _member(_probed(), "probe.npy"),
 }
 
