@@ -280,9 +280,13 @@ class Daemon:
             attempt=self._publisher.attempt(one.run),
             late=work.late,
         )
-        self._ledger.note(
-            one.path, "running", kind="checkpoint", run=one.run, generation=work.generation, step=one.step
-        )
+        try:
+            self._ledger.note(
+                one.path, "running", kind="checkpoint", run=one.run, generation=work.generation, step=one.step
+            )
+        except OSError:  # the disk is full: it has not begun, and is not to be forgotten
+            self._plan.try_later(work, self._clock() + TRY_AGAIN)
+            raise
         self._places.explain(job, work)
 
     def _on_stage(self, _args: tuple[Any, ...], stage: str) -> None:

@@ -183,7 +183,7 @@ class Explainer:
 class ReadInParts:
     """A file of which all but the last two bytes are read before something happens."""
 
-    def __init__(self, file: IO[bytes], meanwhile: Callable[[], None]) -> None:
+    def __init__(self, file: IO[bytes], meanwhile: Callable[[], object]) -> None:
         self._file, self._meanwhile = file, meanwhile
 
     def __enter__(self) -> Self:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import IO, Any
 from unittest import mock
 
-from fxwatch.daemon import intake
 from fxwatch.daemon.intake import Intake
 from fxwatch.daemon.jobs import Explained
 from fxwatch.daemon.outcome import Outcome, Publisher
@@ -63,7 +62,13 @@ def files_are_written_in_their_place() -> Mutant:
 
 
 def what_ran_counts_as_decided() -> Mutant:
-    return patched(intake, "_DECIDED", {"done", "skipped", "quarantined", "running"})
+    remember = Intake.remember
+
+    def too_much(self: Intake) -> dict[str, Generation]:
+        ran = {one.path: one.generation for one in self._ledger.newest() if one.state == "running" and one.generation}
+        return {**remember(self), **ran}
+
+    return patched(Intake, "remember", too_much)
 
 
 def the_line_before_the_analysis() -> Mutant:

@@ -1,12 +1,16 @@
 """A daemon that is killed, or whose disk is full, at every write; and one that is told to end."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
+from fxwatch.store.ledger import Ledger
 from fxwatch.store.read import read_history
 from tests.daemon.harness import Killed, Life, whole
 
@@ -99,6 +103,26 @@ def test_a_full_disk_pauses_it_and_room_heals_it(tmp_path: Path, room: int) -> N
     life.check()
     assert len(read_history(life.store.run("exp"))) == 5
     assert life.status().last_trouble is None
+    life.stop()
+
+
+def test_what_could_not_begin_for_a_full_disk_begins_when_there_is_room(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    write(life, "states.safetensors", whole(100))
+    life.go(5)
+    note = Ledger.note
+
+    def full(self: Ledger, path: str, state: str, *more: Any, **others: Any) -> None:
+        if state == "running":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        note(self, path, state, *more, **others)  # type: ignore[arg-type]
+
+    write(life, "model_1.safetensors", whole(1))
+    with mock.patch.object(Ledger, "note", full):
+        life.go(20)
+    assert life.ledger()["model_1.safetensors"].state == "ready"
+    life.go(20)
+    life.check()
     life.stop()
 
 
