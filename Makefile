@@ -16,7 +16,7 @@ demo: $(READY)  ## Train a real PPO policy on EUR/USD, explain it, and watch it;
 test: $(READY)  ## Run all tests, on two cores.
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
-soak: $(READY)  ## Run the long tests: bursts, kills, 10,000 checkpoints, 100,000 odd inputs; their figures are in docs/reliability.md.
+soak: $(READY)  ## Run the long tests: bursts, kills, 10,000 checkpoints, 150,000 odd inputs, deliberate mistakes; their figures are in docs/reliability.md.
 	$(BIN)/pytest -m soak --timeout 3600 -s
 
 bench: $(READY)  ## Measure speed beside Captum and SHAP, memory, latency, growth: half an hour on an idle machine.

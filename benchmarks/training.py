@@ -2,6 +2,7 @@
 
     python -m benchmarks.training            # one thread of training on this machine
     python -m benchmarks.training --busy     # and all other processors busy with something else
+    python -m benchmarks.training --pairs-file pairs.jsonl    # these pairs, and those of earlier calls
 
 PPO on one thread, a checkpoint every 4 s, as the demo does. The daemon (with its workers) and a monitor in a terminal
 run beside it all the time, but are stopped (SIGSTOP) in every other period, in which the trainer writes the same into
@@ -146,8 +147,15 @@ def burners(count: int) -> Iterator[None]:
             process.wait()
 
 
-def measure(pairs: int, seconds: float, busy: int) -> None:
-    """Print what it costs, as the median over alternating pairs, with its interval."""
+class Pair(NamedTuple):
+    """Steps a second without and with daemon and monitor, by the wall's clock and by the trainer's processor time."""
+
+    off: dict[str, float]
+    on: dict[str, float]
+
+
+def measure(pairs: int, seconds: float, busy: int) -> list[Pair]:
+    """Steps a second, in alternating pairs of periods."""
     with tempfile.TemporaryDirectory() as home, burners(busy):
         folder = Path(home) / "outputs"
         folder.mkdir()
@@ -166,12 +174,17 @@ def measure(pairs: int, seconds: float, busy: int) -> None:
             trainer.wait()
         analyses = len(list((folder / "fxwatch" / "runs").rglob("analysis.json")))
     say(f"{pairs} pairs of {seconds:g} s, {busy} other processors busy, {analyses} analyses")
+    rates = [_rate(iterations, *period) for period in periods]
+    turns = zip(zip(rates[::2], rates[1::2], strict=True), itertools.cycle([1, -1]), strict=False)
+    return [Pair(*pair[::order]) for pair, order in turns]
+
+
+def report(found: list[Pair]) -> None:
+    """Print what it costs, as the median over pairs, with its interval."""
+    say(f"{len(found)} pairs")
     for clock in ("wall", "processor"):
-        rates = [_rate(iterations, *period)[clock] for period in periods]
-        turns = zip(zip(rates[::2], rates[1::2], strict=True), itertools.cycle([1, -1]), strict=False)
-        found = [pair[::order] for pair, order in turns]
-        lost = median_with_interval([100 * (1 - on / off) for off, on in found])
-        say(f"  {statistics.median(off for off, _ in found):.0f} steps a second of the {clock}, alone")
+        lost = median_with_interval([100 * (1 - pair.on[clock] / pair.off[clock]) for pair in found])
+        say(f"  {statistics.median(pair.off[clock] for pair in found):.0f} steps a second of the {clock}, alone")
         say("  lost beside daemon and monitor: {:.2f} % (95 % interval {:.2f} to {:.2f})".format(*lost))
 
 
@@ -212,11 +225,18 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=6.0, help="of each half of a pair")
     parser.add_argument("--busy", action="store_true", help="all other processors have something to do")
+    parser.add_argument("--pairs-file", type=Path, help="where pairs are kept, for more of them in another call")
     options = parser.parse_args()
     if options.train is not None:
         train(options.train)
-    else:
-        measure(options.pairs, options.seconds, len(os.sched_getaffinity(0)) - 1 if options.busy else 0)
+        return
+    found = measure(options.pairs, options.seconds, len(os.sched_getaffinity(0)) - 1 if options.busy else 0)
+    if options.pairs_file is not None:
+        with options.pairs_file.open("a+", encoding="utf-8") as file:
+            file.writelines(json.dumps(pair) + "\n" for pair in found)
+            file.seek(0)
+            found = [Pair(*json.loads(line)) for line in file]
+    report(found)
 
 
 if __name__ == "__main__":

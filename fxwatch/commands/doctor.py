@@ -1,19 +1,27 @@
 """`fxwatch doctor`: what a file is, whether it can be read, what is missing, and what configuration makes it work."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fxwatch import exit_codes
 from fxwatch.commands.nearest_dump import nearest_dump
-from fxwatch.config import load_config
+from fxwatch.commands.prescription import TO_FILL_IN, prescription
+from fxwatch.config import Config, load_config
+from fxwatch.config.template import toml_key
 from fxwatch.daemon.limits import forget_secrets
 from fxwatch.formats import kind_of, recognise, step_in_name
 from fxwatch.terminal import say, tell
 
 if TYPE_CHECKING:
-    from fxwatch.load import Dump, LoadedPolicy, Weights
+    from collections.abc import Iterator
+
+    from torch.nn import Module
+
+    from fxwatch.load import Content, Dump, LoadedPolicy, Weights
     from fxwatch.records.settings import ModelSettings
+    from fxwatch.records.states import States
 
 _WORDS = {
     "torch": "a checkpoint of torch.save",
@@ -21,11 +29,43 @@ _WORDS = {
     "sb3": "a model of Stable-Baselines3",
     "safetensors": "a checkpoint in safetensors",
     "safetensors-shards": "a checkpoint in several safetensors files",
+    "export": "a program of torch.export, of which the weights are read and the program is never run",
     "npz": "arrays of numpy",
     "adapted": "a checkpoint for another package's adapter",
 }
 _CALLS = ("dict", "kwargs", "args", "concat")
 _SHOWN = 20
+
+
+@dataclass
+class _Case:
+    """A file, and the settings under which it can be explained, which grow as more is found out."""
+
+    config: Config
+    model: "ModelSettings"
+    table: str = "model"
+
+    @classmethod
+    def of(cls, path: Path, config: Config) -> Self:
+        """With the settings of its own run, where it has some."""
+        from fxwatch.watch import run_of
+
+        root = Path(config.watch.dir).resolve()
+        run = run_of(str(path.resolve().relative_to(root))) if path.resolve().is_relative_to(root) else ""
+        if run not in config.runs:
+            return cls(config, config.model)
+        own = config.for_run(run)
+        return cls(own, own.model, f"runs.{toml_key(run)}.model")
+
+    def found(self, **changes: Any) -> None:
+        """What has to be set."""
+        self.model = self.model.model_copy(update=changes)
+
+    def prescribe(self) -> None:
+        """Print the configuration."""
+        tell("")
+        for line in prescription(self.model, self.table):
+            tell(line)
 
 
 def doctor(path: Path, states: Path | None, config_file: Path | None) -> int:
@@ -35,15 +75,14 @@ def doctor(path: Path, states: Path | None, config_file: Path | None) -> int:
         return exit_codes.NOTHING
     if path.is_dir():
         return _folder(path, states, config_file)
-    settings = load_config(config_file).config.model
-    return _file(path, states, settings)
+    return _file(path, states, load_config(config_file).config)
 
 
 def _folder(folder: Path, states: Path | None, config_file: Path | None) -> int:
     """Every file in a line, and the newest checkpoint in full."""
     from fxwatch.watch.scan import RootError, scan
 
-    settings = load_config(config_file, folder).config.model
+    config = load_config(config_file, folder).config
     try:
         found = sorted(scan(str(folder), {}).files.values(), key=lambda one: one.generation.mtime_ns)
     except RootError as error:
@@ -62,7 +101,7 @@ def _folder(folder: Path, states: Path | None, config_file: Path | None) -> int:
         return exit_codes.NOTHING
     readable = [one for one in newest if recognise(one).format is not None]
     tell("")
-    return _file((readable or newest)[-1], states, settings)
+    return _file((readable or newest)[-1], states, config)
 
 
 def _in_short(path: Path) -> str:
@@ -75,48 +114,46 @@ def _in_short(path: Path) -> str:
     return "a dump of states" if kind_of(path.name) == "states" else _WORDS[found.format]
 
 
-def _file(path: Path, states: Path | None, settings: "ModelSettings") -> int:
+def _file(path: Path, states: Path | None, config: Config) -> int:
     """One file in full."""
-    from fxwatch.load import LoadError, read_content, read_weights
+    from fxwatch.load import LoadError, read_content
 
     tell(f"{path}: {_in_short(path)}")
     kind = kind_of(path.name)
+    case = _Case.of(path, config)
     try:
         content = read_content(path)
         if kind == "states" or content.format == "npz":
-            _tell_dump(_dump(path))
+            _tell_dump(_dump(path, config))
             if kind != "states":
                 tell("the daemon takes it for nothing: the name of a dump begins with `states`")
             return exit_codes.OK if kind == "states" else exit_codes.USAGE
         if kind is None:
             tell("the daemon leaves it alone: by its name it is no checkpoint, or one file of several")
-        weights = _weights(read_weights, content, settings)
+        weights = _weights(content, case)
     except LoadError as error:
         tell(f"it cannot be read: {error}")
         return exit_codes.REFUSED if error.outcome == "refused" else exit_codes.FAILURE
-    if weights is None:
-        return exit_codes.USAGE
     _tell_weights(weights, path)
-    return _explained(weights, states or nearest_dump(path), settings)
+    return _explained(weights, states or nearest_dump(path), case)
 
 
-def _weights(read_weights: Any, content: Any, settings: "ModelSettings") -> "Weights | None":
-    """The weights; where they are not found, the keys under which some are. Raises LoadError."""
-    from fxwatch.load import LoadError
+def _weights(content: "Content", case: _Case) -> "Weights":
+    """The weights, and where they are not found, those under the first key that leads to some. Raises LoadError."""
+    from fxwatch.load import LoadError, read_weights
 
     try:
-        found: Weights = read_weights(content, settings)
+        return read_weights(content, case.model)
     except LoadError as error:
-        keys = _nested(content, settings) if error.config else []
+        keys = _nested(content, case.model) if error.config else []
         if not keys:
             raise
-        tell(f"it holds weights under {', '.join(keys)}; say which is the policy:")
-        _tell_config([f'state_dict_key = "{keys[0]}"'])
-        return None
-    return found
+    tell(f"it holds weights under {', '.join(keys)}" + ("; say which is the policy" if keys[1:] else ""))
+    case.found(state_dict_key=keys[0])
+    return read_weights(content, case.model)
 
 
-def _nested(content: Any, settings: "ModelSettings") -> list[str]:
+def _nested(content: "Content", settings: "ModelSettings") -> list[str]:
     """Where in a torch checkpoint there are state dicts, as paths with dots."""
     import io
 
@@ -134,11 +171,11 @@ def _tell_weights(weights: "Weights", path: Path) -> None:
     tell(f"{step}{by_name}{update}; {'an' if weights.optimizer else 'no'} optimizer's state")
 
 
-def _dump(path: Path) -> "Dump":
+def _dump(path: Path, config: Config) -> "Dump":
     """A dump. Raises LoadError."""
     from fxwatch.load import read_content, read_dump
 
-    return read_dump(read_content(path), {})
+    return read_dump(read_content(path), config.inputs)
 
 
 def _tell_dump(dump: "Dump") -> None:
@@ -148,66 +185,97 @@ def _tell_dump(dump: "Dump") -> None:
     tell(f"{states.count} states" + (f", {dump.left_out} left out: {dump.left_out_reason}" if dump.left_out else ""))
 
 
-def _explained(weights: "Weights", dump_path: Path | None, settings: "ModelSettings") -> int:
+def _explained(weights: "Weights", dump_path: Path | None, case: _Case) -> int:
     """Whether the policy can be built and asked. Returns the exit code."""
     from fxwatch.load import LoadError, load_policy
 
     forget_secrets()
+    policy: LoadedPolicy | None = None
     try:
-        policy = load_policy(weights, settings)
+        policy = load_policy(weights, case.model)
     except LoadError as error:
         tell(f"missing: {error}")
-        if error.config:
-            _tell_config([f'factory = "{settings.factory or "my_project.models:build"}"  # -> your nn.Module'])
-        return exit_codes.USAGE if error.config else exit_codes.FAILURE
-    tell("the policy is built and the weights are in it")
+        if not error.config:
+            return exit_codes.FAILURE
+        case.found(factory=case.model.factory or TO_FILL_IN)
+    else:
+        tell("the policy is built and the weights are in it")
     if dump_path is None:
-        where = {name or "observation": shape for name, shape in (policy.shapes or {}).items()}
-        wanted = ", ".join(f"{name} (N, {', '.join(map(str, shape))})" for name, shape in where.items())
-        tell(
-            "missing: a dump of states beside the checkpoint or above it, states.safetensors or states.npz"
-            + (f", with {wanted}" if wanted else "")
-            + "; fxwatch.recorder writes one while you train"
-        )
-        return exit_codes.USAGE
-    try:
-        return _asked(policy, dump_path, settings)
-    except LoadError as error:
-        tell(f"{dump_path} does not fit: {error}")
-        return exit_codes.FAILURE
+        tell(_dump_is_missing(policy))
+    else:
+        try:
+            if _asked(policy, dump_path, case):
+                tell("it can be explained as it is: fxwatch daemon")
+                return exit_codes.OK
+        except LoadError as error:
+            tell(f"{dump_path} does not fit: {error}")
+            return exit_codes.FAILURE
+    if policy is None or dump_path is not None:
+        case.prescribe()
+    return exit_codes.USAGE
 
 
-def _asked(policy: "LoadedPolicy", dump_path: Path, settings: "ModelSettings") -> int:
-    """Ask the policy for a state in every way there is. Raises LoadError where none works."""
+def _dump_is_missing(policy: "LoadedPolicy | None") -> str:
+    shapes = policy.shapes if policy is not None else None
+    where = {name or "observation": shape for name, shape in (shapes or {}).items()}
+    wanted = ", ".join(f"{name} (N, {', '.join(map(str, shape))})" for name, shape in where.items())
+    return (
+        "missing: a dump of states beside the checkpoint or above it, states.safetensors or states.npz"
+        + (f", with {wanted}" if wanted else "")
+        + "; fxwatch.recorder writes one while you train"
+    )
+
+
+def _asked(policy: "LoadedPolicy | None", dump_path: Path, case: _Case) -> bool:
+    """Ask the policy for a state in every way there is, and note the one that works.
+
+    Returns whether it is the one that is configured. Raises LoadError where none works.
+    """
     from fxwatch.load import LoadError, check_answers
 
-    dump = _dump(dump_path)
+    dump = _dump(dump_path, case.config)
     tell(f"{dump_path}: a dump of states")
     _tell_dump(dump)
+    if policy is None:
+        return False
     states = dump.states.in_order(policy.order(list(dump.states.branches)))
     first: LoadError | None = None
-    for call in (settings.call, *(call for call in _CALLS if call != settings.call)):
-        chosen = settings.model_copy(update={"call": call})
+    for way in _ways(policy, states, case.model):
         try:
-            check_answers(policy.over(list(states.branches), chosen), states)
+            check_answers(policy.over(list(states.branches), way), states)
         except LoadError as error:
             first = first or error
             continue
-        if call == settings.call:
-            tell("it can be explained as it is: fxwatch daemon")
-            return exit_codes.OK
-        tell(f"it can be explained where its branches are passed another way than {settings.call!r}:")
-        _tell_config([f'call = "{call}"', *([f'factory = "{settings.factory}"'] if settings.factory else [])])
-        return exit_codes.USAGE
+        if first is not None:
+            tell(f"it can be explained in another way: {first}")
+            case.model = way
+        return first is None
     raise first if first is not None else LoadError("it cannot be asked")
 
 
-def _tell_config(lines: list[str]) -> None:
-    tell("")
-    tell("# config.toml")
-    tell("[model]")
-    for line in lines:
-        tell(line)
+def _ways(policy: "LoadedPolicy", states: "States", given: "ModelSettings") -> "Iterator[ModelSettings]":
+    """How it may be called, as configured first; and each also with outputs where they seem to be."""
+    for call in (given.call, *(call for call in _CALLS if call != given.call)):
+        way = given.model_copy(update={"call": call})
+        yield way
+        if paths := _likely_paths(policy.over(list(states.branches), way), states):
+            yield way.model_copy(update={"outputs": paths})
+
+
+def _likely_paths(policy: "Module", states: "States") -> dict[str, str]:
+    """Where in what the model returns its outputs seem to be; empty where it cannot be asked so."""
+    import torch
+
+    from fxwatch.load.outputs import likely_paths
+    from fxwatch.load.policy import CalledPolicy, one_state
+
+    if not isinstance(policy, CalledPolicy):
+        return {}
+    try:
+        with torch.no_grad():
+            return likely_paths(policy.returned(*one_state(policy, states)))
+    except Exception:  # noqa: BLE001 - the user's model, asked in a way that it may not know
+        return {}
 
 
 def _some(names: list[str], shown: int = 5) -> str:

@@ -1,6 +1,7 @@
 """A configuration to begin with."""
 
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -23,7 +24,7 @@ def template() -> str:
         lines += ["", f"[expected.{branch}]", f"low = {band.low}", f"high = {band.high}"]
     for action, features in EXPECTED_FEATURES.items():
         lines += ["", f"[decisions.{action}]  # features that should lead it, by branch; | parts alternatives"]
-        lines += [f"{branch} = {_toml(expected)}" for branch, expected in features.items()]
+        lines += [f"{branch} = {toml_value(expected)}" for branch, expected in features.items()]
     lines += ["", '# [runs."momentum/1".model]  # what differs for one run; any key of the sections above']
     lines += ['# factory = "my_project.other:build"']
     return "\n".join(lines) + "\n"
@@ -40,13 +41,19 @@ def _keys(model: type[BaseModel]) -> list[str]:
         if field.default is None:
             lines.append(f"# {name} = …{note}")
         else:
-            lines.append(f"{name} = {_toml(field.default)}{note}")
+            lines.append(f"{name} = {toml_value(field.default)}{note}")
     return lines
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value as it stands in a TOML file."""
     if isinstance(value, BaseModel):
         value = value.model_dump(exclude_none=True)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{toml_key(key)} = {toml_value(inner)}" for key, inner in value.items()) + "}"
     return json.dumps(value)
+
+
+def toml_key(name: str) -> str:
+    """A key as it stands in a TOML file."""
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from fxwatch.daemon.following import Following
 from fxwatch.records.alerts import Alert, AlertState, alerts
 from fxwatch.store.atomic import write_atomic
+from fxwatch.store.bounded import read_regular
 from fxwatch.store.layout import Run, Store
 from fxwatch.terminal import clean
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fxwatch.records.history import HistoryLine
 
 _PATIENCE = 30.0
+_LARGEST = 1 << 20
 Say = Callable[[str], None]
 
 
@@ -70,7 +72,7 @@ class Alarm:
 
 def _noted(path: Path) -> AlertState | None:
     try:
-        return AlertState.model_validate_json(path.read_bytes())
+        return AlertState.model_validate_json(read_regular(path, _LARGEST))
     except (OSError, ValidationError):
         return None
 

@@ -1,11 +1,11 @@
 """A run's past, as an explanation is compared with it: read from the store by the worker."""
 
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
 from fxwatch.attribution import Context, Previous
+from fxwatch.formats.archive import open_archive
 from fxwatch.load import read_probe
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine
@@ -61,9 +61,10 @@ def context(
 
 def _previous(run: Run, earlier: Analysis) -> Previous | None:
     try:
-        with open_regular(run.analysis(earlier.id).arrays) as file, np.load(file, allow_pickle=False) as archive:
+        path = run.analysis(earlier.id).arrays
+        with open_regular(path) as file, open_archive(file), np.load(file, allow_pickle=False) as archive:
             wanted = [name for name in archive.files if name == "probe" or name.startswith("attention_probe/")]
             arrays = {name: archive[name] for name in wanted}
         return Previous.of(earlier, arrays)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except Exception:  # noqa: BLE001 - zipfile, zlib and numpy have many for what is damaged
         return None

@@ -172,11 +172,8 @@ class Plan:
 
     def look_again(self, not_before: float) -> None:
         """Let the newest checkpoint of each run wait, where its run's dump is not what it was explained over."""
-        for name, run in self._runs.items():
-            newest, dump = run.newest(), self.dump_for(name)
-            if newest is not None and newest.state == "decided" and dump is not None and newest.over != dump:
-                run.put(newest, "waiting")
-                newest.not_before, newest.again = not_before, True
+        for name in self._runs:
+            self._look_again_at(name, not_before)
 
     def gone(self, path: str, *, vanished: bool = False) -> Candidate | None:
         """A file is being replaced, or has `vanished`. Returns the checkpoint that it was."""
@@ -209,8 +206,8 @@ class Plan:
         if ready:
             run = min(ready, key=lambda found: found[:2])[2]
             return self._begin(run, self._next_of(run, now))
-        aside = [one for run in self._runs.values() for one in run.aside.values() if self.dump_for(one.run) is not None]
-        newest = max(aside, key=lambda one: one.key, default=None)
+        served = (run for name, run in self._runs.items() if run.aside and self.dump_for(name) is not None)
+        newest = max((one for run in served for one in run.aside.values()), key=lambda one: one.key, default=None)
         return self._begin(self._runs[newest.run], newest) if newest is not None else None
 
     def put_aside(self) -> list[Candidate]:
@@ -235,7 +232,7 @@ class Plan:
                 one.step, one.level = step, step
                 run.highest = max(run.highest, step)
             run.put(one, "decided")
-            self.look_again(now)
+            self._look_again_at(one.run, now)
 
     def try_later(self, work: Work, not_before: float) -> None:
         """An analysis came to nothing, through no fault of its files."""
@@ -271,6 +268,13 @@ class Plan:
         self._run_of[path] = run
         found.highest = max(found.highest, -1 if step is None else step)
         return Candidate(path, run, generation, step, self._next(), found.highest if step is None else step)
+
+    def _look_again_at(self, name: str, not_before: float) -> None:
+        run = self._runs[name]
+        newest, dump = run.newest(), self.dump_for(name)
+        if newest is not None and newest.state == "decided" and dump is not None and newest.over != dump:
+            run.put(newest, "waiting")
+            newest.not_before, newest.again = not_before, True
 
     def _next_of(self, run: _Run, now: float) -> Candidate:
         ordered, waiting, taken = run.places()

@@ -18,7 +18,7 @@ from fxwatch.formats.adapters import adapter_for
 from fxwatch.formats.archive import BombError, open_archive
 from fxwatch.formats.shards import INDEX_SUFFIX, LARGEST_INDEX, shards_of
 
-Format = Literal["torch", "torch-legacy", "sb3", "safetensors", "safetensors-shards", "npz", "adapted"]
+Format = Literal["torch", "torch-legacy", "sb3", "export", "safetensors", "safetensors-shards", "npz", "adapted"]
 
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _LARGEST_HEADER_READ = 10_000_000
@@ -28,6 +28,7 @@ _PICKLE = b"\x80"
 _ZIP = b"PK\x03\x04"
 _SAVE_STATE_DICT = "save torch.save(model.state_dict(), path) instead"
 _WHERE_TRAINED = "which could run code; convert it where it was trained:"
+_NO_END = "the end of the archive is missing: truncated, or still being written"
 _REFUSED_BY_NAME = {
     ".distcp": f"a torch.distributed.checkpoint, whose .metadata is a pickle, {_WHERE_TRAINED} "
     "from torch.distributed.checkpoint.format_utils import dcp_to_torch_save; "
@@ -99,9 +100,9 @@ def _recognise_shards(path: str | os.PathLike[str], raw: bytes) -> Recognition:
 
 
 def _recognise_zip(file: IO[bytes]) -> Recognition:
-    if not zipfile.is_zipfile(file):
-        return Recognition(None, "incomplete", "the end of the archive is missing: truncated, or still being written")
     try:
+        if not zipfile.is_zipfile(file):
+            return Recognition(None, "incomplete", _NO_END)
         with open_archive(file) as archive:
             members = archive.namelist()
             first = min((member.header_offset for member in archive.infolist()), default=0)
@@ -110,7 +111,7 @@ def _recognise_zip(file: IO[bytes]) -> Recognition:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         return Recognition(None, "incomplete", f"the archive's directory cannot be read ({error})")
     if first > 0:  # what was found is the end of an archive inside this one
-        return Recognition(None, "incomplete", "the end of the archive is missing: truncated, or still being written")
+        return Recognition(None, "incomplete", _NO_END)
     return _by_members(members)
 
 
@@ -121,8 +122,10 @@ def _by_members(members: list[str]) -> Recognition:
         return Recognition("sb3")
     if "constants.pkl" in tails and any(tail.startswith("code/") for tail in tails):
         return Recognition(None, "unsupported", f"a TorchScript archive; {_SAVE_STATE_DICT}")
-    if "archive_format" in tails or any(tail.startswith("models/") for tail in tails):
-        return Recognition(None, "unsupported", f"a torch.export program, which carries its code; {_SAVE_STATE_DICT}")
+    if any(re.fullmatch(r"data/weights/\w+_weights_config\.json", tail) for tail in tails):
+        return Recognition("export")
+    if {"archive_format", "serialized_exported_program.json"} & tails:
+        return Recognition(None, "unsupported", f"a torch.export archive without plain weights; {_SAVE_STATE_DICT}")
     if "data.pkl" in tails:
         return Recognition("torch")
     if members and all(name.endswith(".npy") for name in members):

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from fxwatch.formats import step_in_name
-from fxwatch.load import adapted_file, safetensors_file, sb3_file, torch_file
+from fxwatch.load import adapted_file, export_file, safetensors_file, sb3_file, torch_file
 from fxwatch.load.content import Content
 from fxwatch.load.counters import counters
 from fxwatch.load.errors import LoadError
@@ -40,6 +40,8 @@ def read_weights(content: Content, settings: ModelSettings = _DEFAULTS) -> Weigh
         weights = Weights(*safetensors_file.read(content.data))
     elif content.format == "safetensors-shards":
         weights = Weights(safetensors_file.read_shards(content.parts))
+    elif content.format == "export":
+        weights = Weights(*export_file.read(io.BytesIO(content.data)))
     elif content.format == "adapted":
         weights = Weights(*adapted_file.read(content.path, content.data))
     elif content.format == "sb3":

@@ -13,6 +13,7 @@ STEP_KEYS = (
     "total_steps",
     "env_steps",
     "env_step",
+    "collected_frames",
     "step",
     "steps",
     "iteration",

@@ -16,3 +16,9 @@ class LoadError(Exception):
         self.outcome = outcome
         self.config = config
         self.culprit: Literal["checkpoint", "states"] = "checkpoint"
+
+
+def to_install(error: ImportError) -> str:
+    """Which package to install for a module that is missing, in words; nothing where the error names none."""
+    missing = (error.name or "").split(".")[0]
+    return f"; install it where fxwatch runs: pip install {missing.replace('_', '-')}" if missing else ""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from fxwatch.load.errors import LoadError
+from fxwatch.load.errors import LoadError, to_install
 from fxwatch.load.torch_file import first_sentence
 from fxwatch.records.settings import ModelSettings
 
@@ -55,7 +55,7 @@ def _looked_for(error: ImportError, factory: str, folders: list[str]) -> str:
     missing = (error.name or "").split(".")[0]
     if not missing or missing == re.split("[.:]", factory)[0]:
         return f" (looked in {', '.join(folders)})"
-    return f"; install it where fxwatch runs: pip install {missing.replace('_', '-')}"
+    return to_install(error)
 
 
 def put_weights(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:

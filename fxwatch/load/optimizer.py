@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fxwatch.records.moments import Moments
 
-_KEYS = ("optimizer_state_dict", "optimizer", "optimizer_state", "optim", "optimizer_states")
+_KEYS = ("optimizer_state_dict", "optimizer", "optimizer_state", "optim", "optimizer_states", "_optimizers")
 
 
 def find_optimizer(loaded: Mapping[str, Any]) -> Mapping[Any, Any]:

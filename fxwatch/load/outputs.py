@@ -30,6 +30,23 @@ def _at(returned: Any, path: str, name: str) -> Tensor:
     return found
 
 
+def likely_paths(returned: Any) -> dict[str, str]:
+    """Where an action's logits and the value seem to be, in what cannot be told by its structure; empty where no
+    tensor of (states, actions) is in it.
+    """
+    leaves = [(".".join(path), leaf) for path, leaf in _leaves(_opened(returned), ())]
+    logits = [path for path, leaf in leaves if leaf.ndim == 2 and leaf.shape[1] > 1]
+    value = [path for path, leaf in leaves if _is_value(leaf)]
+    found = {"action_type": logits[:1], "action_size": logits[1:2], "value": value[:1]}
+    return {name: paths[0] for name, paths in found.items() if paths} if logits else {}
+
+
+def _opened(returned: Any) -> Any:
+    """An object's fields, as of a dataclass; any other value is left as it is."""
+    plain = isinstance(returned, Tensor | Mapping | list | tuple) or not hasattr(returned, "__dict__")
+    return returned if plain else vars(returned)
+
+
 def _inferred(returned: Any) -> dict[str, Tensor]:
     """((type, size), value) as the guide's model; (type, size, value); logits alone or first; or a dictionary.
 

@@ -73,11 +73,7 @@ def policy_of(model: nn.Module) -> LoadedPolicy:
 
 def check_answers(policy: nn.Module, states: States) -> None:
     """Ask the policy for one state, so that what does not fit is said once and in words. Raises LoadError."""
-    weight = next((p for p in policy.parameters() if p.is_floating_point()), None)
-    one = [
-        torch.as_tensor(array[:1], dtype=weight.dtype if weight is not None else torch.float32)
-        for array in states.branches.values()
-    ]
+    one = one_state(policy, states)
     shapes = ", ".join(f"{name} {array.shape[1:]}" for name, array in states.branches.items())
     try:
         with torch.no_grad():
@@ -97,6 +93,13 @@ def check_answers(policy: nn.Module, states: States) -> None:
             )
 
 
+def one_state(policy: nn.Module, states: States) -> list[Tensor]:
+    """The first state by branch, each (1, …), in the type of the policy's weights."""
+    weight = next((p for p in policy.parameters() if p.is_floating_point()), None)
+    kind = weight.dtype if weight is not None else torch.float32
+    return [torch.as_tensor(array[:1], dtype=kind) for array in states.branches.values()]
+
+
 class CalledPolicy(nn.Module):
     """A model called as its own forward wants it. forward(*branches) -> outputs by name."""
 
@@ -105,17 +108,19 @@ class CalledPolicy(nn.Module):
         self.wrapped, self.branches, self.call, self.outputs = model, branches, call, outputs
 
     def forward(self, *branches: Tensor) -> dict[str, Tensor]:
-        """Outputs by name. A model that changes its inputs in place changes copies."""
+        """Outputs by name."""
+        return named_outputs(self.returned(*branches), self.outputs)
+
+    def returned(self, *branches: Tensor) -> Any:
+        """What the model's forward returns. One that changes its inputs in place changes copies."""
         branches = tuple(branch.clone() for branch in branches)
         if self.call == "dict":
-            returned = self.wrapped(dict(zip(self.branches, branches, strict=True)))
-        elif self.call == "kwargs":
-            returned = self.wrapped(**dict(zip(self.branches, branches, strict=True)))
-        elif self.call == "args":
-            returned = self.wrapped(*branches)
-        else:
-            returned = self.wrapped(torch.cat([branch.flatten(1) for branch in branches], dim=1))
-        return named_outputs(returned, self.outputs)
+            return self.wrapped(dict(zip(self.branches, branches, strict=True)))
+        if self.call == "kwargs":
+            return self.wrapped(**dict(zip(self.branches, branches, strict=True)))
+        if self.call == "args":
+            return self.wrapped(*branches)
+        return self.wrapped(torch.cat([branch.flatten(1) for branch in branches], dim=1))
 
 
 class Sb3Policy(nn.Module):

@@ -135,16 +135,16 @@ def find_state_dict(loaded: Mapping[str, Any], key: str) -> Mapping[str, Tensor]
         found: Any = loaded
         for part in key.split("."):
             found = found.get(part) if isinstance(found, Mapping) else None
-        if not is_state_dict(found):
+        if (weights := weights_in(found)) is None:
             raise LoadError(
                 f"[model] state_dict_key {key!r} leads to no state dict; at the top are {_keys(loaded)}", config=True
             )
-        return found
-    if is_state_dict(loaded):
-        return loaded
+        return weights
+    if (weights := weights_in(loaded)) is not None:
+        return weights
     for name in STATE_DICT_KEYS:
-        if is_state_dict(inner := loaded.get(name)):
-            return _with_parts(loaded, name, inner)
+        if (weights := weights_in(loaded.get(name))) is not None:
+            return _with_parts(loaded, name, weights)
     if found := [path[:200] for path in nested(loaded)]:
         raise LoadError(
             f"no state dict was found under a usual name; set [model] state_dict_key = {found[0]!r}"
@@ -158,7 +158,8 @@ def _with_parts(loaded: Mapping[str, Any], name: str, found: Mapping[str, Tensor
     """An actor's weights and those of the critic that is saved beside it, each under its own name, as a module that
     holds both has them; a model that is the actor alone takes its part.
     """
-    parts = {name: found, **{other: part for other in _CRITICS if is_state_dict(part := loaded.get(other))}}
+    critics = {other: part for other in _CRITICS if (part := weights_in(loaded.get(other))) is not None}
+    parts = {name: found, **critics}
     if name not in _ACTORS or len(parts) == 1:
         return found
     return {
@@ -191,6 +192,22 @@ def is_state_dict(value: Any) -> TypeIs[Mapping[str, Tensor]]:
     )
 
 
+def weights_in(value: Any) -> Mapping[str, Tensor] | None:
+    """The weights in a state dict; None where it is none.
+
+    What a module keeps beside them stands under a name that begins with `_`, as `_extra_state` does, and Tianshou's
+    `_optimizers`.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    kept = {name: one for name, one in value.items() if isinstance(one, Tensor) or not _is_beside(name)}
+    return kept if is_state_dict(kept) else None
+
+
+def _is_beside(name: Any) -> bool:
+    return isinstance(name, str) and name.rsplit(".", 1)[-1].startswith("_")
+
+
 def _unsafe_globals(file: IO[bytes]) -> list[str]:
     try:
         return [name[:100] for name in torch.serialization.get_unsafe_globals_in_checkpoint(file)[:5]]
@@ -219,11 +236,11 @@ def _damaged_member(file: IO[bytes]) -> str | None:
 
     Where none matches, they were left out (torch.serialization.set_crc32_options), and say nothing.
     """
-    if not zipfile.is_zipfile(file):
-        file.seek(0)
-        return None
     damaged, whole = [], 0
     try:
+        if not zipfile.is_zipfile(file):
+            file.seek(0)
+            return None
         archive = open_archive(file)
     except BombError as error:
         raise LoadError(str(error), "refused") from None
@@ -252,8 +269,8 @@ def nested(loaded: Any, depth: int = 3) -> list[str]:
                 continue
             seen.add(id(one))
             inner = [(f"{before}{key}", value) for key, value in one.items() if isinstance(key, str)]
-            found += [path for path, value in inner if is_state_dict(value)]
-            below += [(f"{path}.", value) for path, value in inner if not is_state_dict(value)]
+            found += [path for path, value in inner if weights_in(value) is not None]
+            below += [(f"{path}.", value) for path, value in inner if weights_in(value) is None]
         level = below
     return found
 

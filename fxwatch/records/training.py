@@ -9,7 +9,8 @@ from fxwatch.records.base import Record
 from fxwatch.records.thresholds import GradientLimits
 
 Number = FiniteFloat | None
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+_MOST = 2**63 - 1
+Count = Annotated[int, Field(ge=0, le=_MOST)]
 Trouble = Literal["NaN or Inf", "exploding", "vanishing"]
 _OF_THE_WAY = 0.5
 """A trainer that begins before so much of what was reached has begun anew; one that resumes falls back a little."""
@@ -135,7 +136,7 @@ def merged(first: TrainingLine, second: TrainingLine) -> TrainingLine:
         layers[name] = layer if before is None else _both(before, layer, first.steps, second.steps)
     return second.model_copy(
         update={
-            "steps": first.steps + second.steps,
+            "steps": min(first.steps + second.steps, _MOST),
             "layers": layers,
             "attention": {**first.attention, **second.attention},
             "scalars": {**first.scalars, **second.scalars},
@@ -155,5 +156,5 @@ def _both(first: LayerSpan, second: LayerSpan, steps: int, more: int) -> LayerSp
         greatest=max((one.greatest for one in (first, second) if one.greatest is not None), default=None),
         mean_absolute=mean(first.mean_absolute, second.mean_absolute),
         weight_ratio=mean(first.weight_ratio, second.weight_ratio),
-        nonfinite=first.nonfinite + second.nonfinite,
+        nonfinite=min(first.nonfinite + second.nonfinite, _MOST),
     )

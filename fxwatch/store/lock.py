@@ -19,9 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fxwatch.mounts import network
+from fxwatch.store.bounded import open_regular
 
 RENEW = 5.0
 MISSED = 3
+_LARGEST = 4096
 
 
 class HeldError(Exception):
@@ -61,7 +63,7 @@ def _locked(path: Path) -> Iterator[Lock]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise HeldError(_words(os.pread(handle, 4096, 0))) from None
+            raise HeldError(_words(os.pread(handle, _LARGEST, 0))) from None
         _write(handle, _now())
         yield Lock(path, handle)
     finally:
@@ -139,13 +141,10 @@ def _died_here(content: bytes) -> bool:
 
 def _read(path: Path) -> bytes | None:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)  # opened anew: else a network shows the past
+        with open_regular(path) as file:  # opened anew: else a network shows the past
+            return file.read(_LARGEST)
     except FileNotFoundError:
         return None
-    try:
-        return os.read(handle, 4096)
-    finally:
-        os.close(handle)
 
 
 def _write(handle: int, since: str) -> None:
@@ -176,7 +175,7 @@ def _boot() -> str:
 def _holder(content: bytes) -> dict[str, object]:
     try:
         holder = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return holder if isinstance(holder, dict) else {}
 

@@ -23,7 +23,7 @@ class Piece:
 
 
 class Tail:
-    """A place in a file, by inode and offset.
+    """A place in a file, by inode and offset. A link is no file.
 
     An unterminated last line is left for later; a line longer than `longest` bytes is passed over. With a `backlog`,
     reading begins that many bytes before the end, at the next whole line. A file that was written anew in place is
@@ -41,12 +41,12 @@ class Tail:
     def read(self) -> Piece:
         """The next piece. A file that is there but cannot be read just now gives nothing."""
         try:
-            found = self.path.stat()
+            found = os.lstat(self.path)
             if not stat.S_ISREG(found.st_mode):
                 return self._gone()
             if self._drained == _signature(found):
                 return Piece()
-            handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            handle = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return self._gone()
         except OSError:

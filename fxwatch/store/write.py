@@ -10,7 +10,7 @@ from fxwatch.records.analysis import Analysis, Explanation
 from fxwatch.records.attempt import Attempt, begun
 from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.status import DaemonStatus
-from fxwatch.store.atomic import remove_unfinished, write_atomic
+from fxwatch.store.atomic import remove_unfinished, sync_folder, write_atomic
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
 from fxwatch.store.lines import LineWriter, as_line, mend
 from fxwatch.store.read import read_analysis
@@ -53,6 +53,7 @@ class RunWriter:
             for place, file in beside.items():
                 write_atomic(place, file)
             write_atomic(path, as_json(analysis))
+            self._flush_folders()
             line = HistoryLine.of(analysis, seq=self.count)
             self._lines.append(line)
             self._follow(line)
@@ -65,6 +66,13 @@ class RunWriter:
     def close(self) -> None:
         """Close the history."""
         self._lines.close()
+
+    def _flush_folders(self) -> None:
+        """Of the analysis, and, of a run's first one, of the run: their entries in the folders above them."""
+        sync_folder(self.run.folder)
+        if not self.count:
+            for above in self.run.folder.parents[: len(Path(self.run.name).parts) + 1]:
+                sync_folder(above)
 
     def _follow(self, line: HistoryLine) -> None:
         self.attempt = begun(line) if self.attempt is None else self.attempt.followed(line)

@@ -9,7 +9,10 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]  # made when it is imported
+
+from fxwatch.store.bounded import open_regular
 
 _HEADER = 7
 _HEAD = 1 << 20
@@ -29,13 +32,13 @@ def is_whole(file: Path, rows: int) -> bool:
 
 def is_shared(file: Path) -> bool:
     """Whether it is of a run in shared mode. Raises OSError."""
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         head = opened.read(_HEAD)
     return any(record.run.telemetry.feature.shared_mode for record in _records(head) if record.HasField("run"))
 
 
 def _records(data: bytes) -> Iterator[Record]:
-    """The records up to the first one that is torn."""
+    """The records up to the first one that is torn, or is none."""
     at, parts = _HEADER, b""
     while at + _FRAME.size <= len(data):
         if _BLOCK - at % _BLOCK < _FRAME.size:  # no frame begins in the rest of a block
@@ -49,4 +52,7 @@ def _records(data: bytes) -> Iterator[Record]:
             return
         parts = body if kind in {_WHOLE, _FIRST} else parts + body
         if kind in {_WHOLE, _LAST}:
-            yield Record.FromString(parts)
+            try:
+                yield Record.FromString(parts)
+            except DecodeError:
+                return

@@ -238,6 +238,8 @@ class Watcher:
                 reason = "permission denied; make the file readable for the user that runs fxwatch"
                 return _sighting(found, "refused", reason)
             return _sighting(found, "unsupported", error.strerror or str(error))
+        except Exception as error:  # noqa: BLE001 - one file of a stranger's must not end the watching of all others
+            return _sighting(found, "unsupported", f"its structure makes no sense ({type(error).__name__})")
         if known.format is not None:
             step = dump_step(full) if found.kind == "states" else step_in_name(found.path)
             return _sighting(found, "ready", file_format=known.format, step=step)

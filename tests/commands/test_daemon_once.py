@@ -165,6 +165,8 @@ def test_every_bad_input_is_one_sentence_and_a_state_and_the_others_go_on(projec
     project.states("nan/states.npz", hf=broken)
     project.checkpoint("void/model_1.pt")
     project.states("void/states.npz", hf=broken * np.nan)
+    project.checkpoint("names/model_1.pt")
+    project.states("names/states.npz", feature_names='{"hf": ["price_velocity"]}')
     project.checkpoint("alone/model_1.pt")
     done = project.run("daemon", "--once")
     assert done.returncode == exit_codes.OK, done.stderr
@@ -180,6 +182,7 @@ def test_every_bad_input_is_one_sentence_and_a_state_and_the_others_go_on(projec
         "nan/model_1.pt": ("done", ""),
         "nan/states.npz": ("ready", "1 of 32 dumped states are left out"),
         "void/model_1.pt": ("failed", "none of its 32 states is finite"),
+        "names/model_1.pt": ("failed", "branch hf has 4 features, but 1 names are given for it"),
         "alone/model_1.pt": ("ready", ""),
     }
     for path, (state, words) in expected.items():

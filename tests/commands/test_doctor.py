@@ -1,8 +1,10 @@
 """`fxwatch doctor`: what it says of a file is true, and the configuration that it prints makes it work."""
 
+import dataclasses
+import json
 import os
 import pickle
-import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from fxwatch import exit_codes
 from fxwatch.commands.doctor import doctor
@@ -47,20 +50,70 @@ def test_a_whole_project_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_printed_configuration_makes_it_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"agent": {"brain": ByKeyword().state_dict(), "memory": {"size": 3}}, "lr": 0.1}, tmp_path / "a.pt")
     dump(tmp_path)
-    said: list[str] = []
     code, out = -1, ""
     config = tmp_path / "config.toml"
-    for _ in range(4):
+    for _ in range(3):
         code, out = asked(tmp_path / "a.pt", capsys, config if config.exists() else None)
         if code == exit_codes.OK:
             break
-        (block,) = re.findall(r"^# config\.toml\n\[model\]\n(.*)", out, re.MULTILINE | re.DOTALL)
-        new = [line.replace("my_project.models:build", "tests.policies:ByKeyword") for line in block.splitlines()]
-        said = [line for line in said if line.split(" = ")[0] not in {one.split(" = ")[0] for one in new}] + new
-        config.write_text("[model]\n" + "\n".join(said) + "\n")
+        config.write_text(
+            out.split("# config.toml\n")[1].replace("my_project.models:build", "tests.policies:ByKeyword")
+        )
     assert code == exit_codes.OK, out
+    said = config.read_text().splitlines()
     assert 'state_dict_key = "agent.brain"' in said
     assert 'call = "kwargs"' in said
+
+
+@dataclasses.dataclass
+class Answer:
+    value: Tensor
+    logits: Tensor
+
+
+class ValueFirst(GuideLike):
+    """Returns what no structure tells: fields of an object, of which the first is the value."""
+
+    def forward(self, states: dict[str, Tensor]) -> Answer:  # type: ignore[override]
+        (logits, _), value = super().forward(states)
+        return Answer(value, logits)
+
+
+def test_outputs_in_odd_places_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save(ValueFirst().state_dict(), tmp_path / "a.pt")
+    dump(tmp_path)
+    config = tmp_path / "c.toml"
+    config.write_text('[model]\nfactory = "tests.commands.test_doctor:ValueFirst"\n')
+    code, out = asked(tmp_path / "a.pt", capsys, config)
+    assert code == exit_codes.USAGE
+    assert "it can be explained in another way: forward returned a Answer" in out
+    config.write_text(out.split("# config.toml\n")[1])
+    assert tomllib.loads(config.read_text())["model"]["outputs"] == {"action_type": "logits", "value": "value"}
+    assert asked(tmp_path / "a.pt", capsys, config)[0] == exit_codes.OK
+
+
+def test_the_settings_of_its_own_run_and_the_branches_that_are_configured_are_heeded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "outputs" / "mine"
+    folder.mkdir(parents=True)
+    torch.save(ByKeyword().state_dict(), folder / "a.pt")
+    branches = random_states(HF_AND_PORTFOLIO).branches
+    flat = np.concatenate([branch.reshape(len(branch), -1) for branch in branches.values()], axis=1)
+    np.savez(folder / "states.npz", observation=flat)
+    config, at, inputs = tmp_path / "c.toml", 0, ""
+    for name, branch in branches.items():
+        width = branch[0].size
+        names = [f"{name} {place}" for place in range(branch.shape[-1])]
+        inputs += f'[runs.mine.inputs."{name}"]\ncolumns = [{at}, {at + width}]\nfeatures = {json.dumps(names)}\n'
+        at += width
+    config.write_text(f'[runs.mine.model]\nfactory = "tests.policies:ByKeyword"\n{inputs}')
+    code, out = asked(folder / "a.pt", capsys, config)
+    assert code == exit_codes.USAGE, out
+    prescribed = out.split("# config.toml\n")[1]
+    assert prescribed == '[runs.mine.model]\nfactory = "tests.policies:ByKeyword"\ncall = "kwargs"\n'
+    config.write_text(prescribed + inputs)
+    assert asked(folder / "a.pt", capsys, config)[0] == exit_codes.OK
 
 
 def test_a_default_policy_of_sb3_needs_nothing_but_states(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 from unittest import mock
 
 import numpy as np
 
-from fxwatch.config import Config, DaemonSettings
+from fxwatch.config import Config
 from fxwatch.daemon.jobs import (
     Answer,
     DrawJob,
@@ -28,7 +28,9 @@ from fxwatch.daemon.jobs import (
     parse_job,
 )
 from fxwatch.daemon.parcel import ARRAYS, PAGE, PROBE, RUN_HTML, RUN_PAGE, Answered, Files, Parcel
+from fxwatch.daemon.pressure import Machine, Pressure
 from fxwatch.daemon.service import Daemon
+from fxwatch.formats.recognise import open_regular
 from fxwatch.load import LoadError, read_content
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.ledger import LedgerLine
@@ -51,6 +53,8 @@ def npz(**arrays: Any) -> bytes:
 
 
 NPZ = npz(**{"heat/hf": np.zeros((3, 2))})
+AT_EASE = Pressure(100.0, Machine(Path("/nowhere")))
+"""Of a machine that has nothing else to do, whatever this one has."""
 
 
 def whole(number: int, size: int = 4) -> bytes:
@@ -135,10 +139,15 @@ class Quiet:
 
 
 class Explainer:
-    """Reads what a worker reads, and sends what it sends, without a model. A job ends when the test says so."""
+    """Reads what a worker reads, and sends what it sends, without a model. A job ends when the test says so, or, with
+    `prompt`, when it is given. `meanwhile` is called with the path of each file of which a part was read.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, meanwhile: Callable[[Path], None]) -> None:
         self.jobs: list[tuple[Future[Answered], Job]] = []
+        self.prompt = False
+        self._meanwhile = meanwhile
+        self._made: dict[Future[Answered], Parcel] = {}
 
     def warm_up(self) -> None:
         pass
@@ -146,16 +155,51 @@ class Explainer:
     def submit(self, _: Callable[..., Any], /, *args: Any, **__: Any) -> Future[Any]:
         future: Future[Answered] = Future()
         self.jobs.append((future, parse_job(args[0])))
+        if self.prompt:
+            self.finish()
         return future
 
+    def work(self) -> None:
+        """Do the jobs; what they came to is not told yet."""
+        with mock.patch("fxwatch.load.content.open_regular", self._open):
+            for future, job in self.jobs:
+                if future not in self._made:
+                    answer, files = explained(job) if isinstance(job, ExplainJob) else drawn(job)
+                    self._made[future] = Parcel(answer.model_dump_json(), files)
+
     def finish(self) -> None:
+        self.work()
         jobs, self.jobs = self.jobs, []
-        for future, job in jobs:
-            answer, files = explained(job) if isinstance(job, ExplainJob) else drawn(job)
-            future.set_result(Parcel(answer.model_dump_json(), files))
+        for future, _ in jobs:
+            future.set_result(self._made.pop(future))
 
     def end(self) -> None:
         self.jobs.clear()
+
+    def _open(self, path: str | os.PathLike[str]) -> Any:
+        return ReadInParts(open_regular(path), lambda: self._meanwhile(Path(path)))
+
+
+class ReadInParts:
+    """A file of which all but the last two bytes are read before something happens."""
+
+    def __init__(self, file: IO[bytes], meanwhile: Callable[[], None]) -> None:
+        self._file, self._meanwhile = file, meanwhile
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def read(self) -> bytes:
+        size = os.fstat(self.fileno()).st_size
+        first = os.pread(self.fileno(), size - 2, 0)
+        self._meanwhile()
+        return first + os.pread(self.fileno(), 1 << 20, len(first))
 
 
 def explained(job: ExplainJob) -> tuple[Answer, Files]:
@@ -170,8 +214,8 @@ def explained(job: ExplainJob) -> tuple[Answer, Files]:
     except LoadError as error:
         return Trouble(outcome=error.outcome, reason=str(error), culprit="states"), {}
     digest = hashlib.sha256(f"{content.sha256} {states.sha256}".encode()).hexdigest()
-    if done := next(run.folder.glob(f"step-*-{digest[:8]}/analysis.json"), None):
-        return Duplicate(analysis=done.parent.name, checkpoint_sha256=content.sha256), {}
+    if (done := run.analysis(analysis_id(None, digest))).json.exists():
+        return Duplicate(analysis=done.folder.name, checkpoint_sha256=content.sha256), {}
     checkpoint = TEMPLATE.checkpoint.model_copy(
         update={"path": job.checkpoint_name, "sha256": content.sha256, "step": None}
     )
@@ -195,14 +239,17 @@ def drawn(job: DrawJob | ReportJob) -> tuple[Answer, Files]:
 
 
 class Life:
-    """A watched folder, and one daemon after another that watches it. `source`: who tells it of changes."""
+    """A watched folder, and one daemon after another that watches it. `source`: who tells it of changes; `slow`: jobs
+    do not come to an end by themselves. `meanwhile` is called with the next file of which a part was read.
+    """
 
     def __init__(self, root: Path, *, lying: bool = False, store: Path | None = None) -> None:
         self.root, self.clock, self.faults, self.narrator = root, Clock(), Faults(), Quiet()
         root.mkdir(exist_ok=True)
         self.store = Store.of(root, str(store) if store is not None else None)
         self.source = Liar(0) if lying else Told()
-        self.explainer = Explainer()
+        self.explainer, self.slow = Explainer(self._read_in_part), False
+        self.meanwhile: Callable[[Path], None] | None = None
         self._daemon: Daemon | None = None
         self._stack = ExitStack()
 
@@ -210,12 +257,14 @@ class Life:
         """A daemon begins. Raises what it raises, Killed among it."""
         self.store.create()
         self._stack = ExitStack()
-        self.explainer = Explainer()
+        self.explainer = Explainer(self._read_in_part)
         lock = self._stack.enter_context(held(self.store.lock))
-        with mock.patch("fxwatch.daemon.service.Hints", return_value=self.source), self.faults.between():
+        told = mock.patch("fxwatch.daemon.service.Hints", return_value=self.source)
+        eased = mock.patch("fxwatch.daemon.service.Pressure", return_value=AT_EASE)
+        with told, eased, self.faults.between():
             self._daemon = Daemon(
                 self.root.absolute(),
-                Config(daemon=DaemonSettings(cpu_pressure=100)),  # what else this machine does is no matter
+                Config(),
                 self.store,
                 lock,
                 self.narrator,  # type: ignore[arg-type]
@@ -224,10 +273,13 @@ class Life:
                 clock=self.clock,
             )
 
-    def stop(self) -> None:
-        """It is told to end, as by SIGTERM."""
+    def stop(self, *, patient: bool = True) -> None:
+        """It is told to end, as by SIGTERM; what it does then is soon done, or, with no patience, never."""
         if self._daemon is not None:
-            with self.faults.between(), suppress(Killed):
+            with mock.patch("fxwatch.daemon.service.PATIENCE_AT_THE_END", 0.0), suppress(Killed), self.faults.between():
+                self.explainer.prompt = patient
+                if patient:
+                    self.explainer.finish()
                 self._daemon.end()
         self._dead()
 
@@ -241,6 +293,21 @@ class Life:
                 self._dead()
                 self.faults.again()
             self.clock.now += 0.01 if self._daemon is None else min(max(0.01, self._daemon.seconds_to_next()), 600)
+
+    def sleep(self, seconds: float) -> None:
+        """Time goes by, in which the daemon does not run, as after SIGSTOP."""
+        self.clock.now += seconds
+
+    def settle(self) -> None:
+        """Let everything come to an end that can, and what does not become whole be given up."""
+        self.slow = False
+        self.go(20)
+        self.sleep(600)
+        self.go(60)
+        until = self.clock.now + 100_000
+        while self.status().backlog or self.status().waiting or self.status().running:
+            self.go(20)
+            assert self.clock.now < until
 
     def _turn(self) -> None:
         if self._daemon is None:
@@ -261,8 +328,23 @@ class Life:
             return
         with self.faults.between():
             daemon.turn()
-            self.explainer.finish()
+            if not self.slow:
+                self.explainer.finish()
             daemon.turn()
+
+    def work(self) -> None:
+        """What is asked of workers is done, and not told yet."""
+        try:
+            with self.faults.between():
+                self.explainer.work()
+        except Killed:
+            self._dead()
+            self.faults.again()
+
+    def _read_in_part(self, path: Path) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile(path)
 
     def kill(self) -> None:
         """As by SIGKILL, between two calls."""
@@ -272,6 +354,7 @@ class Life:
         if self._daemon is not None:
             self._daemon._lookout.end()
         self._daemon = None
+        self.explainer.end()
         self._stack.close()
 
     def ledger(self) -> dict[str, LedgerLine]:
@@ -282,37 +365,48 @@ class Life:
         assert found is not None
         return found
 
+    def analysed(self) -> set[str]:
+        """The SHA-256 of all that was analysed."""
+        found = [json.loads(one.json.read_text()) for run in self.store.runs() for one in run.analyses()]
+        return {one[of]["sha256"] for one in found for of in ("checkpoint", "states")}
+
     def check(self) -> None:
         """What must hold whenever nothing happens any more."""
         ledger = self.ledger()
         for run in self.store.runs():
             lines = read_history(run)
             ids = [line.id for line in lines]
-            assert [line.seq for line in lines] == list(range(len(lines)))
+            assert [line.seq for line in lines] == list(range(len(lines))), "the history has gaps"
             assert len(set(ids)) == len(ids), "an analysis is in the history twice"
-            assert set(ids) == {folder.folder.name for folder in run.analyses()}
+            there = {folder.folder.name for folder in run.analyses()}
+            assert set(ids) == there, "the history and the analyses are not the same"
             origins = [
                 (found["checkpoint"]["sha256"], found["states"]["sha256"])
                 for found in (json.loads(folder.json.read_text()) for folder in run.analyses())
             ]
             assert len(set(origins)) == len(origins), "a content was analysed twice"
-            assert all(run.analysis(name).arrays.exists() for name in ids)
+            assert all(run.analysis(name).arrays.exists() for name in ids), "an analysis has no arrays"
         for path in (path for path in self.root.rglob("*.safetensors") if not path.is_symlink()):
             name = path.relative_to(self.root).as_posix()
             if self.store.root in path.parents:
                 continue
             if path.name.startswith((".", "states")) or not path.is_file():
                 continue
+            assert name in ledger, f"{name} was never seen"
             line = ledger[name]
             status = path.stat()
             assert line.generation is not None
-            assert (line.generation.inode, line.generation.ctime_ns) == (status.st_ino, status.st_ctime_ns), name
+            assert (line.generation.inode, line.generation.ctime_ns) == (status.st_ino, status.st_ctime_ns), (
+                f"a change of {name} was not seen"
+            )
             content = path.read_bytes()
             if len(content) < 8 or len(content) < len(whole(0)):
-                assert line.state == "incomplete", (name, line)
+                assert line.state == "incomplete", f"{name} is {line.state}, and incomplete"
                 continue
-            assert line.state == "done", (name, line)
+            assert line.state == "done", f"{name} is {line.state}, and not done"
             assert line.analysis is not None
-            made = json.loads(self.store.run(line.run).analysis(line.analysis).json.read_text())
-            assert made["checkpoint"]["sha256"] == hashlib.sha256(content).hexdigest(), name
-        assert not list(self.store.root.rglob(".fxw-*.tmp"))
+            of = self.store.run(line.run).analysis(line.analysis).json
+            assert of.exists(), f"there is no analysis of {name}"
+            made = json.loads(of.read_text())
+            assert made["checkpoint"]["sha256"] == hashlib.sha256(content).hexdigest(), f"{name} is another one"
+        assert not list(self.store.root.rglob(".fxw-*.tmp")), "half-written files were left"

@@ -1,5 +1,6 @@
 """Whatever happens to a watched folder and its daemon, in any order: every complete content has exactly one outcome."""
 
+import hashlib
 import itertools
 import os
 import shutil
@@ -27,7 +28,14 @@ class Anything(RuleBasedStateMachine):
         self.life = Life(self.base / "outputs", lying=True)
         self.number = itertools.count(1)
         self.rotating = itertools.count(1)
-        self.put("states.safetensors", whole(0))
+        self.contents: set[str] = set()
+        self.put("states.safetensors", self.content(0))
+
+    def content(self, number: int) -> bytes:
+        """The first and the last bytes tell of its number."""
+        made = whole(number * 0x10001)
+        self.contents.add(hashlib.sha256(made).hexdigest())
+        return made
 
     def put(self, name: str, content: bytes, *, closed: bool = True) -> None:
         path = self.life.root / name
@@ -43,19 +51,19 @@ class Anything(RuleBasedStateMachine):
     @rule(name=names, number=some.integers(1, 6))
     @precondition(there)
     def write(self, name: str, number: int) -> None:
-        self.put(name, whole(number))
+        self.put(name, self.content(number))
 
     @rule(name=names, part=some.floats(0, 0.99))
     @precondition(there)
     def write_a_part(self, name: str, part: float) -> None:
-        content = whole(next(self.number))
+        content = self.content(next(self.number))
         self.put(name, content[: int(part * len(content))], closed=False)
 
     @rule(name=names)
     @precondition(there)
     def write_and_rename(self, name: str) -> None:
         path = self.life.root / name
-        self.put(f"{name}.tmp", whole(next(self.number)))
+        self.put(f"{name}.tmp", self.content(next(self.number)))
         (self.life.root / f"{name}.tmp").rename(path)
         self.life.source.tell(name, closed=True)
 
@@ -72,11 +80,19 @@ class Anything(RuleBasedStateMachine):
     def overwrite_in_place_and_restore_the_time(self, name: str) -> None:
         path = self.life.root / name
         if path.is_file() and not path.is_symlink():
-            before = path.stat()
-            content = whole(next(self.number))[: before.st_size]
-            with path.open("r+b") as file:
-                file.write(content)
-            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+            self.write_over(path)
+
+    def write_over(self, path: Path) -> None:
+        """In place, and with the times that it had."""
+        before = path.stat()
+        content = self.content(next(self.number))[: before.st_size]
+        with path.open("r+b") as file:
+            file.write(content)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    @rule()
+    def overwrite_what_is_read_next(self) -> None:
+        self.life.meanwhile = self.write_over
 
     @rule(name=names, size=some.integers(0, 40))
     @precondition(there)
@@ -102,7 +118,7 @@ class Anything(RuleBasedStateMachine):
     @precondition(there)
     def rotate(self, keep: int) -> None:
         number = next(self.rotating)
-        self.put(f"rotating/model_{number}.safetensors", whole(1000 + number))
+        self.put(f"rotating/model_{number}.safetensors", self.content(1000 + number))
         kept = sorted((self.life.root / "rotating").glob("*"), key=lambda path: path.stat().st_mtime_ns)
         for old in kept[:-keep]:
             old.unlink()
@@ -116,7 +132,7 @@ class Anything(RuleBasedStateMachine):
     @rule(number=some.integers(200, 203))
     @precondition(there)
     def dump_states(self, number: int) -> None:
-        self.put("states.safetensors", whole(number))
+        self.put("states.safetensors", self.content(number))
 
     @rule()
     @precondition(there)
@@ -131,7 +147,7 @@ class Anything(RuleBasedStateMachine):
         else:
             shutil.rmtree(self.base / "away")
             self.life.root.mkdir()
-            self.put("states.safetensors", whole(0))
+            self.put("states.safetensors", self.content(0))
 
     @rule()
     @precondition(there)
@@ -151,10 +167,18 @@ class Anything(RuleBasedStateMachine):
     def kill_it(self) -> None:
         self.life.kill()
 
-    @rule()
-    def end_it(self) -> None:
+    @rule(patient=some.booleans())
+    def end_it(self, *, patient: bool) -> None:
         self.life.faults.again()
-        self.life.stop()
+        self.life.stop(patient=patient)
+
+    @rule(slow=some.booleans())
+    def let_jobs_take_long(self, *, slow: bool) -> None:
+        self.life.slow = slow
+
+    @rule()
+    def a_job_is_all_but_done(self) -> None:
+        self.life.work()
 
     @rule(room=some.integers(0, 3000))
     def fill_the_disk(self, room: int) -> None:
@@ -168,10 +192,12 @@ class Anything(RuleBasedStateMachine):
     @precondition(there)
     def all_is_quiet(self) -> None:
         self.life.faults.again()
+        self.life.meanwhile = None
         before = self.trained()
-        self.life.go(700)
+        self.life.settle()
         assert self.trained() == before
         self.life.check()
+        assert self.life.analysed() <= self.contents, "what was analysed was never there as a whole"
 
     def trained(self) -> dict[str, tuple[int, int, bytes]]:
         """All that is not ours, as it is."""

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,20 @@ def calls_of_a_life(root: Path) -> int:
     return life.faults.calls
 
 
+def lives_with_a_kill(folder: Path, when: str, points: Iterable[int]) -> None:
+    for point in points:
+        life = Life(folder / f"{when}-{point}")
+        life.faults.again(point, when)
+        a_life(life)
+        life.go(40)
+        before = trained(life.root)
+        life.check()
+        assert len(read_history(life.store.run("exp"))) >= 4
+        life.go(40)
+        assert trained(life.root) == before
+        life.stop()
+
+
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
     return calls_of_a_life(tmp_path_factory.mktemp("counted") / "outputs")
@@ -60,17 +74,7 @@ def test_killed_before_in_or_after_any_write_it_loses_and_doubles_nothing(
 ) -> None:
     assert calls > 80
     first = 1 + {"before": 0, "torn": 8, "after": 16}[when] % every
-    for point in range(first, calls + 1, every):
-        life = Life(tmp_path / f"{when}-{point}")
-        life.faults.again(point, when)
-        a_life(life)
-        life.go(40)
-        before = trained(life.root)
-        life.check()
-        assert len(read_history(life.store.run("exp"))) >= 4
-        life.go(40)
-        assert trained(life.root) == before
-        life.stop()
+    lives_with_a_kill(tmp_path, when, range(first, calls + 1, every))
 
 
 @pytest.mark.parametrize("room", [0, 100, 5000, 20_000])
@@ -142,20 +146,18 @@ def test_a_file_system_that_is_too_small_pauses_it_and_room_heals_it(small: Path
     life.stop()
 
 
-def test_what_an_end_interrupts_is_noted_and_made_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fxwatch.daemon.service.PATIENCE_AT_THE_END", 0.01)
+def test_what_an_end_interrupts_is_noted_and_made_by_the_next(tmp_path: Path) -> None:
     life = Life(tmp_path / "outputs")
     write(life, "states.safetensors", whole(100))
     write(life, "model_1.safetensors", whole(1))
-    monkeypatch.setattr(life.explainer, "finish", lambda: None)
-    life.start()
-    life.explainer.finish = lambda: None  # type: ignore[method-assign]
+    life.slow = True
     life.go(5)
     assert life.ledger()["model_1.safetensors"].state == "running"
-    life.stop()
+    life.stop(patient=False)
     line = life.ledger()["model_1.safetensors"]
     assert (line.state, line.reason) == ("ready", "interrupted; explained at the next start")
     assert life.status().state == "stopped"
+    life.slow = False
     life.go(5)
     assert life.ledger()["model_1.safetensors"].state == "done"
     life.stop()

@@ -40,9 +40,9 @@ def test_memory_handles_and_threads_stay_flat(tmp_path: Path, count: int) -> Non
     while life.status().backlog or life.status().waiting or life.status().running:
         life.go(100)
         assert life.clock.now < until
+    (first, handles, threads), (last, handles_now, threads_now) = marks[1], measured()
     life.check()
     assert life.status().files["done"] == count
-    (first, handles, threads), (last, handles_now, threads_now) = marks[1], measured()
     kilobytes = (last - first) * 1000 / count
     sys.stdout.write(
         f"\n{count} checkpoints: {first:.0f} to {last:.0f} MB ({kilobytes:.1f} kB each), "

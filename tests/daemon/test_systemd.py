@@ -1,5 +1,6 @@
 """The daemon under systemd: what it tells the service manager, and the unit that it is started by."""
 
+import itertools
 import os
 import signal
 import socket
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from fxwatch.daemon.notify import Notify
+from fxwatch.watch import Sighting
+from fxwatch.watch.lookout import Lookout
+from tests.daemon.harness import Life
 from tests.machine import program
 from tests.project import Project, command, environ
 
@@ -41,6 +45,34 @@ def test_it_is_ready_after_its_first_look_and_then_says_that_it_lives(tmp_path: 
     assert first.splitlines()[1].startswith("STATUS=watching; 0 analysed, ")
     assert all("WATCHDOG=1" in one for one in heard[:-1])
     assert sum("READY=1" in one for one in heard) < len(heard)  # what is said already is not said again
+
+
+def test_it_is_not_ready_while_its_first_look_has_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.settimeout(60)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    life = Life(tmp_path / "outputs")
+    life.start()
+    daemon, look, looks = life._daemon, Lookout.look, itertools.count()
+    assert daemon is not None
+
+    def late(self: Lookout, patience: float) -> list[Sighting] | None:
+        daemon._wake.set()
+        if (number := next(looks)) == 5:
+            daemon.stop()
+        return None if number < 3 else look(self, patience)
+
+    monkeypatch.setattr(Lookout, "look", late)
+    daemon.run()
+    life.kill()
+    heard = [manager.recv(4096).decode() for _ in range(4)]
+    manager.close()
+    assert ["READY=1" in one for one in heard] == [False, False, False, True]
+    assert "has not answered since" in heard[0]
+    assert all("WATCHDOG=1" in one for one in heard)
 
 
 def test_a_manager_that_cannot_be_reached_or_is_abstract_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:

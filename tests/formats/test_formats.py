@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -139,6 +140,14 @@ def test_a_whole_file_is_recognised_by_its_content_and_not_its_name(kind: str, t
     assert recognise(tmp_path / "x.anything").format == kind
 
 
+def test_an_archive_that_says_it_spans_disks_is_incomplete(tmp_path: Path) -> None:
+    """The reader of zips raises what its own question, whether it is one, does not speak of."""
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 2)
+    (tmp_path / "x.pt").write_bytes(WHOLE["torch"][:-22] + locator + WHOLE["torch"][-22:])
+    found = recognise(tmp_path / "x.pt")
+    assert (found.trouble, "span multiple disks" in found.reason) == ("incomplete", True)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in WHOLE if kind != "torch-legacy"])
 @given(keep=some.floats(0, 1, exclude_max=True))
 def test_a_file_that_is_cut_off_is_incomplete(kind: str, tmp_path_factory: pytest.TempPathFactory, keep: float) -> None:
@@ -156,7 +165,8 @@ def test_a_file_that_is_cut_off_is_incomplete(kind: str, tmp_path_factory: pytes
         (b"", "incomplete", "empty"),
         (b"\x80\x04\x95hello", "refused", "pickle could run code"),
         (zip_bytes("m/code/a.py", "m/constants.pkl", "m/data.pkl"), "unsupported", "TorchScript"),
-        (zip_bytes("p/archive_format", "p/models/model.json"), "unsupported", "torch.export"),
+        (zip_bytes("p/archive_format", "p/data/aotinductor/model/a.so"), "unsupported", "torch.export"),
+        (zip_bytes("serialized_exported_program.json", "version"), "unsupported", "torch.export"),
         (zip_bytes("readme.txt"), "unsupported", "neither a torch checkpoint"),
         (b"hello world, this is text", "unsupported", "not a checkpoint or dump"),
         ((2**63).to_bytes(8, "little") + b'{"a": 1}', "unsupported", "not a checkpoint or dump"),

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import tarfile
 import zipfile
@@ -113,6 +114,45 @@ def objects_in_npz(path: Path, canary: Path) -> None:
     np.savez(path, hf=np.array([touch(canary)], dtype=object))
 
 
+def export(change: Callable[[dict[str, bytes], Path], None]) -> Callable[[Path, Path], None]:
+    """A program of torch.export in which something was changed."""
+
+    def make(path: Path, canary: Path) -> None:
+        torch.export.save(torch.export.export(nn.Linear(2, 2), (torch.zeros(3, 2),), dynamic_shapes=_ANY_COUNT), path)
+        with zipfile.ZipFile(path) as archive:
+            members = {name.split("/", 1)[1]: archive.read(name) for name in archive.namelist()}
+        change(members, canary)
+        _zip(path, {f"a/{name}": content for name, content in members.items()})
+
+    return make
+
+
+def _shape_in_words(members: dict[str, bytes], canary: Path) -> None:
+    """The size of a dynamic shape is text, which is evaluated."""
+    program = members["models/model.json"].decode()
+    code = json.dumps(f"__import__('os').system('touch {canary}')")
+    members["models/model.json"] = re.sub(r'"expr_str": "[^"]*"', f'"expr_str": {code}', program).encode()
+
+
+def _pickled_weight(members: dict[str, bytes], canary: Path) -> None:
+    listed = json.loads(members["data/weights/model_weights_config.json"])
+    one = listed["config"]["weight"]
+    one["use_pickle"] = True
+    members["data/weights/model_weights_config.json"] = json.dumps(listed).encode()
+    members[f"data/weights/{one['path_name']}"] = _saved(canary)
+
+
+def _samples(members: dict[str, bytes], canary: Path) -> None:
+    """The inputs with which the program was made, which torch tries with weights_only first, and then without."""
+    members["data/sample_inputs/model.pt"] = _saved(canary)
+
+
+def _saved(canary: Path) -> bytes:
+    out = io.BytesIO()
+    torch.save({"x": touch(canary)}, out)
+    return out.getvalue()
+
+
 def sb3(path: Path, canary: Path) -> None:
     """A whole model, one of whose fields calls."""
     import gymnasium
@@ -128,16 +168,13 @@ def sb3(path: Path, canary: Path) -> None:
 
 
 def sb3_weights(path: Path, canary: Path) -> None:
-    inner = io.BytesIO()
-    torch.save({"x": touch(canary)}, inner)
-    _zip(path, {"policy.pth": inner.getvalue(), "data": b"{}"})
+    _zip(path, {"policy.pth": _saved(canary), "data": b"{}"})
 
 
 def sb3_optimizer(path: Path, canary: Path) -> None:
-    weights, memory = io.BytesIO(), io.BytesIO()
+    weights = io.BytesIO()
     torch.save(GuideLike().state_dict(), weights)
-    torch.save({"x": touch(canary)}, memory)
-    members = {"policy.pth": weights.getvalue(), "policy.optimizer.pth": memory.getvalue(), "data": b"{}"}
+    members = {"policy.pth": weights.getvalue(), "policy.optimizer.pth": _saved(canary), "data": b"{}"}
     _zip(path, members)
 
 
@@ -151,6 +188,8 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+_ANY_COUNT = ({0: torch.export.Dim("count")},)
+_EXPORT = "import torch; torch.export.load({path!r})"
 _TORCH = "import torch; torch.load({path!r}, weights_only=False)"
 _PICKLE = "import pickle; pickle.load(open({path!r}, 'rb'))"
 CORPUS = [
@@ -164,6 +203,9 @@ CORPUS = [
     Planted("bare.zip", bare(4), "refused", _PICKLE),
     Planted("tar.pt", tar, "unsupported"),
     Planted("script.pt", script, "unsupported"),
+    Planted("shape.pt2", export(_shape_in_words), "read", _EXPORT),
+    Planted("samples.pt2", export(_samples), "read", _EXPORT),
+    Planted("pickled.pt2", export(_pickled_weight), "refused", _EXPORT),
     Planted("module.pt", module, "refused"),
     Planted("objects.npz", objects_in_npz, "refused", "import numpy; numpy.load({path!r}, allow_pickle=True)['hf']"),
     Planted("sb3.zip", sb3, "read", "from stable_baselines3 import PPO; PPO.load({path!r}, device='cpu')"),

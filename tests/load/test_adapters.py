@@ -15,6 +15,8 @@ def read(data):
     with numpy.load(io.BytesIO(data), allow_pickle=False) as arrays:
         if "odd" in arrays.files:
             raise KeyError("what is that")
+        if "more" in arrays.files:
+            import some_reader.of_more
         state = {name: torch.from_numpy(arrays[name]) for name in arrays.files if name != "at"}
         return state, int(arrays["at"])
 """
@@ -32,7 +34,7 @@ def test_a_file_of_its_format_is_explained(tmp_path: Path) -> None:
     code = f"""
     import numpy, torch
     state = torch.load({str(source)!r})["model_state_dict"]
-    for name, more in (("model", {{}}), ("bad", {{"odd": 1}})):
+    for name, more in (("model", {{}}), ("bad", {{"odd": 1}}), ("more", {{"more": 1}})):
         with open({str(project.outputs)!r} + f"/{{name}}.npw", "wb") as file:
             numpy.savez(file, at=77, **more, **{{key: value.numpy() for key, value in state.items()}})
     """
@@ -46,6 +48,7 @@ def test_a_file_of_its_format_is_explained(tmp_path: Path) -> None:
     assert project.analyses()[0]["checkpoint"]["step"] == 77
     assert project.analyses()[0]["checkpoint"]["format"] == "adapted"
     assert ledger["bad.npw"].reason == "the adapter npw_package:read failed: KeyError: 'what is that'"
+    assert "; install it where fxwatch runs: pip install some-reader" in (ledger["more.npw"].reason or "")
 
 
 def test_without_the_package_it_is_no_checkpoint(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import pickle
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from fxwatch.formats.recognise import open_regular
 from fxwatch.load import LoadError, load_policy, read_content, read_weights
 from fxwatch.load.factory import put_weights
 from fxwatch.records.settings import ModelSettings
+from tests.daemon.harness import ReadInParts
 from tests.policies import GuideLike
 
 
@@ -290,3 +292,35 @@ def test_shards_are_read_together_and_none_may_lack(tmp_path: Path) -> None:
     (tmp_path / "a-00002-of-00002.safetensors").symlink_to("/dev/zero")
     with pytest.raises(LoadError):
         read_content(index)
+
+
+def written_over(path: Path) -> None:
+    """In place, with the same size and times."""
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.write(bytes(8))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replaced(path: Path) -> None:
+    other = path.with_name("other.pt")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+def cut_off(path: Path) -> None:
+    os.truncate(path, 100)
+
+
+@pytest.mark.parametrize("change", [written_over, replaced, cut_off])
+def test_what_changes_while_it_is_read_is_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "a.pt"
+    torch.save({"w": torch.zeros(3)}, path)
+    monkeypatch.setattr(
+        "fxwatch.load.content.open_regular", lambda name: ReadInParts(open_regular(name), lambda: change(Path(name)))
+    )
+    with pytest.raises(LoadError, match="written to while it was read") as caught:
+        read_content(path)
+    assert caught.value.outcome == "incomplete"

@@ -71,7 +71,7 @@ def test_of_parts_that_all_fit_the_one_that_acts_is_taken(tmp_path: Path) -> Non
     assert same(loaded(tmp_path / "a.pt", "actor"), acts)
 
 
-def test_a_policy_of_tianshou(tmp_path: Path) -> None:
+def test_a_policy_of_tianshou_1(tmp_path: Path) -> None:
     """Its layout: {"model": policy.state_dict(), "optim": …}, with networks shared under several names."""
     agent = Both()
     state = {**{f"_actor_critic.{name}": value for name, value in agent.state_dict().items()}}
@@ -79,6 +79,22 @@ def test_a_policy_of_tianshou(tmp_path: Path) -> None:
     optimizer = torch.optim.Adam(agent.parameters())
     torch.save({"model": state, "optim": optimizer.state_dict()}, tmp_path / "checkpoint_3.pth")
     assert same(loaded(tmp_path / "checkpoint_3.pth", "Both"), agent)
+
+
+@pytest.mark.parametrize("under", [None, "model"])
+def test_what_a_module_keeps_beside_its_weights_does_no_harm(tmp_path: Path, under: str | None) -> None:
+    """Tianshou 2: the state dict of an algorithm, which has the states of its optimizers among the weights."""
+    agent = Both()
+    optimizer = torch.optim.Adam(agent.parameters())
+    agent(torch.ones(2, 4))[0].sum().backward()
+    optimizer.step()
+    state = {**agent.state_dict(), "_optimizers": [optimizer.state_dict()], "actor._extra_state": {"calls": 3}}
+    torch.save({under: state} if under else state, tmp_path / "policy_state_dict_epoch_3.pt")
+    assert same(loaded(tmp_path / "policy_state_dict_epoch_3.pt", "Both"), agent)
+    found = read_weights(read_content(tmp_path / "policy_state_dict_epoch_3.pt"))
+    assert found.step == 3
+    if under is None:
+        assert set(found.optimizer) == {"state", "param_groups"}
 
 
 def test_an_agent_of_skrl_itself(tmp_path: Path) -> None:
@@ -121,8 +137,9 @@ def test_a_policy_of_torchrl_itself(tmp_path: Path) -> None:
 
     network = mlp(2)
     policy = TensorDictModule(network, in_keys=["observation"], out_keys=["logits"])
-    torch.save({"policy": policy.state_dict(), "collected_frames": 5}, tmp_path / "t_5.pt")
-    assert same(loaded(tmp_path / "t_5.pt", "actor"), network)
+    torch.save({"policy": policy.state_dict(), "collected_frames": 5}, tmp_path / "policy.pt")
+    assert same(loaded(tmp_path / "policy.pt", "actor"), network)
+    assert read_weights(read_content(tmp_path / "policy.pt")).step == 5
 
 
 class _OfANewerTorch:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fxwatch.formats import recognise
+from fxwatch.formats.recognise import Recognition
 from fxwatch.watch import Listener, Watcher, run_of, runs_above
 from fxwatch.watch.scan import RootError, scan
 from fxwatch.watch.watcher import INCOMPLETE_AFTER, SETTLE, SETTLE_AFTER_CLOSE
@@ -113,6 +115,21 @@ def test_what_is_not_to_be_opened_is_said(
     assert words in sightings[-1].reason
 
 
+def test_a_file_that_upsets_its_reader_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def upset(path: str) -> Recognition:
+        if path.endswith("bad.pt"):
+            raise EOFError
+        return recognise(path)
+
+    monkeypatch.setattr("fxwatch.watch.watcher.recognise", upset)
+    bench = Bench(tmp_path)
+    bench.write("bad.pt", checkpoint())
+    bench.write("good.pt", checkpoint())
+    said = {one.path: (one.state, one.reason) for one in bench.sightings(5)}
+    assert said["bad.pt"] == ("unsupported", "its structure makes no sense (EOFError)")
+    assert said["good.pt"][0] == "ready"
+
+
 def test_aliases_stores_hidden_and_temporary_files_are_passed_over(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.write("a.pt", checkpoint())
@@ -123,6 +140,14 @@ def test_aliases_stores_hidden_and_temporary_files_are_passed_over(tmp_path: Pat
     bench.write("d.pt.tmp", checkpoint())
     (tmp_path / "x.pt").mkdir()
     assert {path for path, _ in bench.after(5)} == {"a.pt"}
+
+
+@pytest.mark.parametrize("seconds", [0, 4_000_000_000])
+def test_what_a_files_times_say_is_compared_with_no_clock(tmp_path: Path, seconds: int) -> None:
+    bench = Bench(tmp_path)
+    (tmp_path / "a.pt").write_bytes(checkpoint())
+    os.utime(tmp_path / "a.pt", (seconds, seconds))
+    assert ("a.pt", "ready") in bench.after(5)
 
 
 def test_a_lost_root_is_said_and_its_return_is_noticed(tmp_path: Path) -> None:
