@@ -19,9 +19,9 @@ test: $(READY)  ## Run all tests, on two cores.
 soak: $(READY)  ## Run the long tests: bursts, kills, 10,000 checkpoints, 165,000 odd inputs, deliberate mistakes; their figures are in docs/reliability.md.
 	$(BIN)/pytest -m soak --timeout 3600 -s
 
-bench: $(READY)  ## Measure speed, memory and latency beside Captum and SHAP: half an hour on an idle machine.
+bench: $(READY)  ## Measure speed beside Captum and SHAP, memory, latency, growth: half an hour on an idle machine.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
-	for one in floor guide_config against_captum against_shap memory latency stages; do \
+	for one in floor guide_config against_captum against_shap memory latency stages growth cluster; do \
 		echo "== $$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
 
 check: $(READY)  ## Lint, types, import contracts.

@@ -47,7 +47,8 @@ def _show(what: str, seconds: list[float]) -> None:
 
 
 def _daemon(watched: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*COMMAND, str(watched), "--config", str(CONFIG)], stderr=subprocess.DEVNULL)
+    command = [*COMMAND, str(watched), "--config", str(CONFIG)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _ready(watched: Path) -> float:

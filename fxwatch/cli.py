@@ -31,19 +31,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """The `fxwatch` command: problems that the user can mend end in one sentence, not in a traceback."""
-    from fxwatch.config import ConfigError
-    from fxwatch.store.layout import StoreError
+    from fxwatch.mendable import MendableError
     from fxwatch.terminal import clean, open_streams
 
     open_streams()
     try:
         app()
-    except ConfigError as error:
+    except MendableError as error:
         typer.echo(f"fxwatch: {error}", err=True)
-        raise SystemExit(exit_codes.USAGE) from None
-    except StoreError as error:
-        typer.echo(f"fxwatch: {error}", err=True)
-        raise SystemExit(exit_codes.FAILURE) from None
+        raise SystemExit(error.exit_code) from None
     except OSError as error:
         what = error.filename if isinstance(error.filename, str) else "a file or folder"
         typer.echo(f"fxwatch: {clean(what)} cannot be used: {error.strerror or error}", err=True)

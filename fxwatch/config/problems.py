@@ -8,15 +8,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from fxwatch import exit_codes
 from fxwatch.config.sections import Config, RunSettings
+from fxwatch.mendable import MendableError
 from fxwatch.records.settings import InputSettings
 from fxwatch.records.thresholds import Band
 
 ENV_PREFIX = "FXWATCH_"
 
 
-class ConfigError(Exception):
+class ConfigError(MendableError):
     """A configuration that cannot be used; the message says what, where, and what to do."""
+
+    exit_code = exit_codes.USAGE
 
 
 def in_words(problem: Any, file: Path | None, text: str) -> str:

@@ -43,10 +43,13 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Both files, read once, and the hash of all that makes this analysis what it is."""
+    """Both files, read once, and the hash of all that makes this analysis what it is.
+
+    Of the states' file only what it held is kept: it may be larger than all that an analysis needs.
+    """
 
     checkpoint: Content
-    states: Content
+    states_sha256: str
     dump: Dump
     digest: str
 
@@ -107,7 +110,7 @@ def open_files(job: ExplainJob) -> Opened:
     config = job.config
     recipe = recipe_digest(config.model, config.inputs, config.analysis)
     digest = analysis_digest(checkpoint.sha256, states.sha256, recipe)
-    return Opened(checkpoint, states, dump, digest)
+    return Opened(checkpoint, states.sha256, dump, digest)
 
 
 def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Progress) -> Made:
@@ -170,7 +173,7 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
         attempt=place.number,
         states=StatesUsed(
             path=job.states_name,
-            sha256=opened.states.sha256,
+            sha256=opened.states_sha256,
             count=chosen.count,
             branches=chosen.shapes(),
             left_out=left_out,

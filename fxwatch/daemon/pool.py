@@ -66,6 +66,7 @@ class ProcessPerJob(Executor):
         os.environ[PRELOAD] = json.dumps(preload)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["__main__", "fxwatch.daemon.preload"])
+        atexit.register(_end_server)  # one that still imports would do so for seconds after its daemon
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="job")
         self._count, self._machine = count, Machine()
         self._scratch = scratch
@@ -135,11 +136,16 @@ class ProcessPerJob(Executor):
 
     def _renew(self) -> None:
         """Replace a server that has died just now, or whose folder below /tmp somebody has cleaned away."""
-        with suppress(ProcessLookupError, TypeError):
-            os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]  # noqa: SLF001
+        _end_server()
         time.sleep(_MOMENT)  # until it is seen to have died
         Path(util.get_temp_dir()).mkdir(mode=0o700, exist_ok=True)
         self.warm_up()
+
+
+def _end_server() -> None:
+    """Kill the server, where there is one; its workers end with it."""
+    with suppress(ProcessLookupError, TypeError):
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def scratch_folder() -> Path:

@@ -119,11 +119,13 @@ def in_single(array: NDArray[Any]) -> Floats:
 
 def blurred(array: NDArray[Any]) -> NDArray[np.bool_]:
     """Which columns of (N, ..., features) lose more than a hundredth of their deviation in single precision."""
+    if array.dtype == np.float32:
+        return np.zeros(array.shape[-1], dtype=bool)
     exact = array.reshape(-1, array.shape[-1]).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         lost = exact - exact.astype(np.float32)
     finite = np.isfinite(lost).all(1)
-    if array.dtype == np.float32 or not finite.any():
+    if not finite.any():
         return np.zeros(array.shape[-1], dtype=bool)
     exact, lost = exact[finite], lost[finite]
     found: NDArray[np.bool_] = (lost.std(0) > _BLURRED * exact.std(0)) & (exact.min(0) < exact.max(0))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fxwatch.mendable import MendableError
+
 MARK = ".fxwatch-store"
 FOLDER = "fxwatch"
 PNG = "feature_importance_analysis.png"
@@ -13,7 +15,7 @@ _ANALYSIS = re.compile(r"step-(none|-?\d{9,})-[0-9a-f]{8}")
 _MARK_TEXT = "fxwatch keeps its results in this folder: it is never watched, and written by `fxwatch daemon` alone.\n"
 
 
-class StoreError(Exception):
+class StoreError(MendableError):
     """A folder of results that cannot be used; the message says why and what to do."""
 
 

@@ -190,6 +190,22 @@ if __name__ == "__main__":
 """
 
 
+SHORT_LIVED = """
+import sys
+from multiprocessing import forkserver
+from pathlib import Path
+from fxwatch.daemon.pool import ProcessPerJob
+from fxwatch.records.settings import ModelSettings
+
+if __name__ == "__main__":
+    pool = ProcessPerJob(1, 1, ModelSettings(), Path(sys.argv[1]), lambda *_: None)
+    pool.warm_up()
+    print(forkserver._forkserver._forkserver_pid, flush=True)
+    sys.stdin.read()
+    pool.end()
+"""
+
+
 @pytest.mark.parametrize("name", ["t", "deep" * 25])
 def test_nothing_of_a_daemon_that_is_killed_is_left(own: Path, tmp_path: Path, name: str) -> None:
     top = Path(tempfile.mkdtemp(prefix="t"))
@@ -281,6 +297,18 @@ def test_an_ordinary_end_leaves_no_folder(tmp_path: Path) -> None:
     command = [sys.executable, str(tmp_path / "ending.py"), str(tmp_path)]
     subprocess.run(command, env=environ(TMPDIR=str(tmp_path / "tmp")), timeout=60, check=False)
     eventually(lambda: not list((tmp_path / "tmp").glob("pymp-*")), 10)
+
+
+def test_a_server_that_still_imports_ends_with_its_daemon(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "short.py").write_text(SHORT_LIVED)
+    command = [sys.executable, str(tmp_path / "short.py"), str(own)]
+    with subprocess.Popen(command, env=environ(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        server = psutil.Process(int(process.stdout.readline()))
+        process.stdin.close()
+        assert process.wait(60) == 0
+    eventually(lambda: _ended(server), 1)
 
 
 def _ended(process: psutil.Process) -> bool:

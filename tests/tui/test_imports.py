@@ -35,6 +35,16 @@ def test_status_is_lighter(tmp_path: Path, as_json: bool) -> None:  # noqa: FBT0
     assert loaded(program, str(tmp_path)) == []
 
 
+def test_help_needs_no_configuration() -> None:
+    program = (
+        "import sys\nfrom fxwatch.cli import main\nsys.argv = ['fxwatch', '--help']\n"
+        "try: main()\nexcept SystemExit: print('pydantic' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert "daemon" in done.stdout
+    assert done.stderr.strip() == "False"
+
+
 def test_the_view_knows_no_screen_and_no_files() -> None:
     for path in (ROOT / "fxwatch/tui/view").glob("*.py"):
         names = {
