@@ -9,6 +9,7 @@ from fxwatch.commands.nearest_dump import nearest_dump
 from fxwatch.config import load_config
 from fxwatch.daemon.limits import forget_secrets
 from fxwatch.formats import kind_of, recognise, step_in_name
+from fxwatch.formats.adapters import adapter_for, passed_over
 from fxwatch.terminal import say, tell
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ _WORDS = {
     "safetensors": "a checkpoint in safetensors",
     "safetensors-shards": "a checkpoint in several safetensors files",
     "npz": "arrays of numpy",
-    "adapted": "a checkpoint for another package's adapter",
 }
 _CALLS = ("dict", "kwargs", "args", "concat")
 _SHOWN = 20
@@ -33,6 +33,8 @@ def doctor(path: Path, states: Path | None, config_file: Path | None) -> int:
     if not os.path.lexists(path):
         say(f"fxwatch: {path} does not exist")
         return exit_codes.NOTHING
+    for words in passed_over():
+        say(f"fxwatch: {words}")
     if path.is_dir():
         return _folder(path, states, config_file)
     settings = load_config(config_file).config.model
@@ -72,6 +74,8 @@ def _in_short(path: Path) -> str:
         return f"it cannot be opened: {error.strerror or error}"
     if found.format is None:
         return f"{found.trouble}: {found.reason}"
+    if adapter := adapter_for(path.suffix):
+        return f"a checkpoint for the adapter {adapter.entry.value} of {adapter.package}"
     return "a dump of states" if kind_of(path.name) == "states" else _WORDS[found.format]
 
 
@@ -157,8 +161,8 @@ def _explained(weights: "Weights", dump_path: Path | None, settings: "ModelSetti
         policy = load_policy(weights, settings)
     except LoadError as error:
         tell(f"missing: {error}")
-        if error.config:
-            _tell_config([f'factory = "{settings.factory or "my_project.models:build"}"  # -> your nn.Module'])
+        if error.config and settings.factory is None:
+            _tell_config(['factory = "my_project.models:build"  # -> your nn.Module'])
         return exit_codes.USAGE if error.config else exit_codes.FAILURE
     tell("the policy is built and the weights are in it")
     if dump_path is None:
@@ -194,7 +198,7 @@ def _asked(policy: "LoadedPolicy", dump_path: Path, settings: "ModelSettings") -
             first = first or error
             continue
         if call == settings.call:
-            tell("it can be explained as it is: fxwatch daemon")
+            tell("it can be explained as it is: type `fxwatch daemon` and its folder")
             return exit_codes.OK
         tell(f"it can be explained where its branches are passed another way than {settings.call!r}:")
         _tell_config([f'call = "{call}"', *([f'factory = "{settings.factory}"'] if settings.factory else [])])
