@@ -3,8 +3,6 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -13,17 +11,6 @@ from fxwatch import exit_codes
 from tests.project import command, environ, eventually
 from tests.sync.backend import Backend
 from tests.sync.results import Results
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return Results(tmp_path)
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    with Backend() as server:
-        yield server
 
 
 def seqs(backend: Backend, results: Results) -> list[int]:

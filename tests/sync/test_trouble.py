@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,17 +17,6 @@ from tests.sync.backend import Backend
 from tests.sync.results import Results, records, rows
 
 OFFLINE = {"WANDB_MODE": "offline"}
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return Results(tmp_path)
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    with Backend() as server:
-        yield server
 
 
 def sync_with_little_room(results: Results, room: int, **more: str) -> subprocess.CompletedProcess[str]:
