@@ -1,4 +1,5 @@
-"""Write reference.md from the program itself: all that scripts, configurations and notebooks may rely on.
+"""Write reference.md from the program itself: all that scripts, configurations and notebooks may rely on; and
+config.toml, with every key at its default.
 
     python docs/write_reference.py
 
@@ -25,7 +26,7 @@ from typer.testing import CliRunner
 import fxwatch
 from fxwatch import exit_codes
 from fxwatch.cli import app
-from fxwatch.config import Config
+from fxwatch.config import Config, template
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.ledger import LedgerLine
@@ -228,6 +229,7 @@ def main() -> None:
         PAGE.write_text(renewed(old, reference(), CHANGELOG.read_text(encoding="utf-8")), encoding="utf-8")
     except ValueError as error:
         sys.exit(str(error))
+    (ROOT / "config.toml").write_text(template(), encoding="utf-8")
 
 
 if __name__ == "__main__":

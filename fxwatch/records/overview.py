@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from fxwatch.records.analysis import Analysis, Finding
 from fxwatch.records.base import Record, Verdict
+from fxwatch.records.history import headlines
 
 
 class Headlines(Record):
@@ -18,6 +19,7 @@ class Headlines(Record):
     completeness: float | None = None
     vanishing_gradients: int | None = None
     exploding_gradients: int | None = None
+    drops: int | None = None
     dead_features: int | None = None
     stability: float | None = None
     attention_stability: float | None = None
@@ -26,23 +28,8 @@ class Headlines(Record):
     @classmethod
     def of(cls, analysis: Analysis) -> Self:
         """Those of an analysis."""
-        flow, quality = analysis.gradient_flow, analysis.quality
-        measured = flow.reason is None
-        return cls(
-            consensus=analysis.consensus.mean_correlation,
-            agreement_score=analysis.consensus.agreement_score,
-            sparsity=quality.sparsity.value,
-            concentration=quality.concentration.value,
-            infidelity=quality.infidelity.value,
-            sensitivity=quality.sensitivity.value,
-            completeness=quality.completeness.value,
-            vanishing_gradients=len(flow.vanishing_gradients) if measured else None,
-            exploding_gradients=len(flow.exploding_gradients) if measured else None,
-            dead_features=analysis.dead_features.total_count,
-            stability=analysis.stability.spearman,
-            attention_stability=analysis.attention.stability,
-            branches={label: branch.share for label, branch in analysis.branches.items()},
-        )
+        shares = {name: branch.share for name, branch in analysis.branches.items()}
+        return cls(**headlines(analysis), agreement_score=analysis.consensus.agreement_score, branches=shares)
 
 
 class RunOverview(Record):

@@ -147,7 +147,7 @@ def explained(job: ExplainJob) -> Explained | Duplicate | Trouble:
         return Trouble(outcome=error.outcome, reason=str(error), culprit="states")
     digest = hashlib.sha256(f"{content.sha256} {states.sha256}".encode()).hexdigest()
     if done := next(run.folder.glob(f"step-*-{digest[:8]}/analysis.json"), None):
-        return Duplicate(analysis=done.parent.name, checkpoint_sha256=content.sha256)
+        return Duplicate(analysis=done.parent.name)
     checkpoint = TEMPLATE.checkpoint.model_copy(
         update={"path": job.checkpoint_name, "sha256": content.sha256, "step": None}
     )

@@ -21,7 +21,7 @@ from fxwatch.records.decisions import Decision
 from fxwatch.records.gradients import Drop, GradientFlow, LayerGradient
 from fxwatch.records.internals import Attention, AttentionHead
 from fxwatch.records.ledger import LedgerLine
-from fxwatch.records.quality import Concentration, Estimate, Infidelity, QualityMetrics, Sensitivity
+from fxwatch.records.quality import Concentration, Estimate, Infidelity, Sensitivity
 from fxwatch.records.ranks import FeatureRanks
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.layout import Store
@@ -90,14 +90,16 @@ def explanation(
             ],
             reason=None if consensus is not None else "fewer than two methods",
         ),
-        "quality": QualityMetrics(
-            sparsity=Estimate(value=0.234, standard_error=0.01),
-            concentration=Concentration(value=0.156, standard_error=0.002, effective_features=6.4),
-            infidelity=Infidelity(
-                value=infidelity, standard_error=0.004, reason=None if infidelity is not None else "no noise"
-            ),
-            sensitivity=Sensitivity(value=0.045, standard_error=0.003),
-            completeness=Estimate(value=0.008, standard_error=0.001),
+        "quality": analyses.explanation().quality.model_copy(
+            update={
+                "sparsity": Estimate(value=0.234, standard_error=0.01),
+                "concentration": Concentration(value=0.156, standard_error=0.002, effective_features=6.4),
+                "infidelity": Infidelity(
+                    value=infidelity, standard_error=0.004, reason=None if infidelity is not None else "no noise"
+                ),
+                "sensitivity": Sensitivity(value=0.045, standard_error=0.003),
+                "completeness": Estimate(value=0.008, standard_error=0.001),
+            }
         ),
         "gradient_flow": GradientFlow(
             of="the chosen logit and the value",
