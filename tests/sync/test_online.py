@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
 
 import psutil
 import pytest
 
 from fxwatch import exit_codes
-from tests.project import command, environ, eventually
+from tests.project import eventually
 from tests.sync.backend import Backend
 from tests.sync.results import Results
 
@@ -92,15 +91,7 @@ def test_trouble_is_one_sentence_and_what_waits_is_sent_later(results: Results, 
     assert errors.count("\n") == 1, errors
     assert errors.startswith("fxwatch: run exp: 1 analyses wait for W&B: ")
     assert results.leaks() == []
-    status = subprocess.run(
-        command("status", str(results.watched)),
-        env=environ(),
-        cwd=results.home,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "\nW&B: 1 analyses of exp wait: " in status.stdout
+    assert "\nW&B: 1 analyses of exp wait: " in results.status()
     backend.refuse, backend.garbage = None, False
     assert results.sync(WANDB_BASE_URL=backend.url)[0] == exit_codes.OK
     assert seqs(backend, results) == [0]
