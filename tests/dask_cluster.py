@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+import os
 import socket
 import subprocess
 import sys
@@ -45,7 +46,7 @@ class Dask:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.address = f"tls://127.0.0.1:{self.port}"
-        self._folder = folder
+        self.folder = folder
         self.workers: list[subprocess.Popen[bytes]] = []
         self.start_scheduler()
         for _ in range(workers):
@@ -74,4 +75,5 @@ class Dask:
     def _program(self, name: str, *words: str) -> subprocess.Popen[bytes]:
         tls = ["--tls-ca-file", self.files["ca"], "--tls-cert", self.files["certificate"]]
         command = [sys.executable, "-m", f"distributed.cli.{name}", *words, *tls, "--tls-key", self.files["key"]]
-        return subprocess.Popen([*command, "--no-dashboard"], cwd=self._folder, stderr=subprocess.DEVNULL)
+        here = os.environ | {"TMPDIR": str(self.folder)}
+        return subprocess.Popen([*command, "--no-dashboard"], cwd=self.folder, env=here, stderr=subprocess.DEVNULL)

@@ -1,5 +1,5 @@
 """What a worker cannot do, whatever runs in it: reach a network, start, end or read other processes, or write anywhere
-but below one folder.
+but among its own temporary files.
 
 Two walls of the kernel's own, which a process can put up for itself and never take down again: seccomp(2), which
 refuses system calls by their number, and landlock(7), which refuses writing. Unlike an audit hook they hold whatever is
@@ -11,7 +11,6 @@ import errno
 import os
 import platform
 import struct
-from collections.abc import Iterable
 from contextlib import suppress
 
 from fxwatch.daemon.calls import CLONE, CLONE3, IOCTL, MACHINES, PRLIMIT, REFUSED, SIGNALS
@@ -49,11 +48,11 @@ def missing() -> list[str]:
     ]
 
 
-def confine(folders: Iterable[str]) -> None:
-    """Put up the walls that there are, for this process and for good. Only below `folders` can it write from now on."""
+def confine(folder: str) -> None:
+    """Put up the walls that there are, for this process and for good. Only below `folder` can it write from now on."""
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if (version := _landlock_version()) > 0:
-        _forbid_writing(version, folders)
+        _forbid_writing(version, folder)
     if _has_seccomp():
         _refuse_calls(platform.machine())
 
@@ -66,13 +65,12 @@ def _has_seccomp() -> bool:
     return platform.machine() in MACHINES and _libc.prctl(_PR_GET_SECCOMP, 0, 0, 0, 0) >= 0
 
 
-def _forbid_writing(version: int, folders: Iterable[str]) -> None:
+def _forbid_writing(version: int, folder: str) -> None:
     handled = _WRITE | (_REFER if version >= 2 else 0) | (_TRUNCATE if version >= 3 else 0)
     ruleset = _checked(_libc.syscall(_LANDLOCK_CREATE, struct.pack("=Q", handled), ctypes.c_size_t(8), 0))
     _allow(ruleset, os.devnull, handled & (_WRITE_FILE | _TRUNCATE))
-    for folder in folders:
-        with suppress(FileNotFoundError):  # it was removed meanwhile; then nothing is to be written
-            _allow(ruleset, folder, handled)
+    with suppress(FileNotFoundError):  # it was removed meanwhile; then nothing is to be written
+        _allow(ruleset, folder, handled)
     _checked(_libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0))
     os.close(ruleset)
 

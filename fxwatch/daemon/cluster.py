@@ -1,7 +1,8 @@
 """Explain on other machines: an executor over a dask cluster that somebody else runs.
 
-What travels is text: paths, settings, answers. The other machines see the same folders under the same paths. A lost
-worker, and a lost scheduler, costs a job another try and nothing else; a job that crashes fails in words, as here.
+What travels is text, paths and settings, and what comes back is text and files, as bytes. The other machines read the
+same folders under the same paths, and write nothing. A lost worker, and a lost scheduler, costs a job another try and
+nothing else; a job that crashes fails in words, as here.
 """
 
 import importlib.util
@@ -9,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fxwatch.config import Config, ConfigError
 from fxwatch.daemon.outpost import Outpost, at_outpost
-from fxwatch.daemon.pool import DEADLINE, JobError
+from fxwatch.daemon.parcel import Answered, JobError
+from fxwatch.daemon.pool import DEADLINE
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -27,20 +28,20 @@ _LISTEN = 1.0
 
 
 class Cluster(Executor):
-    """Runs functions from text to text on the configured cluster, [daemon] workers at a time.
+    """Runs functions from texts to a text, or a text and files, on the configured cluster, [daemon] workers at a time.
 
-    Jobs may write below `writable`. `on_stage(args, stage)` hears what becomes of a job, from another thread.
+    `on_stage(args, stage)` hears what becomes of a job, from another thread.
     `trouble`: what is wrong now, in words.
     Raises ConfigError where the library or the address is missing.
     """
 
-    def __init__(self, config: Config, writable: Path, on_stage: Callable[[tuple[Any, ...], str], None]) -> None:
+    def __init__(self, config: Config, on_stage: Callable[[tuple[Any, ...], str], None]) -> None:
         if importlib.util.find_spec("distributed") is None:
             raise ConfigError('[daemon] executor = "dask" needs a library: pip install "fxwatch[distributed]"')
         if config.cluster.scheduler is None:
             raise ConfigError('[daemon] executor = "dask" needs the address of a scheduler: [cluster] scheduler')
         self._settings, self._on_stage = config.cluster, on_stage
-        self._outpost = Outpost(config.daemon.threads, config.model.model_dump_json(), str(writable.absolute()))
+        self._outpost = Outpost(config.daemon.threads, config.model.model_dump_json())
         self._threads = ThreadPoolExecutor(config.daemon.workers, thread_name_prefix="cluster")
         self._ending = threading.Event()
         self._lock = threading.Lock()
@@ -64,7 +65,7 @@ class Cluster(Executor):
         if self._client is not None:
             self._client.close(timeout=_LISTEN)
 
-    def _run(self, fn: str, args: tuple[str, ...]) -> str:
+    def _run(self, fn: str, args: tuple[str, ...]) -> Answered:
         from distributed import KilledWorker
 
         while not self._ending.is_set():
@@ -77,9 +78,13 @@ class Cluster(Executor):
                 self.trouble = f"the cluster at {self._settings.scheduler} is lost ({_words(error)}); trying again"
                 self._on_stage(args, "waiting for the cluster")
                 self._ending.wait(RETRY)
+            except JobError:
+                raise
+            except Exception as error:  # noqa: BLE001 - such as another version of fxwatch or of dask over there
+                raise JobError(f"the cluster cannot do it ({_words(error)}); is fxwatch the same there?") from None
         raise JobError("the daemon ended before the cluster answered")
 
-    def _once(self, fn: str, args: tuple[str, ...]) -> str:
+    def _once(self, fn: str, args: tuple[str, ...]) -> Answered:
         """One try. Raises OSError, CancelledError or TimeoutError where the cluster was lost."""
         client = self._connected()
         future = client.get_executor(pure=False).submit(at_outpost, self._outpost, fn, args)
@@ -88,11 +93,13 @@ class Cluster(Executor):
         ends = time.monotonic() + LEASE
         while not self._ending.is_set():
             try:
-                return str(future.result(_LISTEN))
+                answer: Answered = future.result(_LISTEN)
             except TimeoutError:
                 if time.monotonic() > ends or client.status != "running":
                     future.cancel()
                     raise
+            else:
+                return answer
         future.cancel()
         raise CancelledError
 

@@ -16,14 +16,16 @@ from fxwatch.attribution import Arrays, AttributionError, Context, explain
 from fxwatch.attribution.audit import audit, due
 from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.explain import dtype_of
-from fxwatch.daemon.jobs import Duplicate, Explained, ExplainJob, Trouble
-from fxwatch.daemon.past import analysis_of, context
+from fxwatch.daemon.jobs import Answer, Duplicate, Explained, ExplainJob, Trouble
+from fxwatch.daemon.parcel import ARRAYS, LARGEST, PROBE, Files
+from fxwatch.daemon.past import Past, analysis_of, context
 from fxwatch.load import (
     Content,
     Dump,
     LoadError,
     check_answers,
     load_policy,
+    probe_bytes,
     read_content,
     read_dump,
     read_weights,
@@ -31,8 +33,8 @@ from fxwatch.load import (
 from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
 from fxwatch.records.attempt import attempt_of
 from fxwatch.records.recipe import analysis_digest, recipe_digest
+from fxwatch.records.states import States
 from fxwatch.records.verdict import judge, states_blurred, states_left_out, states_perhaps_not_normalised
-from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run, Store, StoreError, analysis_id
 from fxwatch.store.read import lines_before, read_analysis
 
@@ -51,34 +53,35 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An analysis, its arrays, and what people should hear about it."""
+    """An analysis, its arrays, what people should hear about it, and the run's probe, where it is a new one."""
 
     analysis: Analysis
     arrays: Arrays
     notes: list[str]
+    probe: States | None
 
 
-def run_explain(job: ExplainJob, progress: Progress) -> Explained | Duplicate | Trouble:
-    """A job of the daemon's: the arrays are written here, and the analysis is for the daemon to commit."""
-    store = Store(Path(job.store))
-    run = store.run(job.run)
+def run_explain(job: ExplainJob, progress: Progress) -> tuple[Answer, Files]:
+    """A job of the daemon's, which writes what comes of it."""
+    run = Store(Path(job.store)).run(job.run)
     try:
         progress("reading")
         opened = open_files(job)
         if (done := _made_before(run, opened.digest)) is not None:
-            return Duplicate(analysis=done)
+            return Duplicate(analysis=done), {}
         made = explain_files(job, opened, run, progress)
     except (LoadError, AttributionError) as error:
-        return trouble(error)
-    if not store.exists():
-        return Trouble(outcome="vanished", reason=f"{store.root} was removed while it was analysed")
-    folder = run.analysis(made.analysis.id)
-    try:
-        folder.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder.arrays, npz(made.arrays))
-    except OSError as error:
-        return Trouble(outcome="put_off", reason=f"{store.root} cannot be written: {error.strerror or error}")
-    return Explained(analysis=made.analysis, notes=made.notes)
+        return trouble(error), {}
+    arrays, packed, notes = made.arrays, npz(made.arrays), made.notes
+    if len(packed) > LARGEST[ARRAYS]:
+        notes = [*notes, f"{job.checkpoint_name}: its attention maps are larger than what is kept, and left out"]
+        arrays = {name: array for name, array in arrays.items() if not name.startswith("attention/")}
+        packed = npz(arrays)
+    files = {ARRAYS: io.BytesIO(packed)}
+    if made.probe is not None:
+        files[PROBE] = io.BytesIO(probe_bytes(made.probe))
+    shapes = {name: array.shape for name, array in arrays.items()}
+    return Explained(analysis=made.analysis, arrays=shapes, notes=notes), files
 
 
 def _made_before(run: Run, digest: str) -> str | None:
@@ -120,19 +123,20 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
     written_at = _written_at(job.checkpoint)
     place = attempt_of(job.attempt, job.checkpoint_name, weights.step, written_at)
     late = job.late or place.ended
-    earlier, past, notes = None, Context(), [f"run {job.run}: {place.reason}"] if place.reason else []
+    earlier, past = None, Past(Context(), [])
+    notes = [f"run {job.run}: {place.reason}"] if place.reason else []
     if run is not None:
         many = max(1, config.analysis.dead_min_history - 1)
         before = lines_before(run, place.number, weights.step, many, late=late)
         earlier = analysis_of(run, before[-1] if before else None)
-        past, more = context(run, before, earlier, everything, chosen, config.analysis)
-        notes += more
+        past = context(run, before, earlier, everything, chosen, config.analysis)
+        notes += past.notes
     explanation, arrays = explain(
         policy,
         chosen,
         config.analysis,
         config.thresholds.gradient,
-        replace(past, moments=loaded.moments),
+        replace(past.context, moments=loaded.moments),
         continuous=loaded.continuous,
         expected=config.decisions,
         progress=progress,
@@ -175,7 +179,7 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
         late=late,
         health=findings.health(weights.step),
     )
-    return Made(analysis, arrays, notes)
+    return Made(analysis, arrays, notes, past.probe)
 
 
 def _normaliser_beside(checkpoint: Path) -> str | None:

@@ -1,10 +1,11 @@
-"""What a worker is asked and what it answers: plain records, sent as JSON."""
+"""What a worker is asked and what it answers: plain records, sent as JSON, and the files that it made beside them."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
 from fxwatch.config import Config
+from fxwatch.daemon.parcel import Answered, Parcel
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.attempt import Attempt
 from fxwatch.records.base import Record
@@ -18,8 +19,8 @@ AnalysisId = Annotated[str, Field(pattern=r"^step-(none|[0-9]{9,})-[0-9a-f]{8}$"
 
 class ExplainJob(Record):
     """Explain a checkpoint over a dump. Paths are absolute, names relative to the watched folder; `store` is the folder
-    of results. `late`: a later checkpoint of the run was explained, or begun, before this one; `attempt`: the one that
-    the run is in.
+    of results, which is only read. `late`: a later checkpoint of the run was explained, or begun, before this one;
+    `attempt`: the one that the run is in.
     """
 
     kind: Literal["explain"] = "explain"
@@ -55,10 +56,11 @@ class ReportJob(Record):
 
 
 class Explained(Record):
-    """The analysis, to be committed; its arrays are on disk already. `notes` are for people."""
+    """The analysis, to be committed with its arrays, of which these are the shapes. `notes` are for people."""
 
     kind: Literal["explained"] = "explained"
     analysis: Analysis
+    arrays: dict[str, tuple[int, ...]]
     notes: list[Words] = []
 
 
@@ -70,10 +72,9 @@ class Duplicate(Record):
 
 
 class Drawn(Record):
-    """The report is on disk."""
+    """The report, in files."""
 
     kind: Literal["drawn"] = "drawn"
-    path: str
 
 
 class Trouble(Record):
@@ -98,11 +99,13 @@ _JOB: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")]
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="kind")])
 
 
-def do_job(text: str) -> str:
-    """A job in JSON to its answer in JSON: what executors run, here or on another machine."""
+def do_job(text: str) -> Answered:
+    """A job in JSON to its answer in JSON, and files: what executors run, here or on another machine."""
     from fxwatch.daemon.worker import answer
 
-    return answer(parse_job(text)).model_dump_json()
+    answered, files = answer(parse_job(text))
+    said = answered.model_dump_json()
+    return Parcel(said, files) if files else said
 
 
 def parse_job(text: str) -> Job:

@@ -4,18 +4,22 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from fxwatch.daemon.artefacts import places_of_analysis, places_of_pages
 from fxwatch.daemon.intake import Recipe
-from fxwatch.daemon.jobs import Answer, Duplicate, Explained, Trouble
+from fxwatch.daemon.jobs import Answer, DrawJob, Drawn, Duplicate, Explained, ReportJob, Trouble
 from fxwatch.daemon.narrator import Narrator
+from fxwatch.daemon.parcel import Files
 from fxwatch.daemon.plan import Dump, Work
 from fxwatch.records.analysis import Analysis, Finding
 from fxwatch.records.attempt import Attempt
 from fxwatch.records.ledger import FileState, Generation
+from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Store
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.write import RunWriter
 
 CRASHES = 2
+_SOMETHING_ELSE = "its worker answered for something else"
 _ID = re.compile(r"step-(none|\d{9,})-[0-9a-f]{8}")
 
 
@@ -36,23 +40,40 @@ class Outcome:
 
 
 class Publisher:
-    """Publishes answers. Holds the histories of all runs, as their only writer."""
+    """Publishes answers. Holds the histories of all runs, and writes, alone, all that stands in their folders."""
 
     def __init__(self, store: Store, ledger: Ledger, narrator: Narrator, recipe: Recipe) -> None:
         self._store, self._ledger, self._narrator, self._recipe = store, ledger, narrator, recipe
         self._crashes: Counter[tuple[str, Generation]] = Counter()
         self.runs: dict[str, RunWriter] = {run.name: RunWriter(run) for run in store.runs_to_mend()}
 
-    def publish(self, work: Work, answer: Answer) -> Outcome:
+    def publish(self, work: Work, answer: Answer, files: Files) -> Outcome:
         """Do what an answer calls for. Raises OSError where the store cannot be written."""
         if isinstance(answer, Explained):
-            return self._explained(work, answer)
+            return self._explained(work, answer, files)
         if isinstance(answer, Duplicate):
             self._note(work, "done", "analysed before: same content, states and settings", answer.analysis)
             return Outcome(explained=True)
         if isinstance(answer, Trouble):
             return self._trouble(work, answer)
         raise TypeError(answer)
+
+    def put_pages(self, job: DrawJob | ReportJob, answer: Answer, files: Files) -> None:
+        """Write what was drawn, or say why there is nothing; the next start draws it then."""
+        run, why = self._store.run(job.run), None
+        try:
+            if not isinstance(answer, Drawn):
+                why = answer.reason if isinstance(answer, Trouble) else _SOMETHING_ELSE
+            else:
+                for place, file in places_of_pages(run, job, files).items():
+                    write_atomic(place, file)
+        except KeyError:
+            why = _SOMETHING_ELSE
+        except OSError as error:
+            why = f"{run.folder} cannot be written ({error.strerror or error})"
+        if why is not None:
+            what = job.analysis if isinstance(job, DrawJob) else f"run {job.run}"
+            self._narrator.say(f"the report of {what} was not drawn: {why}")
 
     def attempt(self, run: str) -> Attempt | None:
         """The attempt that a run is in; None where it has no analysis yet."""
@@ -63,13 +84,17 @@ class Publisher:
         for writer in self.runs.values():
             writer.close()
 
-    def _explained(self, work: Work, answer: Explained) -> Outcome:
+    def _explained(self, work: Work, answer: Explained, files: Files) -> Outcome:
         analysis, one = answer.analysis, work.candidate
         if analysis.run != one.run or not _ID.fullmatch(analysis.id):
-            return self._trouble(work, Trouble(outcome="failed", reason="its worker answered for something else"))
+            return self._trouble(work, Trouble(outcome="failed", reason=_SOMETHING_ELSE))
+        if not self._store.exists():
+            reason = f"{self._store.root} was removed while it was analysed"
+            return self._trouble(work, Trouble(outcome="vanished", reason=reason))
         if one.run not in self.runs:
             self.runs[one.run] = RunWriter(self._store.run(one.run))
-        self.runs[one.run].commit(analysis)
+        run = self.runs[one.run]
+        run.commit(analysis, places_of_analysis(run.run, analysis.id, files))
         self._note(work, "done", "", analysis.id, analysis)
         for note in answer.notes:
             self._narrator.say(note)

@@ -1,7 +1,7 @@
 """An executor that gives every job a process of its own, forked from a server that has imported everything beforehand.
 
 A job that crashes, hangs or is killed costs itself and nothing else; a future that fails says why in words. What a
-worker says is text up to a limit, never a pickle, as it may have run a stranger's code.
+worker says is text and files up to a limit, never a pickle, as it may have run a stranger's code.
 """
 
 import atexit
@@ -26,6 +26,7 @@ from typing import Any
 from fxwatch.daemon import stage
 from fxwatch.daemon.cage import confine
 from fxwatch.daemon.limits import limit_process, limit_worker, without_secrets
+from fxwatch.daemon.parcel import Answered, JobError, Reader, tell, tell_stage
 from fxwatch.daemon.pressure import Machine, memory_of_each
 from fxwatch.lifetime import end_with_parent
 from fxwatch.records.settings import ModelSettings
@@ -36,15 +37,8 @@ PRELOAD = "_FXWATCH_PRELOAD"
 _LONGEST_FOLDER = 70
 _GRACE = 5.0
 _ATTEMPTS, _MOMENT = 3, 0.3
-_LARGEST_ANSWER = 16 << 20
-_LONGEST_STAGE = 100
 _LAST_WORDS = 32 << 10
 _AT_ONCE = 1 << 16
-_STAGE, _RESULT, _END = b"s", b"r", b"\n"
-
-
-class JobError(Exception):
-    """A job that gave no result; the message says why."""
 
 
 class NotStartedError(JobError):
@@ -52,7 +46,9 @@ class NotStartedError(JobError):
 
 
 class ProcessPerJob(Executor):
-    """Runs functions from text to text, `count` at a time, each in a new process that can write below `writable` alone.
+    """Runs functions from texts to a text, or a text and files, `count` at a time, each in a new process.
+
+    That process can write below `scratch` alone, where its temporary files go.
 
     `on_stage(args, stage)` hears what a job is doing, from another thread.
     """
@@ -62,7 +58,7 @@ class ProcessPerJob(Executor):
         count: int,
         threads: int,
         model: ModelSettings,
-        writable: Path,
+        scratch: Path,
         on_stage: Callable[[tuple[Any, ...], str], None],
     ) -> None:
         limit_process(threads)
@@ -72,7 +68,7 @@ class ProcessPerJob(Executor):
         self._context.set_forkserver_preload(["__main__", "fxwatch.daemon.preload"])
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="job")
         self._count, self._machine = count, Machine()
-        self._writable = writable
+        self._scratch = scratch
         self._on_stage = on_stage
         self._running: set[BaseProcess] = set()
         self._ended = False
@@ -101,14 +97,14 @@ class ProcessPerJob(Executor):
                 process.kill()
         self.shutdown()
 
-    def _run(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    def _run(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Answered:
         answers, their_answers = self._context.Pipe(duplex=False)
         errors, their_errors = self._context.Pipe(duplex=False)
-        with suppress(OSError):  # the store was removed, which the job will say
-            self._writable.mkdir(exist_ok=True)
+        with suppress(OSError):  # somebody has cleaned away what it is in: then the job does without
+            self._scratch.mkdir(exist_ok=True)
         memory = memory_of_each(self._machine, self._count)
         pipes = (their_answers, their_errors)
-        process = self._context.Process(target=_work, args=(pipes, str(self._writable), memory, fn, args, kwargs))
+        process = self._context.Process(target=_work, args=(pipes, str(self._scratch), memory, fn, args, kwargs))
         with answers, errors:
             with their_answers, their_errors:
                 self._start(process)
@@ -146,6 +142,11 @@ class ProcessPerJob(Executor):
         self.warm_up()
 
 
+def scratch_folder() -> Path:
+    """A folder for workers' temporary files that goes when this process does, also where it is killed."""
+    return Path(_folder_of_sockets()) / "scratch"
+
+
 def _folder_of_sockets() -> str:
     """Where the server's socket is to be: below /tmp, where TMPDIR leads too deep for the name of a socket."""
     kept = current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 - where multiprocessing keeps it
@@ -161,15 +162,14 @@ class _Ear:
     def __init__(
         self, process: BaseProcess, answers: Connection, errors: Connection, on_stage: Callable[[str], None]
     ) -> None:
-        self._process, self._answers, self._errors, self._on_stage = process, answers, errors, on_stage
+        self._process, self._answers, self._errors = process, answers, errors
         self._open = {answers, errors}
-        self._heard = 0
-        self._piece = bytearray()
+        self._reader = Reader(on_stage)
         self._last_words = bytearray()
         self._left_out = 0
 
-    def listen(self) -> str:
-        """The answer. Raises JobError."""
+    def listen(self) -> Answered:
+        """The answer. Raises JobError, and OSError where its files cannot be kept."""
         began = time.monotonic()
         while self._answers in self._open:
             left = began + DEADLINE - time.monotonic()
@@ -190,7 +190,7 @@ class _Ear:
         for line in self._last_words.decode("utf-8", "replace").splitlines():
             say(line)
 
-    def _hear(self, pipe: Connection) -> str | None:
+    def _hear(self, pipe: Connection) -> Answered | None:
         """Take in what a pipe has: the answer, where it is whole now."""
         data = os.read(pipe.fileno(), _AT_ONCE)
         if not data:
@@ -200,29 +200,15 @@ class _Ear:
             self._left_out += max(0, len(self._last_words) - _LAST_WORDS)
             del self._last_words[:-_LAST_WORDS]
         else:
-            return self._hear_answer(data)
-        return None
-
-    def _hear_answer(self, data: bytes) -> str | None:
-        self._heard += len(data)
-        if self._heard > _LARGEST_ANSWER:
-            raise JobError(f"its worker said more than {_LARGEST_ANSWER >> 20} MB, and was ended")
-        *whole, rest = data.split(_END)
-        for piece in whole:
-            line, self._piece = bytes(self._piece + piece), bytearray()
-            text = line[1:].decode("utf-8", "replace")
-            if line.startswith(_RESULT):
-                return text
-            self._on_stage(text[:_LONGEST_STAGE])
-        self._piece += rest
+            return self._reader.take(data)
         return None
 
 
 def _work(
     pipes: tuple[Connection, Connection],
-    writable: str,
+    scratch: str,
     memory: int | None,
-    fn: Callable[..., str],
+    fn: Callable[..., Answered],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
@@ -234,11 +220,12 @@ def _work(
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a model that prints must not print into our data
     _close_all_but(answers)
     limit_worker(memory)
-    confine([writable])
-    stage.listen(lambda name: _write(answers, _STAGE, name))
+    confine(scratch)
+    os.environ["TMPDIR"] = tempfile.tempdir = scratch
+    stage.listen(lambda name: tell_stage(answers, name))
     answer = fn(*args, **kwargs)
     sys.stderr.flush()
-    _write(answers, _RESULT, answer)
+    tell(answers, answer)
     os._exit(0)  # threads that a model has left behind must not keep the process
 
 
@@ -248,12 +235,6 @@ def _close_all_but(handle: int) -> None:
         if number > 2 and number != handle:
             with suppress(OSError):  # the one by which they were listed
                 os.close(number)
-
-
-def _write(handle: int, kind: bytes, text: str) -> None:
-    data = memoryview(kind + text.replace("\n", " ").encode("utf-8", "replace") + _END)
-    while data:
-        data = data[os.write(handle, data) :]
 
 
 def _end(process: BaseProcess) -> None:

@@ -14,13 +14,13 @@ from fxwatch.daemon.cluster import Cluster
 from fxwatch.daemon.drawings import Drawings
 from fxwatch.daemon.heartbeat import Heartbeat
 from fxwatch.daemon.intake import Intake
-from fxwatch.daemon.jobs import DrawJob, Drawn, ExplainJob, ReportJob, Trouble
+from fxwatch.daemon.jobs import ExplainJob, ReportJob
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.notify import Notify
 from fxwatch.daemon.outcome import Publisher
 from fxwatch.daemon.places import Places, Pool
 from fxwatch.daemon.plan import Plan, Work
-from fxwatch.daemon.pool import ProcessPerJob
+from fxwatch.daemon.pool import ProcessPerJob, scratch_folder
 from fxwatch.daemon.pressure import Pressure
 from fxwatch.daemon.recordings import Recordings
 from fxwatch.daemon.run_reports import RunReports
@@ -95,9 +95,9 @@ class Daemon:
         self._places = Places(
             pool
             or ProcessPerJob(
-                config.daemon.workers, config.daemon.threads, config.model, store.runs_folder, self._on_stage
+                config.daemon.workers, config.daemon.threads, config.model, scratch_folder(), self._on_stage
             ),
-            Cluster(config, store.runs_folder, self._on_stage) if config.daemon.executor == "dask" else None,
+            Cluster(config, self._on_stage) if config.daemon.executor == "dask" else None,
             config.daemon.workers,
             self._wake.set,
         )
@@ -206,13 +206,10 @@ class Daemon:
 
     def _collect(self) -> None:
         """Take in what workers have finished."""
-        for job, answer in self._places.drawn():
-            if not isinstance(answer, Drawn):
-                why = answer.reason if isinstance(answer, Trouble) else "its worker answered for something else"
-                what = job.analysis if isinstance(job, DrawJob) else f"run {job.run}"
-                self._narrator.say(f"the report of {what} was not drawn: {why}")
-        for work, answer in self._places.explained():
-            outcome = self._publisher.publish(work, answer)
+        for job, answer, files in self._places.drawn():
+            self._publisher.put_pages(job, answer, files)
+        for work, answer, files in self._places.explained():
+            outcome = self._publisher.publish(work, answer, files)
             self._places.clear(work)
             if outcome.published is not None:
                 self._published(outcome.published)

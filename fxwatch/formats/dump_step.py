@@ -1,6 +1,5 @@
 """The step that a dump's own metadata names, read from its header alone."""
 
-import ast
 import json
 import os
 import struct
@@ -8,6 +7,7 @@ import zipfile
 import zlib
 
 from fxwatch.formats.archive import open_archive
+from fxwatch.formats.arrays import array_header
 from fxwatch.formats.names import step_in_name
 from fxwatch.formats.recognise import open_regular
 
@@ -36,10 +36,8 @@ def dump_step(path: str | os.PathLike[str]) -> int | None:
 
 def _npy_text(data: bytes) -> str:
     """The content of a 0-d .npy array of text or of an integer, as text."""
-    start = 10 if data[6] == 1 else 12
-    length = int.from_bytes(data[8:start], "little")
-    kind = ast.literal_eval(data[start : start + length].decode("latin-1"))["descr"]
-    content = data[start + length :]
+    told, start = array_header(data)
+    kind, content = told["descr"], data[start:]
     if kind.startswith("<U"):
         return content.decode("utf-32-le").rstrip("\0")
     return str(int.from_bytes(content, "little", signed=kind[1] == "i")) if kind[:2] in {"<i", "<u"} else ""

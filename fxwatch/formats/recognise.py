@@ -80,7 +80,7 @@ def recognise(path: str | os.PathLike[str]) -> Recognition:
             return _recognise_zip(file)
         if head.startswith(_PICKLE) and not _may_be_safetensors(head):
             return _recognise_pickle(head)
-        return _recognise_safetensors(file, head, size)
+        return recognise_safetensors(file)
 
 
 def _recognise_shards(path: str | os.PathLike[str], raw: bytes) -> Recognition:
@@ -143,7 +143,11 @@ def _may_be_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_SAFETENSORS_HEADER
 
 
-def _recognise_safetensors(file: IO[bytes], head: bytes, size: int) -> Recognition:
+def recognise_safetensors(file: IO[bytes]) -> Recognition:
+    """Recognise a safetensors file, or what may be none, by its header."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(32)
     length = int.from_bytes(head[:8], "little")
     if size < 9:
         return Recognition(None, "incomplete", f"{size} bytes: truncated, or still being written")

@@ -1,4 +1,4 @@
-"""Write the report on a run as a whole: its history as a picture, and one HTML file to mail."""
+"""The report on a run as a whole: its history as a picture, and one HTML file to mail."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,16 +14,22 @@ from fxwatch.store.layout import Run, StoreError
 from fxwatch.store.lines import last_line
 
 
-def write_run_report(run: Run, thresholds: Thresholds) -> Path:
-    """Write `run_history.png` and `report.html` into the folder of a run, up to its newest analysis; the picture.
+def run_report(run: Run, thresholds: Thresholds) -> tuple[bytes, bytes]:
+    """The picture, as a PNG, and the HTML, up to the newest analysis.
 
-    Raises StoreError where there is none or it cannot be read, OSError where a file cannot be written.
+    Raises StoreError where there is none or it cannot be read.
     """
     newest = last_line(run.history, HistoryLine)
     if newest is None:
         raise StoreError(f"run {run.name} has no analysis in {run.history}")
     part = part_of(run, newest.id)
-    write_atomic(run.history_png, draw_past(part.past, thresholds))
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_atomic(run.html, page([part], thresholds, now, __version__).encode())
+    return draw_past(part.past, thresholds), page([part], thresholds, now, __version__).encode()
+
+
+def write_run_report(run: Run, thresholds: Thresholds) -> Path:
+    """Write both into the folder of the run; the picture. Raises StoreError, and OSError where it cannot be written."""
+    picture, html = run_report(run, thresholds)
+    write_atomic(run.history_png, picture)
+    write_atomic(run.html, html)
     return run.history_png

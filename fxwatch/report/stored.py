@@ -1,4 +1,4 @@
-"""Draw the page of an analysis that the store holds, and put it there."""
+"""The page of an analysis that the store holds."""
 
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,16 @@ from fxwatch.store.read import read_analysis
 _LARGEST_ARRAY = 64 * 1024 * 1024
 
 
+def page_of(run: Run, analysis_id: str, thresholds: Thresholds) -> bytes:
+    """The page, as a PNG. Where arrays are missing or damaged, it says so in their place.
+
+    Raises StoreError where the analysis cannot be read.
+    """
+    folder = run.analysis(analysis_id)
+    analysis = read_analysis(folder.json)
+    return draw(analysis, read_heat(folder.arrays), history_until(run.history, analysis), thresholds)
+
+
 def draw_stored(
     run: Run,
     analysis_id: str,
@@ -29,12 +39,10 @@ def draw_stored(
 ) -> Path:
     """Draw an analysis into its folder and, where it is the `newest` of its run, as the run's report, too.
 
-    Returns the file in the analysis's folder. Where arrays are missing or damaged, the page says so in their place.
-    Raises StoreError where the analysis cannot be read, OSError where the page cannot be written.
+    Returns the file in the analysis's folder. Raises as `page_of`, and OSError where the page cannot be written.
     """
     folder = run.analysis(analysis_id)
-    analysis = read_analysis(folder.json)
-    page = draw(analysis, read_heat(folder.arrays), history_until(run.history, analysis), thresholds)
+    page = page_of(run, analysis_id, thresholds)
     write_atomic(folder.png, page)
     if newest:
         write_atomic(run.png, page)

@@ -3,17 +3,24 @@
 import os
 import secrets
 from pathlib import Path
+from typing import IO
 
 TEMPORARY_PREFIX = ".fxw-"
+_PIECE = 1 << 20
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace a file by new content. Raises OSError, and leaves the old file as it was."""
+def write_atomic(path: Path, content: bytes | IO[bytes]) -> None:
+    """Replace a file by new content, or by that of an open file. Raises OSError, and leaves the old file as it was."""
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
-            write_all(handle, data)
+            if isinstance(content, bytes):
+                write_all(handle, content)
+            else:
+                content.seek(0)
+                while piece := content.read(_PIECE):
+                    write_all(handle, piece)
             os.fsync(handle)
         finally:
             os.close(handle)

@@ -69,7 +69,7 @@ class Store:
 
     @property
     def runs_folder(self) -> Path:
-        """The results of all runs: what workers may write."""
+        """The results of all runs."""
         return self.root / "runs"
 
     def run(self, name: str) -> "Run":

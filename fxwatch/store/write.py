@@ -1,6 +1,10 @@
 """Write results: the analysis first, which commits it; then its line in the history; then the index."""
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO
 
 from fxwatch.records.analysis import Analysis, Explanation
 from fxwatch.records.attempt import Attempt, begun
@@ -39,11 +43,15 @@ class RunWriter:
         if not self._index.holds([line.seq for line in lines]):
             self._index.rebuild((line.seq, found) for line in lines if (found := self._readable(line.id)) is not None)
 
-    def commit(self, analysis: Analysis) -> None:
-        """Publish an analysis. Raises OSError, and then it is to be tried again; what was done is not done twice."""
+    def commit(self, analysis: Analysis, beside: Mapping[Path, IO[bytes]] = MappingProxyType({})) -> None:
+        """Publish an analysis, after the files that belong to it, by their places. Raises OSError, and then it is to be
+        tried again; what was done is not done twice.
+        """
         if self._last != analysis.id:
             path = self.run.analysis(analysis.id).json
             path.parent.mkdir(parents=True, exist_ok=True)
+            for place, file in beside.items():
+                write_atomic(place, file)
             write_atomic(path, as_json(analysis))
             line = HistoryLine.of(analysis, seq=self.count)
             self._lines.append(line)

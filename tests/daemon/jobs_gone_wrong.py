@@ -1,5 +1,6 @@
 """Jobs for workers that do what a stranger's code, or bad luck, may do. Each gets a path that it may write, as text."""
 
+import io
 import json
 import mmap
 import os
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 from fxwatch.daemon import stage
+from fxwatch.daemon.parcel import ARRAYS, LARGEST, Parcel
 
 
 def shout(text: str) -> str:
@@ -88,10 +90,37 @@ def answer_too_much(_text: str) -> str:
 
 def answer_half(path: str) -> str:
     Path(path).write_text(str(os.getpid()))
-    pipe = next(entry for entry in Path("/proc/self/fd").iterdir() if int(entry.name) > 2 and entry.is_fifo())
-    os.write(int(pipe.name), b'r{"kind":')
+    _say(b'r{"kind":')
     time.sleep(600)
     return ""
+
+
+def send_a_wrong_name(_text: str) -> Parcel:
+    return Parcel("{}", {"../../evil": io.BytesIO(b"x")})
+
+
+def send_too_large_a_file(_text: str) -> Parcel:
+    return Parcel("{}", {ARRAYS: io.BytesIO(bytes(LARGEST[ARRAYS] + (1 << 20)))})
+
+
+def send_more_than_told(_text: str) -> str:
+    _say(b"farrays.npz 1000\n")
+    while True:
+        _say(b"x" * (1 << 16))
+
+
+def send_half(_text: str) -> str:
+    _say(b"farrays.npz 1000\nabc")
+    os._exit(0)
+
+
+def send_largest(_text: str) -> Parcel:
+    return Parcel("{}", {ARRAYS: io.BytesIO(bytes(LARGEST[ARRAYS]))})
+
+
+def _say(data: bytes) -> None:
+    pipe = next(entry for entry in Path("/proc/self/fd").iterdir() if int(entry.name) > 2 and entry.is_fifo())
+    os.write(int(pipe.name), data)
 
 
 def fork_for_ever(_text: str) -> str:

@@ -7,9 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ import pytest
 from fxwatch.config import ClusterSettings, Config, ConfigError, DaemonSettings
 from fxwatch.daemon import cluster as cluster_module
 from fxwatch.daemon.cluster import Cluster
-from fxwatch.daemon.pool import JobError
+from fxwatch.daemon.parcel import JobError
+from tests.daemon.test_parcel import made_whole_and_nothing_written
 from tests.dask_cluster import Dask
 from tests.project import CONFIG, ROOT, Project
 
 TELLING_MODEL = """
 import os
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -34,8 +36,7 @@ from tests.policies import GuideLike
 
 def build(**arguments):
     parents = " ".join(str(process.pid) for process in psutil.Process().parents())
-    results = Path(__file__).with_name("outputs") / "fxwatch" / "runs"  # all that it may write to
-    (results / f"built-by-{os.getpid()}").write_text(parents)
+    Path(tempfile.gettempdir(), f"built-by-{os.getpid()}").write_text(parents)  # all that it may write to
     return GuideLike(**arguments)
 """
 
@@ -50,16 +51,16 @@ def die(number: str) -> str:
 
 
 def begin_and_wait(folder: str) -> str:
-    """Leave a mark of the process and its parents, then wait for the word to go on."""
-    Path(folder, f"try-{os.getpid()}").touch()
-    while not Path(folder, "go").exists():
-        time.sleep(0.05)
+    """Hold a file open, by which the process is known, and wait for the word to go on."""
+    with Path(folder, "held").open(encoding="utf-8"):
+        while not Path(folder, "go").exists():
+            time.sleep(0.05)
     return "done"
 
 
 def cluster_of(settings: ClusterSettings, workers: int) -> Cluster:
     config = Config(cluster=settings, daemon=DaemonSettings(executor="dask", workers=workers))
-    return Cluster(config, Path(tempfile.gettempdir()), lambda _args, _stage: None)
+    return Cluster(config, lambda _args, _stage: None)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,15 @@ def worker_that_runs(pid: int, dask: Dask) -> subprocess.Popen[bytes]:
 
 
 def tries(folder: Path) -> list[int]:
-    return [int(path.name.removeprefix("try-")) for path in folder.glob("try-*")]
+    """The processes that have begun, and not ended."""
+    held = str(folder / "held")
+    return [pid for pid in psutil.pids() if held in files_of(pid)]
+
+
+def files_of(pid: int) -> list[str]:
+    with suppress(psutil.Error, OSError):
+        return [file.path for file in psutil.Process(pid).open_files()]
+    return []
 
 
 def test_jobs_run_on_the_cluster(cluster: Cluster) -> None:
@@ -105,11 +114,12 @@ def test_a_job_that_crashes_says_how_and_its_worker_goes_on(cluster: Cluster, da
 
 
 def test_a_killed_worker_costs_a_try_and_leaves_nothing_running(cluster: Cluster, dask: Dask, tmp_path: Path) -> None:
+    (tmp_path / "held").touch()
     future = cluster.submit(begin_and_wait, str(tmp_path))
     first = until(lambda: tries(tmp_path))[0]
     lost = worker_that_runs(first, dask)
     lost.kill()
-    until(lambda: len(tries(tmp_path)) == 2)
+    until(lambda: set(tries(tmp_path)) - {first})
     until(lambda: not psutil.pid_exists(first))
     (tmp_path / "go").touch()
     assert future.result(60) == "done"
@@ -121,8 +131,9 @@ def test_a_killed_scheduler_costs_a_try(
     cluster: Cluster, dask: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "RETRY", 0.2)
+    (tmp_path / "held").touch()
     future = cluster.submit(begin_and_wait, str(tmp_path))
-    until(lambda: tries(tmp_path))
+    first = until(lambda: tries(tmp_path))[0]
     dask.scheduler.kill()
     dask.scheduler.wait()
     until(lambda: cluster.trouble)
@@ -131,10 +142,20 @@ def test_a_killed_scheduler_costs_a_try(
         dask.workers.pop().kill()
     dask.start_scheduler()
     dask.start_worker()
-    until(lambda: len(tries(tmp_path)) == 2)
+    until(lambda: set(tries(tmp_path)) - {first})
     (tmp_path / "go").touch()
     assert future.result(60) == "done"
     assert cluster.trouble is None
+
+
+def test_what_is_wrong_with_the_cluster_itself_is_said_and_ends_nothing(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster_module, "at_outpost", lambda *_: 1 / 0)
+        with pytest.raises(JobError, match=r"the cluster cannot do it \(division by zero\)"):
+            cluster.submit(shout, "hello").result(90)
+    assert cluster.submit(shout, "hello").result(90) == "HELLO"
 
 
 def test_the_end_does_not_wait_for_a_cluster_that_is_not_there(dask: Dask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,9 +199,13 @@ def test_a_daemon_explains_on_it_and_commits_by_itself(dask: Dask, tmp_path: Pat
     done = project.run("daemon", "--once")
     assert done.returncode == 0, done.stderr
     assert {found["checkpoint"]["step"] for found in project.analyses()} == {1, 2, 3}
-    parents = [set(map(int, told.read_text().split())) for told in (project.store.root / "runs").glob("built-by-*")]
+    parents = [set(map(int, told.read_text().split())) for told in dask.folder.glob("pymp-*/scratch/built-by-*")]
     assert len(parents) == 3
     assert all(above & {worker.pid for worker in dask.workers} for above in parents)
+
+
+def test_it_sends_back_what_it_made_and_writes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    made_whole_and_nothing_written(Project(tmp_path), cluster.submit)
 
 
 def test_the_commands_of_its_page(tmp_path: Path) -> None:

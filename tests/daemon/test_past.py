@@ -21,8 +21,9 @@ def test_the_attention_maps_by_state_are_read_back(tmp_path: Path) -> None:
     maps = np.full((8, 1, 2, 2), 0.5, np.float16)
     arrays = {"probe": np.zeros((32, 2)), "attention/layer": maps[0], "attention_probe/layer": maps}
     folder.arrays.write_bytes(npz(arrays))
-    found, notes = context(run, [], earlier, states, states, AnalysisSettings())
+    found, notes, new_probe = context(run, [], earlier, states, states, AnalysisSettings())
     assert notes == []
+    assert new_probe is None
     assert found.previous is not None
     assert list(found.previous.attention) == ["layer"]
     assert np.array_equal(found.previous.attention["layer"], maps)

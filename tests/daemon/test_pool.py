@@ -21,8 +21,9 @@ import pytest
 from fxwatch.daemon import cage
 from fxwatch.daemon import pool as pool_module
 from fxwatch.daemon.jobs import Trouble, parse_answer
+from fxwatch.daemon.parcel import ARRAYS, LARGEST, JobError
 from fxwatch.daemon.places import _answer
-from fxwatch.daemon.pool import JobError, ProcessPerJob
+from fxwatch.daemon.pool import ProcessPerJob
 from fxwatch.records.settings import ModelSettings
 from tests.daemon import jobs_gone_wrong as jobs
 from tests.project import environ, eventually
@@ -67,6 +68,10 @@ def test_a_job_answers_and_tells_its_stages(pool: ProcessPerJob, stages: list[st
         (jobs.fork_for_ever, "", "exit code 1 and no answer"),
         (jobs.answer_too_much, "", "said more than 16 MB"),
         (jobs.flood_stages, "", "said more than 16 MB"),
+        (jobs.send_a_wrong_name, "", r"sent a file that nobody asked for: '../../evil 1'"),
+        (jobs.send_too_large_a_file, "", "sent arrays.npz of 97 MB, and at most 96 are taken"),
+        (jobs.send_more_than_told, "", "said more than 16 MB"),
+        (jobs.send_half, "", "exit code 0 and no answer"),
         (jobs.hang, "pid", "took longer"),
         (jobs.hang_in_c, "pid", "took longer"),
         (jobs.answer_half, "pid", "took longer"),
@@ -76,7 +81,7 @@ def test_a_job_gone_wrong_says_how_and_costs_itself_alone(
     pool: ProcessPerJob, own: Path, monkeypatch: pytest.MonkeyPatch, job: Any, argument: str, words: str
 ) -> None:
     pool.submit(jobs.shout, "warm").result(60)
-    memory = 3 << 30 if job is jobs.answer_too_much else 256 << 20
+    memory = 3 << 30 if job in {jobs.answer_too_much, jobs.send_too_large_a_file} else 256 << 20
     monkeypatch.setattr(pool_module, "memory_of_each", lambda *_: memory)
     if words == "took longer":
         monkeypatch.setattr(pool_module, "DEADLINE", 1.0)
@@ -90,6 +95,15 @@ def test_a_job_gone_wrong_says_how_and_costs_itself_alone(
     assert psutil.Process().memory_info().rss - before < 100 << 20
     if argument == "pid":
         assert not psutil.pid_exists(int((own / "pid").read_text()))
+
+
+def test_a_large_file_is_kept_on_disk_and_not_in_memory(pool: ProcessPerJob) -> None:
+    before = psutil.Process().memory_info().rss
+    answered = pool.submit(jobs.send_largest, "").result(60)
+    assert psutil.Process().memory_info().rss - before < 16 << 20
+    file = answered.files[ARRAYS]
+    assert file.seek(0, os.SEEK_END) == LARGEST[ARRAYS]
+    file.close()
 
 
 @pytest.mark.parametrize("job", [jobs.flood_stdout, jobs.flood_stderr])
@@ -144,6 +158,22 @@ def test_where_no_process_can_be_had_the_checkpoint_is_not_to_blame(
     assert isinstance(found, Trouble)
     assert (found.outcome, found.crashed) == ("put_off", False)
     assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
+
+
+def test_where_a_file_cannot_be_kept_the_checkpoint_is_not_to_blame(
+    pool: ProcessPerJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.TemporaryFile", full)
+        future = pool.submit(jobs.send_largest, "")
+        wait([future], 60)
+    found = _answer(future)
+    assert isinstance(found, Trouble)
+    assert (found.outcome, found.crashed) == ("put_off", False)
+    assert "No space left" in found.reason
 
 
 SHORT = Path("/tmp")  # noqa: S108 - where sockets are when TMPDIR is too deep

@@ -14,7 +14,9 @@ from safetensors.torch import save as save_safetensors
 
 from fxwatch.config import ConfigError, load_config, template
 from fxwatch.daemon.jobs import Trouble, parse_answer
+from fxwatch.daemon.parcel import JobError, Reader
 from fxwatch.formats import dump_step, kind_of, recognise, step_in_name
+from fxwatch.formats.arrays import array_shapes
 from fxwatch.load import LoadError, read_content, read_dump, read_weights
 from fxwatch.records.alerts import AlertState
 from fxwatch.records.history import HistoryLine
@@ -119,6 +121,11 @@ def _lines(kind: Any) -> Callable[[Path], object]:
     return lambda path: (list(read_lines(path, kind)), last_line(path, kind), parse_line(path.read_bytes(), kind))
 
 
+def _shapes(path: Path) -> object:
+    with path.open("rb") as file:
+        return array_shapes(file)
+
+
 def _named(path: Path) -> object:
     name = path.read_bytes().decode("utf-8", "surrogateescape").replace("/", "_")
     return kind_of(name), step_in_name(name), clean(name)
@@ -180,6 +187,13 @@ PARSERS: dict[str, Parser] = {
         lambda path: parse_answer(path.read_text("utf-8", "replace")),
         (ValueError,),
     ),
+    "parcel": Parser(
+        lambda: [b"sreading\nfarrays.npz 3\nabcfprobe.safetensors 0\nr{}\n"],
+        "pipe",
+        lambda path: Reader(lambda _: None).take(path.read_bytes()),
+        (JobError,),
+    ),
+    "shapes": Parser(lambda: [_heat()], "arrays.npz", _shapes, (ValueError,)),
     "alerts": Parser(
         lambda: [AlertState().model_dump_json().encode()],
         "alerts.json",
@@ -198,6 +212,7 @@ INSIDE: dict[str, Callable[[], Inner]] = {
     "npz": lambda: _member(_npz(), "hf.npy"),
     "heat": lambda: _member(_heat(), "heat/hf.npy"),
     "array": lambda: _member(_heat(), "heat/hf.npy"),
+    "shapes": lambda: _member(_heat(), "heat/hf.npy"),
 }
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from tests.hostile.parsers import INSIDE, PARSERS
 
 SHORT, LONG = 30, 5000
-"""Inputs of each parser in `make test`, and in `make soak`: 100,000 in all."""
+"""Inputs of each parser in `make test`, and in `make soak`: 110,000 in all."""
 NUMBERS = (
     b"\x00",
     b"\xff\xff\xff\xff",
