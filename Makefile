@@ -43,7 +43,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,distributed,export,serve,wandb]' --group test --group check
 	touch $@
 
-docs: $(READY)  ## Write docs/reference.md from the program, and the site into site/.
+docs: $(READY)  ## Write docs/reference.md and config.toml from the program, and the site into site/.
 	$(BIN)/python docs/write_reference.py
 	$(BIN)/mkdocs build --strict --quiet
 

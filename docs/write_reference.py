@@ -1,4 +1,5 @@
-"""Write reference.md from the program itself: all that scripts, configurations and notebooks may rely on.
+"""Write reference.md from the program itself: all that scripts, configurations and notebooks may rely on; and
+config.toml, with every key at its default.
 
     python docs/write_reference.py
 
@@ -18,22 +19,26 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 from typer.testing import CliRunner
 
 import fxwatch
 from fxwatch import exit_codes
 from fxwatch.cli import app
-from fxwatch.config import Config
+from fxwatch.config import Config, template
 from fxwatch.records.analysis import Analysis
-from fxwatch.records.ledger import FileState
+from fxwatch.records.history import HistoryLine
+from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.overview import Overview
+from fxwatch.records.status import DaemonStatus
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "reference.md"
 CHANGELOG = ROOT / "CHANGELOG.md"
 _MARK = "<!-- CHANGELOG.md when this was written: "
 _ELSEWHERE = {
+    "fxwatch.export.read": ["Frames"],
     "fxwatch.recorder": ["Recorder"],
     "fxwatch.callbacks.sb3": ["FxwatchCallback"],
     "fxwatch.callbacks.lightning": ["FxwatchCallback"],
@@ -45,7 +50,7 @@ def reference() -> str:
     """The page, less its mark."""
     parts = ["# Reference", "Written by `python docs/write_reference.py` from the program itself.", *commands()]
     parts += ["## Exit codes", table(("code", "meaning"), [(str(k), v) for k, v in exit_codes.MEANINGS.items()])]
-    parts += [*configuration(), *analysis(), "## ledger.jsonl", "The states of a file: " + listed(get_args(FileState))]
+    parts += [*configuration(), *files()]
     return "\n\n".join([*parts, *python()]) + "\n"
 
 
@@ -60,6 +65,7 @@ def commands() -> Iterator[str]:
 
 
 def _every_command(of: typer.Typer, before: list[str]) -> Iterator[list[str]]:
+    yield before
     for one in of.registered_commands:
         if one.callback is not None:
             yield [*before, one.name or one.callback.__name__]
@@ -99,13 +105,26 @@ def _shown(value: Any) -> str:
     return str(value).replace("'", '"')
 
 
-def analysis() -> Iterator[str]:
-    """Every field of analysis.json, by its schema."""
-    yield "## analysis.json"
-    yield "Its JSON Schema: `fxwatch config schema --of analysis`. What the numbers mean: [numbers](numbers.md)."
-    schema = Analysis.model_json_schema(mode="serialization")
-    rows = [(code(name), code(kind)) for name, kind in _fields(schema, schema.get("$defs", {}), "")]
-    yield table(("field", "values"), rows)
+def files() -> Iterator[str]:
+    """Every field of every file and answer in JSON, by its schema."""
+    for title, words, record in (
+        (
+            "analysis.json",
+            "Its JSON Schema: `fxwatch config schema --of analysis`. What the numbers mean: [numbers](numbers.md).",
+            Analysis,
+        ),
+        ("history.jsonl", "One line an analysis.", HistoryLine),
+        ("ledger.jsonl", "One line a change of a file's state.", LedgerLine),
+        ("status.json", "The daemon's heartbeat.", DaemonStatus),
+        ("`fxwatch status --json`", "On stdout.", Overview),
+    ):
+        schema = TypeAdapter(record).json_schema(mode="serialization")
+        yield f"## {title}"
+        yield words
+        yield table(
+            ("field", "values"),
+            [(code(name), code(kind)) for name, kind in _fields(schema, schema.get("$defs", {}), "")],
+        )
 
 
 def _fields(schema: Mapping[str, Any], known: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
@@ -118,7 +137,8 @@ def _fields(schema: Mapping[str, Any], known: Mapping[str, Any], path: str) -> I
     ]
     several = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
     if len(several) == 1:
-        yield from _fields(several[0], known, path)
+        found = list(_fields(several[0], known, path))
+        yield from [(path, f"{found[0][1]} | null")] if found[0][0] == path else [(path, "null, or:"), *found]
     elif inside:
         for name, one in inside:
             yield from _fields(one, known, name)
@@ -209,6 +229,7 @@ def main() -> None:
         PAGE.write_text(renewed(old, reference(), CHANGELOG.read_text(encoding="utf-8")), encoding="utf-8")
     except ValueError as error:
         sys.exit(str(error))
+    (ROOT / "config.toml").write_text(template(), encoding="utf-8")
 
 
 if __name__ == "__main__":

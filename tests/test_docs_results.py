@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.project import ROOT, Project
-from tests.test_readme import follow
+from tests.docs import follow, text_of
+from tests.project import Project
 
-TEXT = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+TEXT = text_of("docs/results.md")
 
 
 def test_every_file_and_command_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

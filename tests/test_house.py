@@ -60,6 +60,7 @@ def test_the_repositorys_config_holds_every_key_at_its_default(tmp_path: Path) -
         ("[analysis\n", "c.toml:1:10: "),
         ("[expected.hf]\nlw = 1\n", "c.toml:2: unknown key expected.hf.lw; did you mean low?"),
         ("[inputs.hf]\nfeature = []\n", "did you mean features?"),
+        ("[thresholds]\nconsensus = 0.5\n", "c.toml:2: thresholds.consensus: it must be a table of ok, bad"),
         (
             "[thresholds]\nconsensus = {ok = 0.1, bad = 0.5}\n",
             "c.toml:2: thresholds.consensus: bad = 0.5 must not lie above",
@@ -104,6 +105,10 @@ def test_a_config_that_is_not_ours_is_passed_over(tmp_path: Path, monkeypatch: p
     found = load_config(None)
     assert found.file is None
     assert found.warnings == ["./config.toml is passed over: it has no section of fxwatch's"]
+    (tmp_path / "config.toml").write_text("[modle]\nfactory = 1\n")
+    assert load_config(None).warnings == [
+        "./config.toml is passed over: it has no section of fxwatch's; did you mean [model]?"
+    ]
     (tmp_path / "config.toml").write_text("[analysis]\nevery = 4\n")
     assert load_config(None).config.analysis.every == 4
     inside = load_config(None, tmp_path)

@@ -3,9 +3,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import fxwatch
+from fxwatch import exit_codes
+from fxwatch.cli import app
+from fxwatch.config import Config
+from fxwatch.records.history import HistoryLine
 from tests.project import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -30,6 +36,40 @@ def test_writing_it_again_changes_nothing_but_the_mark() -> None:
     before = renewed("", "a command\n", "one entry")
     assert renewed(before, "a command\n", "one entry") == before
     assert renewed(before, "a command\n", "two entries") != before
+
+
+@pytest.fixture(scope="module")
+def now() -> str:
+    """The page, of the program as it is."""
+    made: str = reference()
+    return made
+
+
+class Longer(HistoryLine):
+    """One of tomorrow."""
+
+    mood: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("fxwatch.__all__", fxwatch.__all__[1:]),
+        ("fxwatch.exit_codes.MEANINGS", {**exit_codes.MEANINGS, 7: "tired"}),
+        ("fxwatch.cli.app.registered_commands", app.registered_commands[1:]),
+        ("fxwatch.config.Config.model_fields", {"daemon": Config.model_fields["daemon"]}),
+        ("write_reference.HistoryLine", Longer),
+        ("write_reference.Overview", Longer),
+    ],
+)
+def test_it_sees_every_change(place: str, value: Any, now: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, value)
+    assert reference() != now
+
+
+def test_every_exit_code_has_its_meaning() -> None:
+    codes = {value for value in vars(exit_codes).values() if isinstance(value, int)}
+    assert codes == exit_codes.MEANINGS.keys()
 
 
 def test_docs_are_a_site(tmp_path: Path) -> None:

@@ -75,10 +75,13 @@ def _watch(
     from fxwatch.daemon.narrator import Narrator
     from fxwatch.daemon.page import page
     from fxwatch.daemon.service import Daemon
+    from fxwatch.formats.adapters import passed_over
 
     no_code_from(watched)
     ending = _Ending()
     with page(watched, config_file) if serve else nullcontext(), Narrator() as narrator:
+        for words in passed_over():
+            narrator.say(words)
         while True:
             with held(store.lock) as lock:
                 service = _patiently(

@@ -13,6 +13,7 @@ from fxwatch.config import Config, load_config
 from fxwatch.config.template import toml_key
 from fxwatch.daemon.limits import forget_secrets
 from fxwatch.formats import kind_of, recognise, step_in_name
+from fxwatch.formats.adapters import adapter_for, passed_over
 from fxwatch.terminal import say, tell
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ _WORDS = {
     "safetensors-shards": "a checkpoint in several safetensors files",
     "export": "a program of torch.export, of which the weights are read and the program is never run",
     "npz": "arrays of numpy",
-    "adapted": "a checkpoint for another package's adapter",
 }
 _CALLS = ("dict", "kwargs", "args", "concat")
 _SHOWN = 20
@@ -40,11 +40,12 @@ _SHOWN = 20
 
 @dataclass
 class _Case:
-    """A file, and the settings under which it can be explained, which grow as more is found out."""
+    """A file, and the settings under which it can be explained; `news`: that more of them was found out."""
 
     config: Config
     model: "ModelSettings"
     table: str = "model"
+    news: bool = False
 
     @classmethod
     def of(cls, path: Path, config: Config, watched: Path | None) -> Self:
@@ -58,6 +59,7 @@ class _Case:
     def found(self, **changes: Any) -> None:
         """What has to be set."""
         self.model = self.model.model_copy(update=changes)
+        self.news = True
 
     def prescribe(self) -> None:
         """Print the configuration."""
@@ -71,6 +73,8 @@ def doctor(path: Path, states: Path | None, config_file: Path | None) -> int:
     if not os.path.lexists(path):
         say(f"fxwatch: {path} does not exist")
         return exit_codes.NOTHING
+    for words in passed_over():
+        say(f"fxwatch: {words}")
     if path.is_dir():
         return _folder(path, states, config_file)
     return _file(path, states, load_config(config_file).config)
@@ -109,6 +113,8 @@ def _in_short(path: Path) -> str:
         return f"it cannot be opened: {error.strerror or error}"
     if found.format is None:
         return f"{found.trouble}: {found.reason}"
+    if adapter := adapter_for(path.suffix):
+        return f"a checkpoint for the adapter {adapter.entry.value} of {adapter.package}"
     return "a dump of states" if kind_of(path.name) == "states" else _WORDS[found.format]
 
 
@@ -195,7 +201,8 @@ def _explained(weights: "Weights", dump_path: Path | None, case: _Case) -> int:
         tell(f"missing: {error}")
         if not error.config:
             return exit_codes.FAILURE
-        case.found(factory=case.model.factory or TO_FILL_IN)
+        if case.model.factory is None:
+            case.found(factory=TO_FILL_IN)
     else:
         tell("the policy is built and the weights are in it")
     if dump_path is None:
@@ -203,12 +210,12 @@ def _explained(weights: "Weights", dump_path: Path | None, case: _Case) -> int:
     else:
         try:
             if _asked(policy, dump_path, case):
-                tell("it can be explained as it is: fxwatch daemon")
+                tell("it can be explained as it is: type `fxwatch daemon` and its folder")
                 return exit_codes.OK
         except LoadError as error:
             tell(f"{dump_path} does not fit: {error}")
             return exit_codes.FAILURE
-    if policy is None or dump_path is not None:
+    if case.news:
         case.prescribe()
     return exit_codes.USAGE
 
@@ -246,7 +253,7 @@ def _asked(policy: "LoadedPolicy | None", dump_path: Path, case: _Case) -> bool:
             continue
         if first is not None:
             tell(f"it can be explained in another way: {first}")
-            case.model = way
+            case.model, case.news = way, True
         return first is None
     raise first if first is not None else LoadError("it cannot be asked")
 

@@ -10,6 +10,7 @@ from typing import Any
 from fxwatch import exit_codes
 from fxwatch.config import load_config
 from fxwatch.records.base import Verdict, at_or_below, worst
+from fxwatch.records.overview import Headlines, Overview, RunOverview, Unsent
 from fxwatch.store.layout import Store
 from fxwatch.sync.outbox import read_outbox, waiting
 from fxwatch.terminal import say, tell
@@ -18,8 +19,6 @@ from fxwatch.tui.snapshot import Lack, Snapshot
 from fxwatch.tui.view.header import reason
 from fxwatch.tui.view.heartbeat import life
 from fxwatch.tui.view.in_words import heartbeat_in_words, lack_in_words, run_in_words
-
-_SCHEMA_VERSION = 1
 
 
 def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail_on: Verdict | None) -> int:
@@ -37,7 +36,7 @@ def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail
     verdict = worst(*(run.verdict for run in runs))
     unsent = _unsent(Store.of(watched, config.store.dir), asked_for=config.wandb.enabled)
     if as_json:
-        found = {**_as_json(verdict, common, runs), "wandb": unsent}
+        found = _overview(verdict, common, runs, unsent).model_dump(mode="json")
         sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
     else:
         for text in [*_in_words(verdict, common, runs), *_unsent_in_words(unsent)]:
@@ -46,21 +45,21 @@ def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail
     return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
 
 
-def _unsent(store: Store, *, asked_for: bool) -> dict[str, Any]:
+def _unsent(store: Store, *, asked_for: bool) -> dict[str, Unsent]:
     """Of each run that goes to W&B, how many analyses wait, and why where it is known."""
     found = {}
     for run in store.runs():
         outbox = read_outbox(store, run)
         if asked_for or outbox is not None:
-            found[run.name] = {"waiting": waiting(store, run), "trouble": outbox.trouble if outbox else None}
+            found[run.name] = Unsent(waiting=waiting(store, run), trouble=outbox.trouble if outbox else None)
     return found
 
 
-def _unsent_in_words(unsent: dict[str, Any]) -> list[str]:
+def _unsent_in_words(unsent: dict[str, Unsent]) -> list[str]:
     return [
-        f"W&B: {one['waiting']} analyses of {run} wait{': ' + one['trouble'] if one['trouble'] else ''}"
+        f"W&B: {one.waiting} analyses of {run} wait{': ' + one.trouble if one.trouble else ''}"
         for run, one in unsent.items()
-        if one["waiting"]
+        if one.waiting
     ]
 
 
@@ -70,14 +69,14 @@ def _in_words(verdict: Verdict, common: Snapshot, runs: Sequence[Snapshot]) -> l
     return found + [text for run in runs for text in run_in_words(run)]
 
 
-def _as_json(verdict: Verdict, common: Snapshot, runs: Sequence[Snapshot]) -> dict[str, Any]:
-    return {
-        "schema_version": _SCHEMA_VERSION,
-        "watching": str(Path(common.watched).absolute()),
-        "verdict": verdict,
-        "daemon": _daemon(common),
-        "runs": {run.run: _run(run) for run in runs},
-    }
+def _overview(verdict: Verdict, common: Snapshot, runs: Sequence[Snapshot], unsent: dict[str, Unsent]) -> Overview:
+    return Overview(
+        watching=str(Path(common.watched).absolute()),
+        verdict=verdict,
+        daemon=_daemon(common),
+        runs={run.run: _run(run) for run in runs},
+        wandb=unsent,
+    )
 
 
 def _daemon(common: Snapshot) -> dict[str, Any]:
@@ -87,40 +86,15 @@ def _daemon(common: Snapshot) -> dict[str, Any]:
     return {"at": None, "pid": None, **written, "state": found.state, "alive": found.alive}
 
 
-def _run(run: Snapshot) -> dict[str, Any]:
+def _run(run: Snapshot) -> RunOverview:
     news, analysis = run.news, run.analysis
-    findings = analysis.health.model_dump(mode="json")["findings"] if analysis is not None else []
-    return {
-        "verdict": run.verdict,
-        "step": news.step if news else None,
-        "attempt": analysis.attempt if analysis is not None else None,
-        "analyses": news.analyses if news else 0,
-        "latest": news.latest if news else None,
-        "trouble": run.trouble,
-        "findings": findings,
-        "metrics": _metrics(run),
-    }
-
-
-def _metrics(run: Snapshot) -> dict[str, Any]:
-    """The headline numbers under the names that the history gives them."""
-    analysis = run.analysis
-    if analysis is None:
-        return {}
-    flow, quality = analysis.gradient_flow, analysis.quality
-    measured = flow.reason is None
-    return {
-        "consensus": analysis.consensus.mean_correlation,
-        "agreement_score": analysis.consensus.agreement_score,
-        "sparsity": quality.sparsity.value,
-        "concentration": quality.concentration.value,
-        "infidelity": quality.infidelity.value,
-        "sensitivity": quality.sensitivity.value,
-        "completeness": quality.completeness.value,
-        "vanishing_gradients": len(flow.vanishing_gradients) if measured else None,
-        "exploding_gradients": len(flow.exploding_gradients) if measured else None,
-        "dead_features": analysis.dead_features.total_count,
-        "stability": analysis.stability.spearman,
-        "attention_stability": analysis.attention.stability,
-        "branches": {label: branch.share for label, branch in analysis.branches.items()},
-    }
+    return RunOverview(
+        verdict=run.verdict,
+        step=news.step if news else None,
+        attempt=analysis.attempt if analysis is not None else None,
+        analyses=news.analyses if news else 0,
+        latest=news.latest if news else None,
+        trouble=run.trouble,
+        findings=analysis.health.findings if analysis is not None else [],
+        metrics=Headlines.of(analysis) if analysis is not None else Headlines(),
+    )

@@ -90,7 +90,9 @@ def _read_default(path: Path, watched: Path | None) -> tuple[str, dict[str, Any]
         )
     text, data = _read_toml(path)
     if not data.keys() & Config.model_fields.keys():
-        return "", {}, f"./{path} is passed over: it has no section of fxwatch's"
+        near = [close for name in data for close in difflib.get_close_matches(name, Config.model_fields, n=1)]
+        hint = f"; did you mean [{near[0]}]?" if near else ""
+        return "", {}, f"./{path} is passed over: it has no section of fxwatch's{hint}"
     return text, data, None
 
 

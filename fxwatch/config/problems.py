@@ -34,6 +34,8 @@ def in_words(problem: Any, file: Path | None, text: str) -> str:
         near = difflib.get_close_matches(place[-1], _known_keys(place[:-1]), n=1)
         hint = f"; did you mean {near[0]}?" if near else "; `fxwatch config show` lists all keys"
         return f"{where}unknown key {name}{hint}"
+    if problem["type"] == "model_type":
+        return f"{where}{name}: it must be a table of {', '.join(_known_keys(place))}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{where}{name}: {message[0].lower()}{message[1:]}"
 

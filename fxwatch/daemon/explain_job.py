@@ -71,7 +71,7 @@ def run_explain(job: ExplainJob, progress: Progress) -> tuple[Answer, Files]:
         progress("reading")
         opened = open_files(job)
         if (done := _made_before(run, opened.digest)) is not None:
-            return Duplicate(analysis=done, checkpoint_sha256=opened.checkpoint.sha256), {}
+            return Duplicate(analysis=done), {}
         made = explain_files(job, opened, run, progress)
     except (LoadError, AttributionError) as error:
         return trouble(error), {}

@@ -66,7 +66,6 @@ class Duplicate(Record):
 
     kind: Literal["duplicate"] = "duplicate"
     analysis: AnalysisId
-    checkpoint_sha256: str
 
 
 class Drawn(Record):

@@ -6,23 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from fxwatch.records.history import HistoryLine
+from fxwatch.records.history import HEADLINES, HistoryLine
 from fxwatch.store.layout import Run
 from fxwatch.store.lines import read_lines
 
 _LINES_A_PIECE = 10_000
 _TEXTS = ("run", "id", "created_at", "checkpoint", "verdict")
 _COUNTS = ("seq", "step", "dead_features", "vanishing_gradients", "exploding_gradients", "drops")
-_NUMBERS = (
-    "consensus",
-    "sparsity",
-    "concentration",
-    "infidelity",
-    "sensitivity",
-    "completeness",
-    "stability",
-    "attention_stability",
-)
+_NUMBERS = tuple(name for name in HEADLINES if name not in _COUNTS)
 _COMMON = pa.schema(
     [(name, pa.string()) for name in _TEXTS]
     + [(name, pa.int64()) for name in _COUNTS]

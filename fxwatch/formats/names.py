@@ -5,9 +5,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from fxwatch.formats.adapters import adapter_for
-
-CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".zip", ".safetensors", ".cleanrl_model"})
-STATES_SUFFIXES = frozenset({".safetensors", ".npz"})
+from fxwatch.formats.suffixes import CHECKPOINT_SUFFIXES, STATES_SUFFIXES
 
 _OTHER_SUFFIXES = re.compile(r"^pytorch_model.*\.bin$|\.safetensors\.index\.json$|\.pt2$", re.IGNORECASE)
 """Checkpoints, too, though others end like them."""

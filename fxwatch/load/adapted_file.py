@@ -15,13 +15,23 @@ def read(path: str, data: bytes) -> tuple[Mapping[str, Tensor], int | None]:
     adapter = adapter_for(Path(path).suffix)
     if adapter is None:
         raise LoadError(f"no package brings an adapter ({GROUP}) for it any more", "unsupported")
+    name = adapter.entry.value
     try:
-        state, step = adapter.load()(data)
-    except Exception as error:
+        answer = adapter.entry.load()(data)
+    except (Exception, SystemExit) as error:
         missing = to_install(error) if isinstance(error, ImportError) else ""
         raise LoadError(
-            f"the adapter {adapter.value} failed: {type(error).__name__}: {first_sentence(error)}{missing}"
+            f"the adapter {name} failed: {type(error).__name__}: {first_sentence(error)}{missing}"
         ) from error
-    if not is_state_dict(state) or not (step is None or isinstance(step, int)):
-        raise LoadError(f"the adapter {adapter.value} gave no state dict and step, but a {type(state).__name__}")
-    return strip_wrappers(state), step
+    match answer:
+        case (state, (int() | None) as step) if is_state_dict(state):
+            return strip_wrappers(state), step
+        case _:
+            raise LoadError(
+                f"the adapter {name} has to return (state dict, step or None), and returned {_kind(answer)}"
+            )
+
+
+def _kind(answer: object) -> str:
+    inside = ", ".join(type(one).__name__ for one in answer) if isinstance(answer, tuple) else ""
+    return f"({inside})" if inside else f"a {type(answer).__name__}"

@@ -1,6 +1,7 @@
 """The user's model: an import string to an nn.Module, with the checkpoint's weights in it."""
 
 import copy
+import difflib
 import errno
 import pkgutil
 import re
@@ -34,20 +35,25 @@ def build(settings: ModelSettings) -> nn.Module:
     try:
         made = pkgutil.resolve_name(name)(**settings.factory_args)
     except Exception as error:
-        looked = _looked_for(error, name, settings.path) if isinstance(error, ImportError) else ""
-        if _refused(error):
-            looked = " (it may read files, but write none, start no program and reach no network)"
+        hint = _hint(error, name, settings.path)
         raise LoadError(
-            f"[model] factory {name!r} failed: {type(error).__name__}: {first_sentence(error)}{looked}", config=True
+            f"[model] factory {name!r} failed: {type(error).__name__}: {first_sentence(error)}{hint}", config=True
         ) from error
     if not isinstance(made, nn.Module):
         raise LoadError(f"[model] factory {name!r} returned a {type(made).__name__}, not an nn.Module", config=True)
     return made
 
 
-def _refused(error: BaseException) -> bool:
-    """Whether it was a worker's cage that said no."""
-    return isinstance(error, PermissionError) and error.errno in {errno.EPERM, errno.EACCES}
+def _hint(error: Exception, factory: str, folders: list[str]) -> str:
+    """What more there is to say: where it was looked for, the name that was meant, or that a worker's cage said no."""
+    if isinstance(error, ImportError):
+        return _looked_for(error, factory, folders)
+    if isinstance(error, AttributeError):
+        near = difflib.get_close_matches(error.name or "", dir(error.obj), n=1)
+        return f"; did you mean {near[0]}?" if near else ""
+    if isinstance(error, PermissionError) and error.errno in {errno.EPERM, errno.EACCES}:
+        return " (it may read files, but write none, start no program and reach no network)"
+    return ""
 
 
 def _looked_for(error: ImportError, factory: str, folders: list[str]) -> str:

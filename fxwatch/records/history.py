@@ -1,10 +1,11 @@
 """One line of history.jsonl: what a monitor needs of an analysis without opening it."""
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
 from fxwatch.records.base import Record, Verdict
+from fxwatch.records.quality import QualityMetrics
 
 HEADLINES = (
     "consensus",
@@ -57,9 +58,6 @@ class HistoryLine(Record):
     @classmethod
     def of(cls, analysis: Analysis, seq: int) -> Self:
         """The line of an analysis."""
-        flow = analysis.gradient_flow
-        measured = flow.reason is None
-        quality = analysis.quality
         return cls(
             seq=seq,
             id=analysis.id,
@@ -71,20 +69,25 @@ class HistoryLine(Record):
             written_at=analysis.checkpoint.written_at,
             verdict=analysis.health.verdict,
             findings={finding.metric: finding.level for finding in analysis.health.findings},
-            consensus=analysis.consensus.mean_correlation,
-            sparsity=quality.sparsity.value,
-            concentration=quality.concentration.value,
-            infidelity=quality.infidelity.value,
-            sensitivity=quality.sensitivity.value,
-            completeness=quality.completeness.value,
-            dead_features=analysis.dead_features.total_count,
-            vanishing_gradients=len(flow.vanishing_gradients) if measured else None,
-            exploding_gradients=len(flow.exploding_gradients) if measured else None,
-            drops=len(flow.drops) if measured else None,
-            stability=analysis.stability.spearman,
-            attention_stability=analysis.attention.stability,
+            **headlines(analysis),
             branches={name: branch.share for name, branch in analysis.branches.items()},
         )
+
+
+def headlines(analysis: Analysis) -> dict[str, Any]:
+    """The numbers of `HEADLINES`, of an analysis; None for what was not measured."""
+    flow = analysis.gradient_flow
+    measured = flow.reason is None
+    return {
+        **{name: getattr(analysis.quality, name).value for name in QualityMetrics.model_fields},
+        "consensus": analysis.consensus.mean_correlation,
+        "dead_features": analysis.dead_features.total_count,
+        "vanishing_gradients": len(flow.vanishing_gradients) if measured else None,
+        "exploding_gradients": len(flow.exploding_gradients) if measured else None,
+        "drops": len(flow.drops) if measured else None,
+        "stability": analysis.stability.spearman,
+        "attention_stability": analysis.attention.stability,
+    }
 
 
 def in_order(lines: Iterable[HistoryLine]) -> list[HistoryLine]:

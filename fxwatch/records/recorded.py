@@ -42,7 +42,7 @@ def read_recorded(raw: bytes, place: int) -> Read | None:
         line = TrainingLine(
             session=session,
             number=found.get("line", place),
-            at=_number(found.get("at")) or 0.0,
+            at=_finite(found.get("at")) or 0.0,
             step=_whole(found.get("step")),
             optimizer_step=_whole(found.get("optimizer_step")) or 0,
             update=_whole(found.get("update")) or 0,
@@ -93,13 +93,18 @@ def _heads(found: Any) -> HeadSpan:
 
 def _number(found: Any) -> float | None:
     """A finite number, to the digits that a picture of it needs."""
+    value = _finite(found)
+    return value if value is None else float(f"{value:.{_DIGITS}g}")
+
+
+def _finite(found: Any) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
     try:
         value = float(found)
     except OverflowError:
         return None
-    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) and abs(value) < 1e38 else None
+    return value if math.isfinite(value) and abs(value) < 1e38 else None
 
 
 def _whole(found: Any) -> int | None:

@@ -74,17 +74,11 @@ def _consensus(consensus: Consensus, thresholds: Thresholds, findings: Findings)
 
 
 def _quality(quality: QualityMetrics, thresholds: Thresholds, findings: Findings) -> QualityMetrics:
-    limits: dict[str, Limit] = {
-        "sparsity": thresholds.sparsity,
-        "concentration": thresholds.concentration,
-        "infidelity": thresholds.infidelity,
-        "sensitivity": thresholds.sensitivity,
-        "completeness": thresholds.completeness,
-    }
     labels = {"completeness": "completeness error"}
     judged: dict[str, Estimate] = {}
-    for name, limit in limits.items():
+    for name in QualityMetrics.model_fields:
         part: Estimate = getattr(quality, name)
+        limit: Limit = getattr(thresholds, name)
         verdict = findings.number(name, labels.get(name, name), part.value, part.reason, limit)
         judged[name] = part.model_copy(update={"verdict": verdict})
     return quality.model_copy(update=judged)

@@ -30,7 +30,7 @@ from fxwatch.tui.screens.page import Page
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.commands import report_command
 from fxwatch.tui.view.subjects import TABLES, TEXTS, WITHIN
-from fxwatch.tui.view.table import Way, sorted_next, words_of
+from fxwatch.tui.view.table import Way, sorted_next
 from fxwatch.tui.view.text import name
 from fxwatch.tui.view.warnings import chosen_finding
 from fxwatch.tui.view.words import age
@@ -178,7 +178,7 @@ class Monitor(App[None]):
 
     async def do_show(self, subject: str) -> None:
         """Show a subject alone; a second time: the overview again."""
-        if self._subject == subject:
+        if self.page.subject == subject:
             self._leave()
         else:
             await self._open(subject)
@@ -192,8 +192,8 @@ class Monitor(App[None]):
         page = self.page
         if isinstance(page, Listing) and page.grid.way.filter:
             page.grid.turn(page.grid.way._replace(filter=""))
-        elif self._subject in WITHIN:
-            await self._open(WITHIN[self._subject])
+        elif self.page.subject in WITHIN:
+            await self._open(WITHIN[self.page.subject])
         else:
             self._leave()
 
@@ -231,12 +231,12 @@ class Monitor(App[None]):
 
     async def on_listing_entered(self) -> None:
         """Words were typed: in the list of commands that does the chosen one."""
-        if self._subject == "every_action":
+        if self.page.subject == "every_action":
             await self.do_open()
 
     def on_listing_dropped(self) -> None:
         """Nothing was typed after all."""
-        if self._subject == "every_action":
+        if self.page.subject == "every_action":
             self._leave()
 
     def do_scroll(self, stride: str) -> None:
@@ -285,14 +285,11 @@ class Monitor(App[None]):
 
     def do_copy(self) -> None:
         """Copy the chosen row or warning, or the path of the report."""
-        if isinstance(self.screen, Listing) and self.screen.grid.row is not None:
-            self._copy(words_of(self.screen.grid.row, "\t"))
-        elif isinstance(self.screen, Findings) and (finding := chosen_finding(self._known, self.screen.chosen)):
-            self._copy(name(finding.message, 1000))
-        elif self.snapshot is not None and self.snapshot.png is not None:
-            self._copy(self.snapshot.png)
-        else:
+        words = self.page.words(self._known)
+        if words is None:
             self._tell_no_png()
+        else:
+            self._copy(words)
 
     def _copy(self, text: str, why: str = "") -> None:
         self.copy_to_clipboard(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
@@ -342,22 +339,18 @@ class Monitor(App[None]):
 
     def _as_it_is(self) -> Remembered:
         self._keep_way()
-        subject = WITHIN.get(self._subject, self._subject)
+        subject = WITHIN.get(self.page.subject, self.page.subject)
         tables = {name: Sorting(sort=way.sort, falling=way.falling, wrap=way.wrap) for name, way in self._ways.items()}
         update = {"subject": subject, "tables": tables, "metric": self._metric}
         run = self.snapshot.run if self.snapshot is not None else None
         return self._before.model_copy(update=update).at(self._watched, run)
 
     @property
-    def _subject(self) -> str:
-        return self.screen.subject if isinstance(self.screen, InFull | Listing) else "overview"
-
-    @property
     def _known(self) -> Snapshot:
         return self.snapshot or Snapshot(0.0, "", "")
 
     async def _open(self, subject: str, item: tuple[str, ...] = ()) -> None:
-        if isinstance(self.screen, InFull | Listing):
+        if not isinstance(self.screen, Overview):
             self._keep_way()
             _ = self.pop_screen()
         self._item = item
@@ -370,7 +363,7 @@ class Monitor(App[None]):
         return Listing(subject, self._ways.get(subject, Way())) if subject in TABLES else InFull(subject)
 
     def _leave(self) -> None:
-        if isinstance(self.screen, InFull | Listing):
+        if not isinstance(self.screen, Overview):
             self._keep_way()
             _ = self.pop_screen()  # to wait for it here would be to wait for oneself
         self._ask_for_subject()
@@ -381,7 +374,7 @@ class Monitor(App[None]):
             self._ways[self.screen.subject] = self.screen.grid.way._replace(typing=False)
 
     def _ask_for_subject(self) -> None:
-        self._poller.ask(Look(self._subject, (self._metric,) if self._subject == "runs" else self._item))
+        self._poller.ask(Look(self.page.subject, (self._metric,) if self.page.subject == "runs" else self._item))
 
     def _tell_silence(self) -> None:
         """A file system that hangs must not look like a run that stands still."""

@@ -70,7 +70,6 @@ class Watcher:
         self._hinted: set[str] = set()
         self._unreadable = self._lost = ""
         self._device = 0
-        self.scans = 0
         self.scan_seconds: float | None = None
 
     @property
@@ -166,7 +165,6 @@ class Watcher:
         relied = self._listener.trusted
         self._listener.judge(new, self._hinted, found.root)
         self._hinted.clear()
-        self.scans += 1
         self.scan_seconds = self._clock() - began
         interval = SCAN_WITH_EVENTS if relied and self.mode == "events" else SCAN_POLLING
         self._next_scan = self._clock() + max(interval, self.scan_seconds / _DUTY)

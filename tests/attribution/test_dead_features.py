@@ -114,17 +114,26 @@ def test_low_importance_needs_history_and_revives_with_hysteresis() -> None:
     assert low_importance(history, {0}) == set()
 
 
-def test_low_importance_is_only_called_after_enough_analyses() -> None:
-    states = random_states(SHAPES)
+def weak(factor: float) -> SmallTransformer:
+    """A policy that hardly reads hf_2."""
     policy = SmallTransformer()
     with torch.no_grad():
-        policy.hf.weight[:, 2] *= 0.012
-    earlier = np.full((1, 8), 1 / 8, np.float32)
+        policy.hf.weight[:, 2] *= factor
+    return policy
+
+
+def low_for(analyses: int) -> Context:
+    """A past in which hf_2 was of no importance."""
+    earlier = np.full((analyses, 8), 1 / 8, np.float32)
     earlier[:, 2] = 0.001
-    previous = Previous("step-1-00000000", np.zeros((32, 8), np.float32))
-    short = dead(policy, states, Context(previous=previous, shares=earlier))
+    return Context(previous=Previous("step-1-00000000", np.zeros((32, 8), np.float32)), shares=earlier)
+
+
+def test_low_importance_is_only_called_after_enough_analyses() -> None:
+    states, policy = random_states(SHAPES), weak(0.012)
+    short = dead(policy, states, low_for(1))
     assert "low_importance" not in short.causes.get("hf", {}).values()
-    long = dead(policy, states, Context(previous=previous, shares=np.repeat(earlier, 2, axis=0)))
+    long = dead(policy, states, low_for(2))
     assert long.causes.get("hf", {}).get("hf_2") in {"low_importance", "no_functional_effect"}
 
 
@@ -134,18 +143,8 @@ def test_a_flag_that_goes_by_environment_is_not_dead(environments: int) -> None:
     states = random_states(SHAPES)
     flag = np.where(np.arange(32) % environments < environments / 2, 1.0, -1.0)
     states.branches["hf"][..., 2] = flag[:, None]
-    policy = SmallTransformer()
-    with torch.no_grad():
-        policy.hf.weight[:, 2] *= 0.3
-    assert "hf_2" not in dead(policy, states, Context()).causes.get("hf", {})
+    assert "hf_2" not in dead(weak(0.3), states, Context()).causes.get("hf", {})
 
 
 def test_what_is_weak_but_works_is_not_dead_by_its_history() -> None:
-    states = random_states(SHAPES)
-    policy = SmallTransformer()
-    with torch.no_grad():
-        policy.hf.weight[:, 2] *= 0.05
-    earlier = np.full((3, 8), 1 / 8, np.float32)
-    earlier[:, 2] = 0.001
-    context = Context(previous=Previous("step-1-00000000", np.zeros((32, 8), np.float32)), shares=earlier)
-    assert "hf_2" not in dead(policy, states, context).causes.get("hf", {})
+    assert "hf_2" not in dead(weak(0.05), random_states(SHAPES), low_for(3)).causes.get("hf", {})

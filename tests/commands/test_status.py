@@ -11,6 +11,7 @@ from fxwatch import exit_codes
 from fxwatch.commands.status import status
 from fxwatch.commands.tui import tui
 from fxwatch.records.base import Verdict
+from fxwatch.records.status import DaemonStatus
 from fxwatch.store.layout import Store
 from tests.tui.examples import START, beat, fill
 
@@ -56,6 +57,8 @@ def test_as_json(watched: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (found["schema_version"], found["verdict"]) == (1, "bad")
     assert found["watching"] == str(watched.absolute())
     assert (found["daemon"]["state"], found["daemon"]["alive"], found["daemon"]["pid"]) == ("watching", True, 4711)
+    heartbeat = DaemonStatus.model_fields.keys() - {"schema_version", "runs"}
+    assert found["daemon"].keys() == heartbeat | {"alive"}
     assert list(found["runs"]) == ["worst", "sick", "good"]
     sick = found["runs"]["sick"]
     assert {key: sick[key] for key in ("verdict", "step", "analyses", "latest")} == {

@@ -215,7 +215,7 @@ def explained(job: ExplainJob) -> tuple[Answer, Files]:
         return Trouble(outcome=error.outcome, reason=str(error), culprit="states"), {}
     digest = hashlib.sha256(f"{content.sha256} {states.sha256}".encode()).hexdigest()
     if (done := run.analysis(analysis_id(None, digest))).json.exists():
-        return Duplicate(analysis=done.folder.name, checkpoint_sha256=content.sha256), {}
+        return Duplicate(analysis=done.folder.name), {}
     checkpoint = TEMPLATE.checkpoint.model_copy(
         update={"path": job.checkpoint_name, "sha256": content.sha256, "step": None}
     )

@@ -279,7 +279,7 @@ def test_a_worker_stands_back_and_knows_nothing(pool: ProcessPerJob, monkeypatch
         "null",
         "\x80\x04K\x01.",
         '{"kind": "explained"}',
-        '{"kind": "duplicate", "analysis": "../../../etc/passwd", "checkpoint_sha256": ""}',
+        '{"kind": "duplicate", "analysis": "../../../etc/passwd"}',
         '{"kind": "trouble", "outcome": "done", "reason": ""}',
         "[" * 100_000,
     ],

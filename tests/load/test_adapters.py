@@ -1,54 +1,132 @@
-"""A package that brings a format of its own, by an entry point."""
+"""Packages that bring formats of their own, by entry points: CONTRIBUTING.md's, and those that are broken."""
 
-import textwrap
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from fxwatch import exit_codes
+from tests.docs import files, section
 from tests.project import Project, environ
 
-PACKAGE = """
-import io, numpy, torch
-
-def read(data):
-    with numpy.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        if "odd" in arrays.files:
-            raise KeyError("what is that")
-        if "more" in arrays.files:
-            import some_reader.of_more
-        state = {name: torch.from_numpy(arrays[name]) for name in arrays.files if name != "at"}
-        return state, int(arrays["at"])
+BROKEN = """
+import some_reader.of_more
 """
+ODD = """
+def raises(data): raise KeyError("what is that")
+def leaves(data): raise SystemExit(3)
+def forgets(data): pass
+def turns(data): return 1, {}
+not_callable = 3
+"""
+SENTENCES = {
+    "raises": "failed: KeyError: 'what is that'",
+    "leaves": "failed: SystemExit: 3",
+    "forgets": "has to return (state dict, step or None), and returned a NoneType",
+    "turns": "has to return (state dict, step or None), and returned (int, dict)",
+    "not_callable": "failed: TypeError: 'int' object is not callable",
+    "nowhere": "failed: AttributeError: module 'odd' has no attribute 'nowhere'",
+}
 
 
-def test_a_file_of_its_format_is_explained(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project")
-    site = tmp_path / "site"
-    (site / "npw-1.0.dist-info").mkdir(parents=True)
-    (site / "npw_package.py").write_text(PACKAGE)
-    (site / "npw-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: npw\nVersion: 1.0\n")
-    (site / "npw-1.0.dist-info" / "entry_points.txt").write_text("[fxwatch.adapters]\nnpw = npw_package:read\n")
-    project.states()
-    source = project.checkpoint("a.pt")
-    code = f"""
-    import numpy, torch
-    state = torch.load({str(source)!r})["model_state_dict"]
-    for name, more in (("model", {{}}), ("bad", {{"odd": 1}}), ("more", {{"more": 1}})):
-        with open({str(project.outputs)!r} + f"/{{name}}.npw", "wb") as file:
-            numpy.savez(file, at=77, **more, **{{key: value.numpy() for key, value in state.items()}})
-    """
-    exec(textwrap.dedent(code), {})  # noqa: S102 - ours
-    source.unlink()
-    path = f"{environ()['PYTHONPATH']}:{site}"
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project(tmp_path / "project")
+    made.states()
+    return made
+
+
+def installed(site: Path, name: str, entry_points: str, **modules: str) -> str:
+    """A package as an installer leaves it, in a folder for PYTHONPATH."""
+    about = site / f"{name}-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[fxwatch.adapters]\n{entry_points}\n")
+    for module, code in modules.items():
+        (site / f"{module}.py").write_text(code)
+    return path_with(site)
+
+
+def path_with(site: Path) -> str:
+    return f"{environ()['PYTHONPATH']}{os.pathsep}{site}"
+
+
+def as_npw(checkpoint: Path, at: int) -> Path:
+    """The weights of a checkpoint in a format that fxwatch does not know."""
+    state = torch.load(checkpoint, weights_only=True)["model_state_dict"]
+    path = checkpoint.with_suffix(".npw")
+    with path.open("wb") as file:
+        np.savez(file, at=np.array(at), **{key: value.numpy() for key, value in state.items()})
+    checkpoint.unlink()
+    return path
+
+
+def test_the_package_of_the_guide_is_installed_and_used(tmp_path: Path, project: Project) -> None:
+    source, site = tmp_path / "source", tmp_path / "site"
+    source.mkdir()
+    for name, content in files(section("CONTRIBUTING.md", "Add a checkpoint format in a package of your own")).items():
+        (source / name).write_text(content, encoding="utf-8")
+    offline = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(site))
+    subprocess.run([sys.executable, "-m", "pip", "install", *offline, "."], cwd=source, check=True)
+    path = path_with(site)
+    whole = as_npw(project.checkpoint("model.pt"), at=77)
+    (project.outputs / "torn.npw").write_bytes(whole.read_bytes()[:1000])
+
+    told = project.run("doctor", "outputs/model.npw", PYTHONPATH=path)
+    assert told.returncode == exit_codes.OK, told.stdout + told.stderr
+    assert "model.npw: a checkpoint for the adapter fxwatch_npw:read of fxwatch-npw 1.0" in told.stdout
     done = project.run("daemon", "--once", PYTHONPATH=path)
     assert done.returncode == exit_codes.OK, done.stderr
-    ledger = project.ledger()
-    assert ledger["model.npw"].state == "done", ledger["model.npw"].reason
-    assert project.analyses()[0]["checkpoint"]["step"] == 77
-    assert project.analyses()[0]["checkpoint"]["format"] == "adapted"
-    assert ledger["bad.npw"].reason == "the adapter npw_package:read failed: KeyError: 'what is that'"
-    assert "; install it where fxwatch runs: pip install some-reader" in (ledger["more.npw"].reason or "")
+    (found,) = project.analyses()
+    assert (found["checkpoint"]["format"], found["checkpoint"]["step"]) == ("adapted", 77)
+    assert project.ledger()["model.npw"].state == "done"
+    torn = project.ledger()["torn.npw"]
+    assert (torn.state, torn.reason) == (
+        "failed",
+        "the adapter fxwatch_npw:read failed: BadZipFile: File is not a zip file",
+    )
+
+
+def test_one_that_is_broken_costs_its_own_files_a_sentence_each(tmp_path: Path, project: Project) -> None:
+    entries = "\n".join([*(f"{name} = odd:{name}" for name in SENTENCES), "lacks = broken:read"])
+    path = installed(tmp_path / "site", "odd", entries, odd=ODD, broken=BROKEN)
+    for name in [*SENTENCES, "lacks"]:
+        (project.outputs / f"model.{name}").write_text(name)
+    project.checkpoint("model_1.pt", global_step=1)
+    done = project.run("daemon", "--once", PYTHONPATH=path)
+    assert done.returncode == exit_codes.OK, done.stderr
+    assert "Traceback" not in done.stderr
+    reasons = {path: line.reason for path, line in project.ledger().items() if line.state == "failed"}
+    assert reasons == {
+        **{f"model.{name}": f"the adapter odd:{name} {words}" for name, words in SENTENCES.items()},
+        "model.lacks": "the adapter broken:read failed: ModuleNotFoundError: No module named 'some_reader'; "
+        "install it where fxwatch runs: pip install some-reader",
+    }
+    assert [found["checkpoint"]["step"] for found in project.analyses()] == [1]
+
+
+def test_one_that_cannot_be_used_is_passed_over_and_said(tmp_path: Path, project: Project) -> None:
+    site = tmp_path / "site"
+    installed(site, "greedy", "pt = odd:raises")
+    installed(site, "vague", "npw = read *.npw, please")
+    installed(site, "a", "abc = odd:raises")
+    path = installed(site, "b", "abc = odd:leaves", odd=ODD)
+    project.checkpoint("model_1.pt")
+    done = project.run("daemon", "--once", PYTHONPATH=path)
+    assert done.returncode == exit_codes.OK, done.stderr
+    told = project.run("doctor", "outputs", PYTHONPATH=path)
+    assert told.returncode == exit_codes.OK, told.stderr
+    for stderr in (done.stderr, told.stderr):
+        assert "fxwatch: the adapter odd:raises of greedy 1.0 is passed over: fxwatch reads *.pt by itself" in stderr
+        assert "of vague 1.0 is passed over: that is not the place of a function, as in my_package:read" in stderr
+        assert re.search(r"of [ab] 1\.0 is passed over: \*\.abc is read by that of [ab] 1\.0", stderr)
+        assert stderr.count("passed over") == 3
+        assert "Traceback" not in stderr
 
 
 def test_without_the_package_it_is_no_checkpoint(tmp_path: Path) -> None:

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 from fxwatch import AttributionAnalyzer, AttributionConfig
-from tests.project import ROOT
-from tests.test_readme import follow
+from tests.docs import follow, text_of
 
-TEXT = (ROOT / "docs" / "notebook.md").read_text(encoding="utf-8")
+TEXT = text_of("docs/notebook.md")
 
 
 def test_every_file_and_command_of_it(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fxwatch.attribution.unexplained import unexplained
+from fxwatch.attribution.units import Units
 from fxwatch.records.analysis import (
     Analysis,
     BranchShare,
@@ -27,6 +29,7 @@ from fxwatch.records.gradients import Drop, GradientFlow, LayerGradient
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.internals import Attention
 from fxwatch.records.quality import Concentration, Estimate, Infidelity, QualityMetrics, Sensitivity
+from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.thresholds import EXPECTED_SHARES
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -291,24 +294,7 @@ def nothing() -> Sample:
     ]
     analysis = analysis_of(
         GUIDE,
-        target=Target(config="action_type", words=f"nothing: {reason}"),
-        feature_importance={branch: [] for branch in GUIDE},
-        units={branch: {} for branch in GUIDE},
-        branches={branch: BranchShare() for branch in GUIDE},
-        consensus=Consensus(reason=reason),
-        quality=QualityMetrics(
-            sparsity=Estimate(reason=reason),
-            concentration=Concentration(reason=reason),
-            infidelity=Infidelity(reason=reason),
-            sensitivity=Sensitivity(reason=reason),
-            completeness=Estimate(reason=reason),
-        ),
-        gradient_flow=GradientFlow(of="", reason=reason),
-        dead_features=DeadFeatures(reason=reason),
-        stability=Stability(reason=reason),
-        attention=Attention(reason=reason),
-        methods={},
-        nonfinite_outputs=32,
+        **dict(unexplained(Units(names_of(GUIDE)), AnalysisSettings(), 32, Cost(forwards=1, backwards=1, seconds=1.0))),
         health=Health(verdict="bad", findings=[missing, *unknown]),
     )
     lines = [line.model_copy(update={"consensus": None, "dead_features": None}) for line in history_of(analysis, 5)]

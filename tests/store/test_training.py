@@ -49,6 +49,13 @@ def test_what_is_read_twice_is_carried_once_also_after_a_restart_of_the_daemon(r
     assert found[0].layers["fusion"] == LayerSpan(0.25, 0.5, 1.0, 0.05, 0.005)
 
 
+def test_when_it_was_is_kept_to_the_millisecond(run: Run) -> None:
+    writer = TrainingWriter(run)
+    writer.carry([recorded("a", 1, 10, at=1795366111.179)], 1)
+    writer.close()
+    assert [line.at for line in read_training(run)] == [1795366111.179]
+
+
 def test_a_restart_is_another_attempt_and_a_resumed_run_goes_on(run: Run) -> None:
     writer = TrainingWriter(run)
     writer.carry([recorded("a", number, 100 * number) for number in range(1, 11)], 1)

@@ -78,6 +78,11 @@ class Results:
         output, errors = process.communicate(timeout=90)
         return process.returncode, output, errors
 
+    def status(self) -> str:
+        """What `fxwatch status` says."""
+        asked = command("status", str(self.watched))
+        return subprocess.run(asked, env=environ(), cwd=self.home, capture_output=True, text=True, check=True).stdout
+
     def outbox(self, run: str = "exp") -> Outbox | None:
         """What is noted."""
         return read_outbox(self.store, self.run(run))

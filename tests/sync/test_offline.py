@@ -2,7 +2,6 @@
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -13,11 +12,6 @@ from tests.project import eventually
 from tests.sync.results import Results, records, rows
 
 OFFLINE = {"WANDB_MODE": "offline"}
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return Results(tmp_path)
 
 
 def test_an_offline_run_holds_all_that_is_to_be_seen(results: Results) -> None:

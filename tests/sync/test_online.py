@@ -2,28 +2,14 @@
 
 import os
 import signal
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
 from fxwatch import exit_codes
-from tests.project import command, environ, eventually
+from tests.project import eventually
 from tests.sync.backend import Backend
 from tests.sync.results import Results
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return Results(tmp_path)
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    with Backend() as server:
-        yield server
 
 
 def seqs(backend: Backend, results: Results) -> list[int]:
@@ -105,15 +91,7 @@ def test_trouble_is_one_sentence_and_what_waits_is_sent_later(results: Results, 
     assert errors.count("\n") == 1, errors
     assert errors.startswith("fxwatch: run exp: 1 analyses wait for W&B: ")
     assert results.leaks() == []
-    status = subprocess.run(
-        command("status", str(results.watched)),
-        env=environ(),
-        cwd=results.home,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "\nW&B: 1 analyses of exp wait: " in status.stdout
+    assert "\nW&B: 1 analyses of exp wait: " in results.status()
     backend.refuse, backend.garbage = None, False
     assert results.sync(WANDB_BASE_URL=backend.url)[0] == exit_codes.OK
     assert seqs(backend, results) == [0]

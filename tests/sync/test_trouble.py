@@ -6,29 +6,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from fxwatch import exit_codes
-from tests.project import command, environ, eventually
+from tests.project import command, eventually
 from tests.sync.backend import Backend
 from tests.sync.results import Results, records, rows
 
 OFFLINE = {"WANDB_MODE": "offline"}
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return Results(tmp_path)
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    with Backend() as server:
-        yield server
 
 
 def sync_with_little_room(results: Results, room: int, **more: str) -> subprocess.CompletedProcess[str]:
@@ -45,17 +33,6 @@ def sync_with_little_room(results: Results, room: int, **more: str) -> subproces
     )
 
 
-def status(results: Results) -> str:
-    return subprocess.run(
-        command("status", str(results.watched)),
-        env=environ(),
-        cwd=results.home,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-
 @pytest.mark.parametrize("room", [3_000, 30_000])
 def test_a_disk_that_is_full_while_an_offline_file_is_written(results: Results, room: int) -> None:
     results.add(range(1, 11))
@@ -66,12 +43,12 @@ def test_a_disk_that_is_full_while_an_offline_file_is_written(results: Results, 
     assert full.stderr.startswith("fxwatch: run exp: 12 analyses wait for W&B: ")
     assert "wandb sync" not in full.stdout
     assert results.files() == []  # a torn file would be sent, too, and all in it twice
-    assert "\nW&B: 12 analyses of exp wait: " in status(results)
+    assert "\nW&B: 12 analyses of exp wait: " in results.status()
     assert results.sync(**OFFLINE)[1].splitlines()[0] == "exp: 12 analyses sent"
     [file] = results.files()
     assert [row["fxwatch/step"] for row in rows(file)] == list(range(1, 13))
     assert sum(record["type"] == "alert" for record in records(file)) == 1
-    assert "W&B:" not in status(results)
+    assert "W&B:" not in results.status()
 
 
 def test_a_disk_that_is_full_while_all_is_sent(results: Results, backend: Backend) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from fxwatch.records.analysis import (
     Analysis,
     BranchShare,
-    Checkpoint,
     Consensus,
     Cost,
     DeadFeatures,
@@ -16,23 +15,20 @@ from fxwatch.records.analysis import (
     MethodReport,
     Pair,
     Stability,
-    StatesUsed,
-    Target,
     Unit,
 )
 from fxwatch.records.decisions import Decision
 from fxwatch.records.gradients import Drop, GradientFlow, LayerGradient
 from fxwatch.records.internals import Attention, AttentionHead
 from fxwatch.records.ledger import LedgerLine
-from fxwatch.records.quality import Concentration, Estimate, Infidelity, QualityMetrics, Sensitivity
+from fxwatch.records.quality import Concentration, Estimate, Infidelity, Sensitivity
 from fxwatch.records.ranks import FeatureRanks
 from fxwatch.records.status import DaemonStatus
-from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
-from fxwatch.records.verdict import judge
 from fxwatch.store.layout import Store
 from fxwatch.store.lines import LineWriter
 from fxwatch.store.write import RunWriter, write_status
 from fxwatch.tui.snapshot import FileNews, Past, RunNews, Snapshot
+from tests import analyses
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC).timestamp()
 """The time in all examples."""
@@ -63,7 +59,6 @@ def explanation(
     """A healthy explanation, but for what is said otherwise."""
     layers = norms if norms is not None else {f"policy.hf.layer_{index}": 0.5 + index / 10 for index in range(12)}
     made: dict[str, Any] = {
-        "target": Target(config="action_type", words="the logit of the action in the dump"),
         "feature_importance": {
             branch: list(zip(FEATURES.get(branch, ["only"]), SCORES, strict=False)) for branch in shares
         },
@@ -95,14 +90,16 @@ def explanation(
             ],
             reason=None if consensus is not None else "fewer than two methods",
         ),
-        "quality": QualityMetrics(
-            sparsity=Estimate(value=0.234, standard_error=0.01),
-            concentration=Concentration(value=0.156, standard_error=0.002, effective_features=6.4),
-            infidelity=Infidelity(
-                value=infidelity, standard_error=0.004, reason=None if infidelity is not None else "no noise"
-            ),
-            sensitivity=Sensitivity(value=0.045, standard_error=0.003),
-            completeness=Estimate(value=0.008, standard_error=0.001),
+        "quality": analyses.explanation().quality.model_copy(
+            update={
+                "sparsity": Estimate(value=0.234, standard_error=0.01),
+                "concentration": Concentration(value=0.156, standard_error=0.002, effective_features=6.4),
+                "infidelity": Infidelity(
+                    value=infidelity, standard_error=0.004, reason=None if infidelity is not None else "no noise"
+                ),
+                "sensitivity": Sensitivity(value=0.045, standard_error=0.003),
+                "completeness": Estimate(value=0.008, standard_error=0.001),
+            }
         ),
         "gradient_flow": GradientFlow(
             of="the chosen logit and the value",
@@ -134,22 +131,15 @@ def explanation(
         },
         "cost": Cost(forwards=1200, backwards=800, seconds=2.34, peak_rss_bytes=412_000_000),
     }
-    return Explanation(**{**made, **parts})
+    return analyses.explanation(**{**made, **parts})
 
 
 def analysis(step: int | None = 1000, run: str = "default", at: float = START, **parts: Any) -> Analysis:
     """A judged analysis."""
-    judged, findings = judge(explanation(**parts), Thresholds(), EXPECTED_SHARES)
-    return Analysis.of(
-        judged,
-        id=f"step-{'none' if step is None else f'{step:09d}'}-0a1b2c3d",
-        run=run,
-        created_at=iso(at),
-        fxwatch_version="0.1.0",
-        checkpoint=Checkpoint(path=f"ppo_{step}_steps.zip", sha256="0" * 64, format="sb3", step=step),
-        states=StatesUsed(path="states-1.safetensors", sha256="1" * 64, count=32, branches={"hf": (16, 3)}),
-        health=findings.health(step),
-    )
+    found = analyses.analysis(step, run, "0a1b2c3d", **dict(explanation(**parts)))
+    written = found.checkpoint.model_copy(update={"path": f"ppo_{step}_steps.zip", "format": "sb3"})
+    dumped = found.states.model_copy(update={"path": "states-1.safetensors", "branches": {"hf": (16, 3)}})
+    return found.model_copy(update={"created_at": iso(at), "checkpoint": written, "states": dumped})
 
 
 def daemon(at: float = START, **parts: Any) -> DaemonStatus:
@@ -209,3 +199,8 @@ def note(store: Store, *lines: LedgerLine) -> None:
     for line in lines:
         writer.append(line)
     writer.close()
+
+
+def shows(shown: str, *parts: str) -> None:
+    """Each of these stands in what is shown."""
+    assert [part for part in parts if part not in shown] == []

@@ -21,7 +21,7 @@ from fxwatch.tui.view.sheet import sheet
 from fxwatch.tui.view.subjects import TABLES, TEXTS
 from fxwatch.tui.view.table import Way
 from fxwatch.tui.view.text import Line, Span, plain, width_of
-from tests.tui.examples import FEATURES, START, analysis, snapshot
+from tests.tui.examples import FEATURES, START, analysis, shows, snapshot
 from tests.tui.test_views import HOSTILE, STATES
 
 HEAT = tuple(tuple((step - 8) / 10 * (row + 1) for step in range(16)) for row in range(3))
@@ -94,10 +94,7 @@ def test_features() -> None:
     assert "12 features" in shown
     row = next(line for line in shown.splitlines() if "spread" in line)
     assert row.split()[:2] == ["spread", "hf"]
-    assert "4.0 %" in row
-    assert "1.0–50.0" in row
-    assert "▁▅█" in row
-    assert "constant input" in row
+    shows(row, "4.0 %", "1.0–50.0", "▁▅█", "constant input")
     assert "5 of 12" not in text("features", everything(), way=Way(filter="hf"))
     assert "3 of 12 features" in text("features", everything(), way=Way(filter="hf"))
     assert "by share, largest first" in text("features", everything(), way=Way(sort=2, falling=True))
@@ -105,14 +102,17 @@ def test_features() -> None:
 
 def test_a_feature() -> None:
     shown = text("feature", everything())
-    assert "hf / spread" in shown
-    assert "rank 3 of 3 in its branch" in shown
-    assert "dead: constant input" in shown
-    assert "leads BUY            +0.010, speaks for it" in shown
-    assert "share over 4 analyses" in shown
-    assert "step 100" in shown
-    assert "-█" in shown
-    assert "over 16 time steps" in shown
+    shows(
+        shown,
+        "hf / spread",
+        "rank 3 of 3 in its branch",
+        "dead: constant input",
+        "leads BUY            +0.010, speaks for it",
+        "share over 4 analyses",
+        "step 100",
+        "-█",
+        "over 16 time steps",
+    )
     lost = closer(feature=FeatureNews("hf", "spread", trouble="there is no arrays.npz beside this analysis"))
     assert "no arrays.npz" in text("feature", snapshot(closer=lost))
 
@@ -120,22 +120,28 @@ def test_a_feature() -> None:
 def test_decisions() -> None:
     shown = text("decisions", everything())
     assert shown.index("HOLD") < shown.index("BUY")
-    assert "no gradient reaches it" in shown
-    assert "! 50.0 % of the expected lead, 60.0 % by chance: no better than chance" in shown
-    assert "price_velocity 0.800 (-0.020)" in shown
-    assert "✓ leads at rank 1: price_velocity, expected as velocity" in shown
-    assert "! does not lead at rank 3: volume_ratio, expected as volume" in shown
-    assert "? moon: the model has no such feature" in shown
+    shows(
+        shown,
+        "no gradient reaches it",
+        "! 50.0 % of the expected lead, 60.0 % by chance: no better than chance",
+        "price_velocity 0.800 (-0.020)",
+        "✓ leads at rank 1: price_velocity, expected as velocity",
+        "! does not lead at rank 3: volume_ratio, expected as volume",
+        "? moon: the model has no such feature",
+    )
 
 
 def test_methods() -> None:
     shown = text("methods", everything())
-    assert "[1] integrated gradients" in shown
-    assert "0.800" in shown
-    assert "60.0 % of their top ten in common" in shown
-    assert "2 votes, each method its own" in shown
-    assert "1 method without a vote, told below" in shown
-    assert "not every layer is covered" in shown
+    shows(
+        shown,
+        "[1] integrated gradients",
+        "0.800",
+        "60.0 % of their top ten in common",
+        "2 votes, each method its own",
+        "1 method without a vote, told below",
+        "not every layer is covered",
+    )
     low = everything().analysis
     assert low is not None
     pairs = [low.consensus.pairs[0].model_copy(update={"spearman": value}) for value in (0.3, 0.6)]
@@ -155,9 +161,7 @@ def test_the_rank_of_features_by_method_marks_disagreement() -> None:
 
 def test_attention() -> None:
     shown = text("attention", everything())
-    assert "2 heads in 1 layer" in shown
-    assert "0.200" in shown
-    assert "0.400" in shown
+    shows(shown, "2 heads in 1 layer", "0.200", "0.400")
     assert text("attention", everything(), way=Way(sort=2, falling=True)).index("0.800") < shown.index("0.200") + 400
     assert "the model has none" in text("attention", STATES["null-ridden"])
     assert "policy.hf.attention, head 1" in text("head", everything())
@@ -177,9 +181,7 @@ def test_runs() -> None:
     chart = shown[: shown.index("verdict")]
     assert "a" in chart.splitlines()[-4] + chart.splitlines()[2]
     assert "b" in chart.splitlines()[2]
-    assert "default ← here" in shown
-    assert "! WARN" in shown
-    assert "✓ OK" in shown
+    shows(shown, "default ← here", "! WARN", "✓ OK")
     assert "over steps" not in text("runs", everything(), 80, 10)
 
 
@@ -192,10 +194,9 @@ def test_the_log() -> None:
 
 def test_compare() -> None:
     shown = text("compare", everything())
-    assert "A  run default at step 900" in shown
-    assert "B  run default at step 1,000" in shown
-    assert "of 12 moved beyond the noise" in shown
-    assert "hf -30.0" in shown
+    shows(
+        shown, "A  run default at step 900", "B  run default at step 1,000", "of 12 moved beyond the noise", "hf -30.0"
+    )
     narrow = {name: Unit(share=0.1, signed=0, low=0.099, high=0.101) for name in FEATURES["hf"]}
     moved = {name: unit.model_copy(update={"share": 0.2, "low": 0.199, "high": 0.201}) for name, unit in narrow.items()}
     before, after = (analysis().model_copy(update={"units": {"hf": units}}) for units in (narrow, moved))
@@ -211,17 +212,8 @@ def test_every_action_is_in_the_list_of_commands() -> None:
 
 def test_all_of_it_in_words() -> None:
     words = "\n".join(everything_in_words(everything()))
-    for part in (
-        "Features: 12 features",
-        "Layers:",
-        "Decisions:",
-        "Methods:",
-        "Attention:",
-        "Compare:",
-        "Runs:",
-        "Log:",
-    ):
-        assert f"\n{part}" in f"\n{words}"
+    parts = ("Features: 12 features", "Layers:", "Decisions:", "Methods:", "Attention:", "Compare:", "Runs:", "Log:")
+    shows(f"\n{words}", *(f"\n{part}" for part in parts))
     assert "feature spread, branch hf, share 4.0 %" in words
     assert not set(words) & set("█▓░▁▂▃▄▅▆▇━╸│┤⠁")
 

@@ -16,7 +16,7 @@ from fxwatch.tui.view import help as help_view
 from fxwatch.tui.view.in_words import heartbeat_in_words
 from fxwatch.tui.view.panels import PANELS
 from fxwatch.tui.view.text import Line, plain, width_of
-from tests.tui.examples import START, analysis, daemon, snapshot
+from tests.tui.examples import START, analysis, daemon, shows, snapshot
 
 HOSTILE = "[bold red]x[/] \x1b[2J\x1b]52;c;AAAA\a \u202egpj.exe \u200b" + "y" * 300
 
@@ -125,10 +125,13 @@ def test_a_panel_keeps_to_its_height(state: str, panel: str) -> None:
 
 def test_ppo_metrics() -> None:
     text = shown("ppo_metrics", snapshot(), 80, 10)
-    assert "✓ consensus     0.840 ±0.012" in text
-    assert "min 0.723, std 0.089, agreement score 0.750" in text
-    assert "✓ infidelity    0.020 ±0.004" in text
-    assert "6.4 effective features" in text
+    shows(
+        text,
+        "✓ consensus     0.840 ±0.012",
+        "min 0.723, std 0.089, agreement score 0.750",
+        "✓ infidelity    0.020 ±0.004",
+        "6.4 effective features",
+    )
     assert [row.split()[1] for row in text.splitlines() if row[:1] in "✓!✗"] == [
         "consensus",
         "sparsity",
@@ -147,64 +150,70 @@ def test_the_spread_of_consensus_stands_in_the_title_where_there_is_no_other_roo
 
 def test_a_metric_that_is_missing_says_why() -> None:
     text = shown("ppo_metrics", snapshot(null_ridden()))
-    assert "? consensus         – ±0.012  fewer than two methods" in text
-    assert "? sparsity          –         not computed" in text
+    shows(text, "? consensus         – ±0.012  fewer than two methods", "? sparsity          –         not computed")
 
 
 def test_in_full_the_methods_and_limits_are_told() -> None:
     text = shown("ppo_metrics", snapshot())
-    assert "integrated gradients · saliency" in text
-    assert "! deep lift               failed: not every layer is covered" in text
-    assert "consensus     ok from 0.7, bad below 0.4" in text
+    shows(
+        text,
+        "integrated gradients · saliency",
+        "! deep lift               failed: not every layer is covered",
+        "consensus     ok from 0.7, bad below 0.4",
+    )
 
 
 def test_branches_with_band_change_and_interval() -> None:
     text = shown("model_internals", snapshot(sick()), 80, 30)
     assert "✗" not in text
     assert "! hf          60.0 % 58.0–62.0 +35.0" in text  # it was 25 %
-    assert "✓ mf          20.0 % 18.0–22.0" in text
-    assert "░ expected" in text
+    shows(text, "✓ mf          20.0 % 18.0–22.0", "░ expected")
 
 
 def test_top_features_with_score_and_share() -> None:
     text = shown("model_internals", snapshot(), 80, 30)
-    assert "hf         price_velocity" in text
-    assert "0.800   9.8 %" in text
+    shows(text, "hf         price_velocity", "0.800   9.8 %")
     assert text.index("price_velocity") < text.index("volume_ratio")
 
 
 def test_dead_features_and_attention() -> None:
     text = shown("model_internals", snapshot(), 80, 30)
-    assert "✓ dead features 1" in text
-    assert "hf/spread                    constant input" in text
-    assert "stability 0.970, entropy 0.620, 4 heads" in text
+    shows(
+        text,
+        "✓ dead features 1",
+        "hf/spread                    constant input",
+        "stability 0.970, entropy 0.620, 4 heads",
+    )
     missing = shown("model_internals", snapshot(null_ridden()), 80, 30)
-    assert "? dead features not looked for too few analyses" in missing
-    assert "attention     the model has none" in missing
+    shows(missing, "? dead features not looked for too few analyses", "attention     the model has none")
 
 
 def test_gradient_flow() -> None:
     text = shown("gradient_flow", snapshot(), 80, 12)
-    assert "✓ 0 vanishing  0 exploding  0 zero  0 unused  0 drops" in text
-    assert "1e+3 ┤" in text
-    assert "1e-7 ┤" in text
+    shows(text, "✓ 0 vanishing  0 exploding  0 zero  0 unused  0 drops", "1e+3 ┤", "1e-7 ┤")
     assert "largest    1.600  layer_11" in text  # the beginning that all names share is left out
     ill = shown("gradient_flow", snapshot(sick()), 80)
-    assert "✗ 1 vanishing  1 exploding  1 zero  0 unused  1 drops" in ill
-    assert "✗ vanishing  a" in ill
-    assert "! drops      layer_2 → layer_1, 1e-04" in ill
+    shows(
+        ill,
+        "✗ 1 vanishing  1 exploding  1 zero  0 unused  1 drops",
+        "✗ vanishing  a",
+        "! drops      layer_2 → layer_1, 1e-04",
+    )
     assert "not computed: the model has no parameters" in shown("gradient_flow", snapshot(null_ridden()))
 
 
 def test_training_progress() -> None:
     trouble = LedgerLine(seq=1, at="", path="half.pt", state="incomplete", reason="truncated")
     text = shown("training_progress", snapshot(files=FileNews(START, {"default": 1200}, (trouble,))), 80)
-    assert "analyses       3 done · one every 20 s" in text
-    assert "files          3 done · 1 incomplete" in text
-    assert "step           1,000 of 1,200 seen · 200 behind" in text
-    assert "last analysis  08:00 UTC · 2.3 s · 1,200 forwards, 800 backwards · 412 MB" in text
-    assert "explained      ppo_1000_steps.zip · 32 states of states-1.safetensors" in text
-    assert "! half.pt incomplete: truncated" in text
+    shows(
+        text,
+        "analyses       3 done · one every 20 s",
+        "files          3 done · 1 incomplete",
+        "step           1,000 of 1,200 seen · 200 behind",
+        "last analysis  08:00 UTC · 2.3 s · 1,200 forwards, 800 backwards · 412 MB",
+        "explained      ppo_1000_steps.zip · 32 states of states-1.safetensors",
+        "! half.pt incomplete: truncated",
+    )
     assert "1,000 analysed, the newest seen" in shown("training_progress", snapshot(files=FileNews(START)), 80)
 
 

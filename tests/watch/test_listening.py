@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,20 @@ from tests.watch.bench import Bench, Heard, checkpoint
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path, "told")
-    made.after(0)
-    assert made.watcher.mode == "events"
-    yield made
-    made.stop()
+    """Events are told by the test."""
+    with listening(Bench(tmp_path, "told")) as made:
+        yield made
 
 
 @pytest.fixture
 def heard(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path, "inotify")
+    """Events are the system's own."""
+    with listening(Bench(tmp_path, "inotify")) as made:
+        yield made
+
+
+@contextmanager
+def listening(made: Bench) -> Iterator[Bench]:
     made.after(0)
     assert made.watcher.mode == "events"
     yield made

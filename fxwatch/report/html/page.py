@@ -9,7 +9,7 @@ from markupsafe import Markup
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.quality import Estimate
+from fxwatch.records.quality import Estimate, QualityMetrics
 from fxwatch.records.thresholds import AtLeast, AtMost, Between
 from fxwatch.records.training import LayerSpan, TrainingLine, Trouble, trouble
 from fxwatch.report.html.definitions import DEFINITIONS
@@ -115,9 +115,8 @@ def metrics(analysis: Analysis) -> list[Metric]:
         verdict=consensus.verdict,
         reason=consensus.reason,
     )
-    names = ("sparsity", "concentration", "infidelity", "sensitivity", "completeness")
     rows = [_metric("consensus", agreement, thresholds.consensus)]
-    rows += [_metric(name, getattr(quality, name), getattr(thresholds, name)) for name in names]
+    rows += [_metric(name, getattr(quality, name), getattr(thresholds, name)) for name in QualityMetrics.model_fields]
     dead, stability, attention = analysis.dead_features, analysis.stability, analysis.attention
     found = Estimate(value=dead.total_count, verdict=dead.verdict, reason=dead.reason)
     rows.append(_metric("dead features", found, thresholds.dead_features))

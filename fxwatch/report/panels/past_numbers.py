@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fxwatch.records.history import HistoryLine
+from fxwatch.records.quality import QualityMetrics
 from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.box import Box
 from fxwatch.report.lettering import SMALL
@@ -70,9 +71,8 @@ def _in_rows(columns: int) -> int:
 
 
 def _curves(lines: Sequence[HistoryLine], thresholds: Thresholds) -> list[Curve]:
-    judged = ("consensus", "sparsity", "concentration", "infidelity", "sensitivity", "completeness")
     curves = []
-    for name in judged:
+    for name in ("consensus", *QualityMetrics.model_fields):
         limit = getattr(thresholds, name)
         lowest = min(edge for edge, _ in limits_of(limit))
         top = 1.0 if name == "consensus" else 1.25 * lowest

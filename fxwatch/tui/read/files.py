@@ -4,8 +4,8 @@ from collections import deque
 
 from fxwatch.records.ledger import FileState, LedgerLine
 from fxwatch.store.layout import Store
-from fxwatch.store.lines import parse_line
 from fxwatch.store.tail import Tail
+from fxwatch.tui.read.read_on import read_on
 from fxwatch.tui.snapshot import FileNews
 from fxwatch.tui.times import seconds
 
@@ -31,13 +31,9 @@ class Files:
 
     def news(self) -> FileNews:
         """What is known now; the same object while nothing is new."""
-        more = True
-        while more:
-            piece = self._tail.read()
-            more = piece.more
-            if piece.restarted is not None:
+        for restarted, lines in read_on(self._tail, LedgerLine):
+            if restarted is not None:
                 self._clear()
-            lines = [line for raw in piece.lines if (line := parse_line(raw, LedgerLine)) is not None]
             for line in lines:
                 self._take(line)
             if lines:

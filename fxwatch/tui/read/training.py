@@ -2,8 +2,8 @@
 
 from fxwatch.records.training import TrainingLine, newest_attempt, on_own_steps
 from fxwatch.store.layout import Run
-from fxwatch.store.lines import parse_line
 from fxwatch.store.tail import Tail
+from fxwatch.tui.read.read_on import read_on
 from fxwatch.tui.snapshot import Training
 
 _TREND = 240
@@ -22,13 +22,9 @@ class TrainingReader:
         if self._of != run.name:
             self._of, self._tail = run.name, Tail(run.training)
             self._clear()
-        more = True
-        while more:
-            piece = self._tail.read()
-            more = piece.more
-            if piece.restarted is not None:
+        for restarted, new in read_on(self._tail, TrainingLine):
+            if restarted is not None:
                 self._clear()
-            new = [line for raw in piece.lines if (line := parse_line(raw, TrainingLine)) is not None]
             self._lines += new
             if new:
                 self._found = None

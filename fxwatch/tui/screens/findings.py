@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fxwatch.tui.screens.in_full import InFull
 from fxwatch.tui.snapshot import Snapshot
-from fxwatch.tui.view.text import Line
+from fxwatch.tui.view.text import Line, name
 from fxwatch.tui.view.warnings import chosen_finding, chosen_from, next_finding
 from fxwatch.tui.widgets.scroll import Scroll
 
@@ -32,6 +32,11 @@ class Findings(InFull):
         """Show a snapshot."""
         self._snapshot = snapshot
         super().show(snapshot)
+
+    def words(self, snapshot: Snapshot) -> str | None:
+        """The chosen finding."""
+        finding = chosen_finding(snapshot, self.chosen)
+        return super().words(snapshot) if finding is None else name(finding.message, 1000)
 
     def scroll_by(self, stride: str) -> None:
         """Choose another finding, or scroll by a `page`."""

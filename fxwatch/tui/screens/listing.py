@@ -11,7 +11,7 @@ from textual.widget import Widget
 from fxwatch.tui.actions import Action, of_scope
 from fxwatch.tui.screens.page import Page, bindings
 from fxwatch.tui.snapshot import Snapshot
-from fxwatch.tui.view.table import Way
+from fxwatch.tui.view.table import Way, words_of
 from fxwatch.tui.widgets.grid import Grid
 
 _QUIT = frozenset({"ctrl+c", "ctrl+q"})
@@ -42,6 +42,10 @@ class Listing(Page):
         """Show a snapshot."""
         super().show(snapshot)
         self.grid.show(snapshot)
+
+    def words(self, snapshot: Snapshot) -> str | None:
+        """The chosen row."""
+        return super().words(snapshot) if self.grid.row is None else words_of(self.grid.row, "\t")
 
     @property
     def typing(self) -> bool:

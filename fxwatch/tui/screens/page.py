@@ -31,6 +31,7 @@ class Page(Screen[None], inherit_bindings=False):
     class Opened(Message):
         """The screen has its parts, and can show something."""
 
+    subject = "overview"
     _opened = False
 
     @property
@@ -56,6 +57,10 @@ class Page(Screen[None], inherit_bindings=False):
     def show(self, snapshot: Snapshot) -> None:
         """Show a snapshot."""
         self.query_one(Header).show(snapshot)
+
+    def words(self, snapshot: Snapshot) -> str | None:
+        """What is copied here: the path of the report, if there is one."""
+        return snapshot.png
 
     def notice(self, text: str) -> None:
         """Say something in the last line until the next key."""
