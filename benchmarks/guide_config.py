@@ -72,14 +72,14 @@ class Made:
 
     units: dict[str, Tensor]
     numbers: Quantities
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Count the seconds inside under a name."""
-        began = time.perf_counter()
+        """Count the seconds inside under a name, of the clock and of the processor."""
+        began = _now()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+        self.seconds[name] = _since(began)
 
 
 def main() -> None:
@@ -90,20 +90,26 @@ def main() -> None:
         few = _subject(case, COMPARED)
         truth = _converged(few)
         captums, ours = _captums(few), _ours(few)
-        sys.stdout.write(f"\n{case.name}\n{'error against the converged':<34}{'Captum':>12}{'fxwatch':>12}\n")
-        for name in truth.units:
-            _row(name, [_distance(made.units[name], truth.units[name]) for made in (captums, ours)])
-        _row("noise tunnel", _of_noise_tunnels(few, captums, ours))
-        for name, right in truth.numbers.items():
-            _row(name, [abs(made.numbers[name] - right) / right for made in (captums, ours)])
-        _row("infidelity", _of_infidelity(few, truth.units["integrated_gradients"]))
-        _row("sensitivity", _of_sensitivity(few))
-        theirs = SCALE * sum(captums.seconds.values())
-        for name, seconds in captums.seconds.items():
-            sys.stdout.write(f"  Captum, {name:<28}{SCALE * seconds:9.2f} s of 32 states\n")
+        sys.stdout.write(f"\n{case.name}\n")
+        for name, (clock, _) in captums.seconds.items():
+            sys.stdout.write(f"  Captum, {name:<28}{SCALE * clock:9.2f} s of 32 states\n")
+        clock, processor = (SCALE * sum(column) for column in zip(*captums.seconds.values(), strict=True))
+        theirs = clock, processor
         _ratio("the guide's own quantities", theirs, partial(_own, case))
+        _errors(few, truth, captums, ours)
         _ratio("everything that is reported", theirs, partial(_everything, case, GUIDE))
         _ratio("everything, at the defaults", theirs, partial(_everything, case, AnalysisSettings()))
+
+
+def _errors(subject: Subject, truth: Made, captums: Made, ours: Made) -> None:
+    sys.stdout.write(f"{'error against the converged':<34}{'Captum':>12}{'fxwatch':>12}\n")
+    for name in truth.units:
+        _row(name, [_distance(made.units[name], truth.units[name]) for made in (captums, ours)])
+    _row("noise tunnel", _of_noise_tunnels(subject, captums, ours))
+    for name, right in truth.numbers.items():
+        _row(name, [abs(made.numbers[name] - right) / right for made in (captums, ours)])
+    _row("infidelity", _of_infidelity(subject, truth.units["integrated_gradients"]))
+    _row("sensitivity", _of_sensitivity(subject))
 
 
 def _row(name: str, errors: list[float]) -> None:
@@ -111,18 +117,27 @@ def _row(name: str, errors: list[float]) -> None:
     sys.stdout.flush()
 
 
-def _ratio(words: str, theirs: float, ours: Callable[[], object]) -> None:
-    seconds = []
+def _ratio(words: str, theirs: tuple[float, float], ours: Callable[[], object]) -> None:
+    runs = []
     for _ in range(RUNS):
-        began = time.perf_counter()
+        began = _now()
         ours()
-        seconds.append(time.perf_counter() - began)
-    middle = statistics.median(seconds)
+        runs.append(_since(began))
+    clock, processor = (statistics.median(seconds) for seconds in zip(*runs, strict=True))
+    low, high = min(runs)[0], max(runs)[0]
     sys.stdout.write(
-        f"{words:<34}Captum {theirs:.2f} s, fxwatch {middle:.2f} s ({min(seconds):.2f} to {max(seconds):.2f}): "
-        f"{theirs / middle:.1f} times less\n"
+        f"{words:<34}Captum {theirs[0]:.2f} s, fxwatch {clock:.2f} s ({low:.2f} to {high:.2f}): "
+        f"{theirs[0] / clock:.1f} times less; {theirs[1] / processor:.1f} by seconds of the processor\n"
     )
     sys.stdout.flush()
+
+
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def _since(began: tuple[float, float]) -> tuple[float, float]:
+    return time.perf_counter() - began[0], time.process_time() - began[1]
 
 
 def _subject(case: cases.Case, count: int) -> Subject:
