@@ -4,7 +4,8 @@
 
 The floor is the samples that went through the model, each at the best time that bare PyTorch takes for one in the same
 run, at its best batch: forward alone, or forward and backward. Timed once with weights that were shuffled already, as
-all analyses but the first of a run are, and once as the first.
+all analyses but the first of a run are, and once as the first. Beside the seconds of the clock are those of the
+processor, which others on the machine do not add to: the ratio is of each.
 """
 
 import sys
@@ -44,14 +45,16 @@ class Counted(nn.Module):
 
 @dataclass(slots=True)
 class Watched:
-    """The stages of one analysis: name, when it began, and the counts until then."""
+    """The stages of one analysis: name, when it began by clock and processor, and the counts until then."""
 
     policy: Counted
-    marks: list[tuple[str, float, int, int]] = field(default_factory=list)
+    marks: list[tuple[str, float, float, int, int]] = field(default_factory=list)
 
     def __call__(self, stage: str) -> None:
         """Mark the beginning of a stage."""
-        self.marks.append((stage, time.perf_counter(), self.policy.forwards, self.policy.backwards))
+        self.marks.append(
+            (stage, time.perf_counter(), time.process_time(), self.policy.forwards, self.policy.backwards)
+        )
 
 
 def main() -> None:
@@ -103,14 +106,18 @@ def _watched(case: cases.Case, context: Context) -> Watched:
 
 
 def _table(words: str, watched: Watched, forward: float, both: float) -> None:
-    sys.stdout.write(f"{words:<28}{'forward':>9}{'both':>9}{'seconds':>9}{'floor':>9}{'ratio':>7}\n")
+    sys.stdout.write(
+        f"{words:<28}{'forward':>9}{'both':>9}{'floor':>9}{'seconds':>9}{'ratio':>7}{'processor':>11}{'ratio':>7}\n"
+    )
     whole = [("all", watched.marks[0], watched.marks[-1])]
     parts = [(here[0], here, after) for here, after in zip(watched.marks, watched.marks[1:], strict=False)]
-    for name, here, after in parts + whole:
-        forwards, backwards = after[2] - here[2], after[3] - here[3]
-        seconds, floor = after[1] - here[1], forwards * forward + backwards * both
-        ratio = f"{seconds / floor:7.2f}" if floor else ""
-        sys.stdout.write(f"{name:<28}{forwards:9}{backwards:9}{seconds:9.3f}{floor:9.3f}{ratio}\n")
+    for name, (_, *here), (_, *after) in parts + whole:
+        clock, processor, forwards, backwards = (now - then for now, then in zip(after, here, strict=True))
+        floor = forwards * forward + backwards * both
+        over = [f"{seconds / floor:7.2f}" if floor else "" for seconds in (clock, processor)]
+        sys.stdout.write(
+            f"{name:<28}{forwards:9}{backwards:9}{floor:9.3f}{clock:9.3f}{over[0]:>7}{processor:11.3f}{over[1]:>7}\n"
+        )
 
 
 if __name__ == "__main__":

@@ -6,18 +6,24 @@ Captum's: integrated gradients of 100 steps, GradientShap of 50 samples, DeepLif
 over Saliency, infidelity of 10 perturbations, and sensitivity_max of integrated gradients under 10: 1,278 passes with
 gradients a state. Each in the batches that run best, over 4 of the 32 states; its seconds are scaled to 32.
 
-Errors are against the same quantity with many times the samples, relative to it. What both estimate has one definition
-here, fxwatch's (docs/numbers.md), so that the numbers can be compared: consensus by ranks of units, the least of any
-two methods; infidelity by removing units; sensitivity in deviations.
+Errors are against the same quantity with many times the samples, integrated gradients in double precision, relative to
+it. What both estimate has one definition here, fxwatch's (docs/numbers.md), so that the numbers can be compared:
+consensus by ranks of units, the least of any two methods; infidelity by removing units; sensitivity in deviations. But
+NoiseTunnel is held against the limit of what each smooths: Captum's saliency, fxwatch's integrated gradients.
+
+Infidelity and sensitivity depend on what is drawn, and one draw may be lucky: their errors are root mean squares over
+many seeds. Captum's sensitivity under other seeds is told by integrated gradients that are as exact as its own.
 """
 
+import copy
+import math
 import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -32,12 +38,13 @@ from fxwatch.attribution.baselines import baselines
 from fxwatch.attribution.consensus import consensus
 from fxwatch.attribution.engine import batch_that_fits
 from fxwatch.attribution.importance import rankings
+from fxwatch.attribution.methods import METHODS
 from fxwatch.attribution.policy import Branches, Explained, Meter
 from fxwatch.attribution.removal import values_without
 from fxwatch.attribution.run_methods import run_methods
 from fxwatch.attribution.spread import concentration, sparsity
 from fxwatch.attribution.subject import Subject, rows_of
-from fxwatch.attribution.trust import RADIUS, infidelity, sensitivity
+from fxwatch.attribution.trust import PARTS, RADIUS, infidelity, sensitivity
 from fxwatch.attribution.units import Units, by_branch, spread, sum_over_time
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.thresholds import GradientLimits
@@ -54,6 +61,7 @@ GUIDE = AnalysisSettings(
 COMPARED = 4
 SCALE = cases.STATES / COMPARED
 DRAWS = 10
+SEEDS = 12
 RUNS = 2
 Quantities = dict[str, float]
 
@@ -64,14 +72,14 @@ class Made:
 
     units: dict[str, Tensor]
     numbers: Quantities
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Count the seconds inside under a name."""
-        began = time.perf_counter()
+        """Count the seconds inside under a name, of the clock and of the processor."""
+        began = _now()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+        self.seconds[name] = _since(began)
 
 
 def main() -> None:
@@ -82,37 +90,54 @@ def main() -> None:
         few = _subject(case, COMPARED)
         truth = _converged(few)
         captums, ours = _captums(few), _ours(few)
-        sys.stdout.write(f"\n{case.name}\n{'error against the converged':<34}{'Captum':>10}{'fxwatch':>10}\n")
-        for name in truth.units:
-            errors = [_distance(made.units[name], truth.units[name]) for made in (captums, ours)]
-            _row(name, errors)
-        for name, right in truth.numbers.items():
-            _row(name, [abs(made.numbers[name] - right) / abs(right) for made in (captums, ours)])
-        theirs = SCALE * sum(captums.seconds.values())
-        for name, seconds in captums.seconds.items():
-            sys.stdout.write(f"  Captum, {name:<28}{SCALE * seconds:9.2f} s of 32 states\n")
+        sys.stdout.write(f"\n{case.name}\n")
+        for name, (clock, _) in captums.seconds.items():
+            sys.stdout.write(f"  Captum, {name:<28}{SCALE * clock:9.2f} s of 32 states\n")
+        clock, processor = (SCALE * sum(column) for column in zip(*captums.seconds.values(), strict=True))
+        theirs = clock, processor
         _ratio("the guide's own quantities", theirs, partial(_own, case))
+        _errors(few, truth, captums, ours)
         _ratio("everything that is reported", theirs, partial(_everything, case, GUIDE))
         _ratio("everything, at the defaults", theirs, partial(_everything, case, AnalysisSettings()))
 
 
+def _errors(subject: Subject, truth: Made, captums: Made, ours: Made) -> None:
+    sys.stdout.write(f"{'error against the converged':<34}{'Captum':>12}{'fxwatch':>12}\n")
+    for name in truth.units:
+        _row(name, [_distance(made.units[name], truth.units[name]) for made in (captums, ours)])
+    _row("noise tunnel", _of_noise_tunnels(subject, captums, ours))
+    for name, right in truth.numbers.items():
+        _row(name, [abs(made.numbers[name] - right) / right for made in (captums, ours)])
+    _row("infidelity", _of_infidelity(subject, truth.units["integrated_gradients"]))
+    _row("sensitivity", _of_sensitivity(subject))
+
+
 def _row(name: str, errors: list[float]) -> None:
-    sys.stdout.write(f"{name:<34}" + "".join(f"{error:10.5f}" for error in errors) + "\n")
+    sys.stdout.write(f"{name:<34}" + "".join(f"{error:12.7f}" for error in errors) + "\n")
     sys.stdout.flush()
 
 
-def _ratio(words: str, theirs: float, ours: Callable[[], object]) -> None:
-    seconds = []
+def _ratio(words: str, theirs: tuple[float, float], ours: Callable[[], object]) -> None:
+    runs = []
     for _ in range(RUNS):
-        began = time.perf_counter()
+        began = _now()
         ours()
-        seconds.append(time.perf_counter() - began)
-    middle = statistics.median(seconds)
+        runs.append(_since(began))
+    clock, processor = (statistics.median(seconds) for seconds in zip(*runs, strict=True))
+    low, high = min(runs)[0], max(runs)[0]
     sys.stdout.write(
-        f"{words:<34}Captum {theirs:.2f} s, fxwatch {middle:.2f} s ({min(seconds):.2f} to {max(seconds):.2f}): "
-        f"{theirs / middle:.1f} times less\n"
+        f"{words:<34}Captum {theirs[0]:.2f} s, fxwatch {clock:.2f} s ({low:.2f} to {high:.2f}): "
+        f"{theirs[0] / clock:.1f} times less; {theirs[1] / processor:.1f} by seconds of the processor\n"
     )
     sys.stdout.flush()
+
+
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def _since(began: tuple[float, float]) -> tuple[float, float]:
+    return time.perf_counter() - began[0], time.process_time() - began[1]
 
 
 def _subject(case: cases.Case, count: int) -> Subject:
@@ -145,20 +170,19 @@ def _own(case: cases.Case) -> Made:
 def _ours(subject: Subject) -> Made:
     found, _, _ = run_methods(subject, lambda _stage: None)
     primary = found["integrated_gradients"]
-    units = {name: found[name].units for name in ("integrated_gradients", "gradient_shap", "saliency")}
+    voters = {name: found[name].units for name in ("integrated_gradients", "gradient_shap", "saliency")}
     rankings(primary.units, subject.units)
     consensus({name: made.units for name, made in found.items() if made.distrust is None})
-    unexplained, moved = infidelity(subject, primary.units).value, sensitivity(subject).value
-    return Made(units, _numbers(primary.units, units, unexplained, moved))
+    infidelity(subject, primary.units)
+    sensitivity(subject)
+    return Made(voters | {"noise_tunnel": found["noise_tunnel"].units}, _numbers(primary.units, voters))
 
 
-def _numbers(primary: Tensor, voters: dict[str, Tensor], unexplained: float | None, moved: float | None) -> Quantities:
+def _numbers(primary: Tensor, voters: dict[str, Tensor]) -> Quantities:
     found = {
         "consensus": consensus(voters).min_correlation,
         "sparsity": sparsity(primary).value,
         "concentration": concentration(primary).value,
-        "infidelity": unexplained,
-        "sensitivity": moved,
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -198,29 +222,39 @@ def _captums(subject: Subject) -> Made:
         DeepLift(explained).attribute(subject.inputs, baselines=every, additional_forward_args=(subject.choice,))
         found = Saliency(explained).attribute(plain, abs=False, additional_forward_args=(subject.choice,))
         units["saliency"] = sum_over_time(found) * subject.deviation
+    made.numbers = _numbers(units["integrated_gradients"], units)
     with made.timed("NoiseTunnel"):
-        by_state(
-            lambda inputs, choice: NoiseTunnel(Saliency(explained)).attribute(
-                tuple(x.clone().requires_grad_() for x in inputs),
-                nt_samples=25,
-                stdevs=0.1,
-                additional_forward_args=choice,
-            )
-        )
+        units["noise_tunnel"] = _smoothed(subject, 25)
     with made.timed("infidelity"):
-        unexplained = _infidelity(subject, units["integrated_gradients"], DRAWS, seed=1)
+        _infidelity(subject, units["integrated_gradients"], DRAWS, seed=1)
     with made.timed("sensitivity"):
-        moved = _sensitivity(subject, integrated, seed=1)
-    made.numbers = _numbers(units["integrated_gradients"], units, unexplained, moved)
+        _sensitivity(subject, integrated, seed=1)
     return made
 
 
+def _smoothed(subject: Subject, samples: int) -> Tensor:
+    """Captum's NoiseTunnel over Saliency."""
+    tunnel = NoiseTunnel(Saliency(subject.explained))
+    parts = [
+        tunnel.attribute(
+            tuple(x[row : row + 1].clone().requires_grad_() for x in subject.inputs),
+            nt_samples=samples,
+            nt_samples_batch_size=25,
+            stdevs=0.1,
+            abs=False,
+            additional_forward_args=(subject.choice[row : row + 1],),
+        )
+        for row in range(subject.count)
+    ]
+    return torch.cat([sum_over_time(found) for found in parts]) * subject.deviation
+
+
 def _infidelity(subject: Subject, signed: Tensor, draws: int, seed: int) -> float:
-    """As fxwatch defines it, over so many random sets of a tenth of the units of each state."""
+    """As fxwatch defines it, over so many independent random tenths of the units of each state."""
     generator = torch.Generator().manual_seed(seed)
-    masks = torch.rand(subject.count * draws, len(subject.units), generator=generator) < 0.1
-    lone = torch.randint(len(subject.units), (len(masks),), generator=generator)
-    masks[torch.arange(len(masks)), lone] |= ~masks.any(1)
+    place = torch.rand(subject.count * draws, len(subject.units), generator=generator).argsort(1)
+    part = torch.randint(PARTS, (len(place), 1), generator=generator)
+    masks = place * PARTS // len(subject.units) == part
     state = torch.arange(subject.count).repeat_interleave(draws)
     every = torch.arange(subject.baselines.count)
     b = subject.values_here.double()[state] - values_without(subject, state, masks, every).double().mean(1)
@@ -254,20 +288,53 @@ def _sensitivity(subject: Subject, attribute: Callable[[Branches, Tensor], Branc
 
 
 def _converged(subject: Subject) -> Made:
-    """The same quantities, with many times the samples; sensitivity is the mean of the largest of ten draws."""
-    fine = AdaptiveIntegratedGradients(subject.evaluate)
-    path = fine.attribute(subject.inputs, subject.baselines.samples, subject.choice, tolerance=1e-5)
+    """Attributions and what follows from them, in double precision."""
+    explained = subject.explained
+    double = replace(
+        subject,
+        explained=Explained(copy.deepcopy(explained.policy).double(), explained.target, explained.meter),
+        inputs=tuple(x.double() for x in subject.inputs),
+    )
+    path = AdaptiveIntegratedGradients(double.evaluate).attribute(
+        double.inputs, tuple(b.double() for b in subject.baselines.samples), subject.choice, tolerance=1e-9
+    )
     units = sum_over_time(path.attributions)
-    slopes = sum_over_time(subject.at_states.gradients) * subject.deviation
-    made = Made({"integrated_gradients": units, "gradient_shap": units, "saliency": slopes}, {})
+    slopes = sum_over_time(double.at_states.gradients) * subject.deviation
+    voters = {"integrated_gradients": units, "gradient_shap": units, "saliency": slopes}
+    return Made(voters, _numbers(units, voters))
+
+
+def _of_noise_tunnels(subject: Subject, captums: Made, ours: Made) -> list[float]:
+    many = replace(subject, settings=GUIDE.model_copy(update={"noise_tunnel_samples": 1600}))
+    limits = _smoothed(subject, 400), METHODS["noise_tunnel"](many).units
+    return [_distance(made.units["noise_tunnel"], limit) for made, limit in zip((captums, ours), limits, strict=True)]
+
+
+def _of_infidelity(subject: Subject, signed: Tensor) -> list[float]:
+    right = _infidelity(subject, signed.float(), 1000, seed=0)
+    theirs = [_infidelity(subject, signed.float(), DRAWS, seed=1 + turn) for turn in range(SEEDS)]
+    ours = [infidelity(subject, signed.float(), seed=1000 * turn).value for turn in range(SEEDS)]
+    return [_root_mean_square(theirs, right), _root_mean_square(ours, right)]
+
+
+def _of_sensitivity(subject: Subject) -> list[float]:
+    fine = AdaptiveIntegratedGradients(subject.evaluate)
 
     def integrated(inputs: Branches, choice: Tensor) -> Branches:
-        return fine.attribute(inputs, subject.baselines.samples, choice, tolerance=1e-3, most=9).attributions
+        return fine.attribute(inputs, subject.baselines.samples, choice, tolerance=1e-4, most=33).attributions
 
-    moved = [_sensitivity(subject, integrated, seed=100 + turn) for turn in range(6)]
-    unexplained = _infidelity(subject, units, 400, seed=2)
-    made.numbers = _numbers(units, made.units, unexplained, statistics.fmean(moved))
-    return made
+    theirs = [_sensitivity(subject, integrated, seed=turn) for turn in range(SEEDS)]
+    ours = [sensitivity(subject, seed=1000 + turn).value for turn in range(SEEDS)]
+    right = statistics.fmean(theirs)
+    freedom = math.sqrt(SEEDS / (SEEDS - 1))  # theirs are around their own mean
+    sys.stdout.write(
+        f"  sensitivity {right:.5f} by the converged, {statistics.fmean(x or 0.0 for x in ours):.5f} by fxwatch\n"
+    )
+    return [freedom * _root_mean_square(theirs, right), _root_mean_square(ours, right)]
+
+
+def _root_mean_square(found: Sequence[float | None], right: float) -> float:
+    return math.sqrt(statistics.fmean(((one or 0.0) / right - 1) ** 2 for one in found))
 
 
 def _distance(found: Tensor, right: Tensor) -> float:

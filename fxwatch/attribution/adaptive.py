@@ -20,6 +20,7 @@ from fxwatch.attribution.units import sum_over_time
 FEWEST, MOST = 5, 65
 _INPUTS_TOGETHER = 16
 _SUCCESSIVE = 3.0
+_ROUNDINGS = 8
 
 Evaluate = Callable[[Branches, Tensor], Evaluated]
 
@@ -62,14 +63,17 @@ class AdaptiveIntegratedGradients:
         `at_inputs` is what is known there already.
 
         The steps of a pair of input and baseline are doubled, from 5, while its attributions miss the change of the
-        output by more than `tolerance` of the mean change, or moved by more than thrice that at the last doubling.
+        output by more than `tolerance` of the mean change, or are thought to err by more than thrice that. What they
+        err is told from how far they moved at the last two doublings: what fell so much will fall as much again, or
+        more. What rounding hides is not asked for.
         """
         kind = torch.unique(target, return_inverse=True)[1]
         count, references = len(target), len(baselines[0])
         at_inputs = at_inputs or self.evaluate(inputs, target)
         at_baselines = self._at_baselines(baselines, target.unique())
         change = at_inputs.values[:, None] - at_baselines.values.view(-1, references)[kind]
-        scale = float(change.abs().mean())
+        largest = max(float(values.abs().max()) for values in (at_inputs.values, at_baselines.values))
+        missable = tolerance * float(change.abs().mean()) + _ROUNDINGS * torch.finfo(change.dtype).eps * largest
         parts = []
         for start in range(0, count, _INPUTS_TOGETHER):
             rows = slice(start, start + _INPUTS_TOGETHER)
@@ -86,7 +90,7 @@ class AdaptiveIntegratedGradients:
                 change=change[rows].flatten(),
                 target=target[state],
             )
-            parts.append(pairs.integrate(self.evaluate, tolerance, scale, most))
+            parts.append(pairs.integrate(self.evaluate, missable, _SUCCESSIVE * tolerance, most))
         found = tuple(torch.cat(branch) for branch in zip(*(part.attributions for part in parts), strict=True))
         averaged = tuple(phi.view(count, references, *phi.shape[1:]).mean(1) for phi in found)
 
@@ -134,23 +138,24 @@ class _Pairs:
     change: Tensor
     target: Tensor
 
-    def integrate(self, evaluate: Evaluate, tolerance: float, scale: float, most: int) -> _Settled:
-        """Attributions of all pairs. Those that agree are settled; the others go on with twice as many steps."""
+    def integrate(self, evaluate: Evaluate, missable: float, movable: float, most: int) -> _Settled:
+        """Attributions of all pairs. Those that agree are settled; the others go on with twice as many steps.
+
+        `missable`: what they may miss of the change; `movable`: what they may err, in mean lengths of an attribution.
+        """
         count = len(self.target)
         settled = _Settled(tuple(torch.zeros_like(x) for x in self.steps), torch.zeros(count), torch.zeros(count))
         open_pairs = torch.arange(count)
-        inner: dict[int, Branches] = {}
         level = FEWEST
-        while len(open_pairs):
-            new = [place for place in range(1, level - 1) if level == FEWEST or place % 2]
-            inner = {2 * place: found for place, found in inner.items()} | self._evaluate(
-                evaluate, open_pairs, level, new
-            )
-            coarse, fine = (self._attributions(open_pairs, inner, size) for size in ((level + 1) // 2, level))
-            units, length = sum_over_time(fine), sum_over_time(fine).norm(dim=1)
-            moved = (units - sum_over_time(coarse)).norm(dim=1)
+        inner = self._evaluate(evaluate, open_pairs, level, list(range(1, level - 1)))
+        coarser, coarse = (sum_over_time(self._attributions(open_pairs, inner, size)) for size in (2, 3))
+        while True:
+            fine = self._attributions(open_pairs, inner, level)
+            units = sum_over_time(fine)
+            length, moved, before = (x.norm(dim=1) for x in (units, units - coarse, coarse - coarser))
             missed = (units.sum(1) - self.change[open_pairs]).abs()
-            agrees = (missed <= tolerance * scale) & (moved <= _SUCCESSIVE * tolerance * length.mean())
+            error = moved * (moved / before.clamp_min(1e-30)).clamp_max(1)
+            agrees = (missed <= missable) & (error <= movable * length.mean())
             good = agrees | ~units.isfinite().all(1) | (level >= most)
             done = open_pairs[good]
             for into, part in zip(settled.attributions, fine, strict=True):
@@ -158,9 +163,14 @@ class _Pairs:
             settled.successive[done] = (moved[good] / length[good].clamp_min(1e-30)).to(torch.float32)
             settled.steps[done] = level
             open_pairs = open_pairs[~good]
+            if not len(open_pairs):
+                return settled
             inner = {place: tuple(part[~good] for part in found) for place, found in inner.items()}
+            coarser, coarse = coarse[~good], units[~good]
             level = 2 * level - 1
-        return settled
+            inner = {2 * place: found for place, found in inner.items()} | self._evaluate(
+                evaluate, open_pairs, level, list(range(1, level - 1, 2))
+            )
 
     def _evaluate(self, evaluate: Evaluate, pairs: Tensor, level: int, places: list[int]) -> dict[int, Branches]:
         """Gradients of some pairs at some nodes of a level."""

@@ -20,7 +20,7 @@ from fxwatch.attribution.units import sum_over_time
 from fxwatch.records.internals import Neuron, NeuronAttributions
 
 FEATURES = 5
-_TOLERANCE = 0.05
+_TOLERANCE = 0.03
 
 
 def neuron_attributions(subject: Subject, layer: str, top: int = 3) -> NeuronAttributions:

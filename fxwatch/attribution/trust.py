@@ -11,14 +11,20 @@ from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import by_branch
 from fxwatch.records.quality import Estimate, Infidelity, Sensitivity
 
-REMOVED = 0.1
+PARTS = 10
 MASKS = 8
 """Sets of units that are removed from a state, each to all baselines; more where these are few."""
 
-SAMPLES = 32
+SAMPLES = 20
 RADIUS = 0.02
 DRAWS = 10
 SENSITIVITY_STATES = 8
+"""Of those with several baselines; with a single one all states are asked."""
+
+LEADING = 2
+_TWO_THIRDS = 2 / 3
+"""Of a path whose end is moved: the mean place of what that does on its way."""
+
 _SEED = 7
 
 
@@ -31,16 +37,17 @@ def completeness(delta: Tensor, signed: Tensor) -> Estimate:
     return Estimate(value=float(_quotient(terms.sum(0))), standard_error=jackknife(terms, _quotient))
 
 
-def infidelity(subject: Subject, signed: Tensor) -> Infidelity:
+def infidelity(subject: Subject, signed: Tensor, seed: int = _SEED) -> Infidelity:
     """Unexplained fraction of output changes when whole units are removed (after Yeh et al. 2019, arXiv 1901.09392).
 
     With Z a random tenth of the units, a = Σ Φ_j Z_j and b = f(x) - E f(x with Z from a baseline), over all baselines:
     1 - E[ab]²/(E[a²]E[b²]), which fits the scale of the attribution, and FVU = E[(a-b)²]/E[b²], which does not; pooled
-    over states. Neither depends on the scale of f. A state's masks are always the same. signed: (N, units).
+    over states. Neither depends on the scale of f. The tenths are those of random partitions, so that no unit counts
+    much more often than another; a state's are always the same. signed: (N, units).
     """
     states, units = signed.shape
     count = max(MASKS, SAMPLES // subject.baselines.count)
-    masks = torch.cat([_masks(units, row, count) for row in range(states)])
+    masks = torch.cat([_masks(units, row, count, seed) for row in range(states)])
     state = torch.arange(states).repeat_interleave(count)
     left = values_without(subject, state, masks, torch.arange(subject.baselines.count)).view(states, count, -1)
     # in double: equal values have no mean but themselves
@@ -58,51 +65,96 @@ def infidelity(subject: Subject, signed: Tensor) -> Infidelity:
     )
 
 
-def sensitivity(subject: Subject) -> Sensitivity:
+def sensitivity(subject: Subject, seed: int = _SEED) -> Sensitivity:
     """Largest relative change of the attribution under uniform noise of ±0.02 feature spreads (Yeh et al. 2019).
 
     The attribution is expected gradients on a frozen grid, the same for a state and its copies, so that only the model
-    can make a difference. Mean over at most 8 states.
+    can make a difference. Mean over at most 8 states; over all of them where there is a single baseline: there a single
+    node tells which two draws move a state's attribution most, and only these are followed along the whole path.
     """
-    rows = torch.linspace(0, subject.count - 1, min(subject.count, SENSITIVITY_STATES)).round().long()
-    generator = torch.Generator().manual_seed(_SEED)
-    scales = by_branch(subject.deviation, subject.inputs)
+    alone = subject.baselines.count == 1
+    rows = torch.linspace(0, subject.count - 1, subject.count if alone else min(subject.count, SENSITIVITY_STATES))
+    rows = rows.round().long()
+    copies = _copies(subject, rows, seed)
     passes = passes_of(subject)
-    moved = [
+    length = _flat(rows_of(at_states(subject, passes), rows)).norm(dim=1)
+    if alone:
+        rough = _rough_changes(subject, rows, copies)
+        leading = rough.topk(LEADING, dim=0).indices
+        whole = tuple(part[leading, torch.arange(len(rows))] for part in copies)
+        changes = _changes(subject, rows, whole, passes)
+        typical = rough.mean(0) * _ratio(changes.sum(0), rough.gather(0, leading).sum(0))
+    else:
+        changes = _changes(subject, rows, copies, passes)
+        typical = changes.mean(0)
+    told = length > 0
+    largest, typical = (part[told] / length[told] for part in (changes.amax(0), typical))
+    if not bool(length.isfinite().all() and largest.isfinite().all() and typical.isfinite().all()):
+        return Sensitivity(reason="the attribution by the gradients is NaN or Inf near some states", radius=RADIUS)
+    if not len(largest):
+        return Sensitivity(reason="the attribution is nought at every state", radius=RADIUS)
+    return Sensitivity(
+        value=float(largest.mean()), standard_error=standard_error(largest), mean=float(typical.mean()), radius=RADIUS
+    )
+
+
+def _copies(subject: Subject, rows: Tensor, seed: int) -> Branches:
+    """Copies of some states with noise: each branch (DRAWS, S, ...)."""
+    generator = torch.Generator().manual_seed(seed)
+    scales = by_branch(subject.deviation, subject.inputs)
+    drawn = [
         tuple(
             x[rows] + RADIUS * scale * (2 * torch.rand(x[rows].shape, generator=generator, dtype=x.dtype) - 1)
             for x, scale in zip(subject.inputs, scales, strict=True)
         )
         for _ in range(DRAWS)
     ]
-    copies = tuple(torch.cat(branch) for branch in zip(*moved, strict=True))
+    return tuple(torch.stack(branch) for branch in zip(*drawn, strict=True))
+
+
+def _changes(subject: Subject, rows: Tensor, copies: Branches, passes: int) -> Tensor:
+    """How far the attributions of D copies of some states are from those of the states: each (D, S, ...) -> (D, S)."""
+    draws = len(copies[0])
+    flat = tuple(part.flatten(0, 1) for part in copies)
     centre = _flat(rows_of(at_states(subject, passes), rows))
-    found = _flat(expected_gradients(subject, copies, subject.choice[rows].repeat(DRAWS), passes))
-    length = centre.norm(dim=1)
-    changes = (found.view(DRAWS, len(rows), -1) - centre).norm(dim=2) / length
-    table = changes.double()[:, length > 0]
-    if not bool(length.isfinite().all() and table.isfinite().all()):
-        return Sensitivity(reason="the attribution by the gradients is NaN or Inf near some states", radius=RADIUS)
-    if not table.numel():
-        return Sensitivity(reason="the attribution is nought at every state", radius=RADIUS)
-    largest = table.amax(0)
-    return Sensitivity(
-        value=float(largest.mean()), standard_error=standard_error(largest), mean=float(table.mean()), radius=RADIUS
+    found = _flat(expected_gradients(subject, flat, subject.choice[rows].repeat(draws), passes))
+    changes: Tensor = (found.view(draws, len(rows), -1) - centre).norm(dim=2).double()
+    return changes
+
+
+def _rough_changes(subject: Subject, rows: Tensor, copies: Branches) -> Tensor:
+    """The same by a single node on the path from the only baseline: each (D, S, ...) -> (D, S)."""
+    together = tuple(
+        torch.cat([x[rows][None], part]).flatten(0, 1) for x, part in zip(subject.inputs, copies, strict=True)
     )
+    steps = tuple(part - b for part, b in zip(together, subject.baselines.samples, strict=True))
+    points = tuple(b + _TWO_THIRDS * step for b, step in zip(subject.baselines.samples, steps, strict=True))
+    gradients = subject.evaluate(points, subject.choice[rows].repeat(1 + len(copies[0]))).gradients
+    made = _flat(tuple(step * gradient for step, gradient in zip(steps, gradients, strict=True)))
+    centre, *moved = made.view(1 + len(copies[0]), len(rows), -1)
+    changes: Tensor = (torch.stack(moved) - centre).norm(dim=2).double()
+    return changes
 
 
-def _masks(units: int, row: int, count: int) -> Tensor:
-    """So many random subsets of units for a state, each with about a tenth of them and at least one."""
-    generator = torch.Generator().manual_seed(_SEED + row)
-    masks = torch.rand(count, units, generator=generator) < REMOVED
-    lone = torch.randint(units, (count,), generator=generator)
-    empty = ~masks.any(1)
-    masks[empty, lone[empty]] = True
-    return masks
+def _masks(units: int, row: int, count: int, seed: int = _SEED) -> Tensor:
+    """Sets of units for a state, (count, units): the tenths of random partitions, or pairs where units are few."""
+    generator = torch.Generator().manual_seed(seed + row)
+    parts = min(PARTS, units, max(2, units // 2))
+    masks = torch.zeros(-(-count // parts), parts, units, dtype=torch.bool)
+    for partition in masks:
+        for part, members in zip(
+            partition, torch.randperm(units, generator=generator).tensor_split(parts), strict=True
+        ):
+            part[members] = True
+    return masks.flatten(0, 1)[:count]
 
 
 def _flat(branches: Branches) -> Tensor:
     return torch.cat([part.flatten(1) for part in branches], dim=1)
+
+
+def _ratio(above: Tensor, below: Tensor) -> Tensor:
+    return torch.where(below == 0, 1.0, above / below)
 
 
 def _quotient(sums: Tensor) -> Tensor:

@@ -117,3 +117,22 @@ def test_a_baseline_that_is_the_input_itself_has_no_attribution() -> None:
     found = Counted(lambda y: (y**2).sum(1)).method().attribute(x, (x[0][:1],), torch.zeros(3, dtype=torch.long))
     assert found.attributions[0][0].tolist() == [0, 0]
     assert float(found.successive[0]) == 0
+
+
+def test_a_tolerance_of_rounding_size_is_met_on_a_smooth_path_without_the_most_steps() -> None:
+    x = inputs()
+    baselines = tuple(torch.zeros_like(part[:1]) for part in x)
+    found = Counted(smooth).method().attribute(x, baselines, torch.zeros(6, dtype=torch.long), tolerance=1e-5)
+    doubled, low = tuple(part.double() for part in x), tuple(part.double() for part in baselines)
+    expected = IntegratedGradients(smooth).attribute(doubled, low, n_steps=200)
+    for mine, theirs in zip(found.attributions, expected, strict=True):
+        assert torch.allclose(mine.double(), theirs, atol=2e-6)
+    assert float(found.steps.max()) < MOST
+
+
+def test_what_rounding_hides_is_not_asked_for() -> None:
+    """A small change of a large output: single precision cannot show completeness to one part in 100,000."""
+    x = (torch.rand(4, 2) + 1,)
+    found = Counted(lambda y: 1e4 + torch.tanh(y.sum(1))).method()
+    steps = found.attribute(x, (torch.zeros(1, 2),), torch.zeros(4, dtype=torch.long), tolerance=1e-5).steps
+    assert float(steps.max()) < MOST

@@ -111,6 +111,42 @@ def test_sensitivity_is_captums_for_the_same_explainer_and_noise() -> None:
     assert trust.sensitivity(asked).value == pytest.approx(float(theirs.mean()), rel=1e-4)
 
 
+def test_sensitivity_from_a_single_baseline_is_captums_though_few_draws_are_followed() -> None:
+    asked = subject(AnalysisSettings(baseline_type="mean"))
+    generator = torch.Generator().manual_seed(7)
+    scales = torch.split(asked.deviation, [5, 3])
+
+    def explainer(inputs: tuple[Tensor, ...], choice: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            return expected_gradients(asked, inputs, choice, passes=4)
+
+    def perturb(inputs: tuple[Tensor, ...], _radius: float) -> tuple[Tensor, ...]:
+        return tuple(
+            x + trust.RADIUS * scale * (2 * torch.rand(x.shape, generator=generator) - 1)
+            for x, scale in zip(inputs, scales, strict=True)
+        )
+
+    theirs = sensitivity_max(
+        explainer,
+        asked.inputs,
+        perturb_func=perturb,
+        n_perturb_samples=trust.DRAWS,
+        max_examples_per_batch=asked.count,
+        choice=asked.choice,
+    )
+    found = trust.sensitivity(asked)
+    assert found.value == pytest.approx(float(theirs.mean()), rel=0.01)
+    assert 0 < (found.mean or 0) < (found.value or 0)
+
+
+def test_sets_of_removed_units_are_the_parts_of_partitions() -> None:
+    for units, parts in ((1, 1), (2, 2), (3, 2), (8, 4), (81, 10)):
+        masks = trust._masks(units, row=3, count=2 * parts)
+        assert masks.any(1).all()
+        assert masks.sum(0).tolist() == [2] * units
+        assert int(masks.sum(1).max() - masks.sum(1).min()) <= 1
+
+
 def test_infidelity_is_captums_numerator_over_the_mean_square_change() -> None:
     """With one baseline and captum's `normalize`, E[(βa-b)²]; ours divides by E[b²]."""
     asked = subject(AnalysisSettings(baseline_type="zero"), random_states({"hf": (6, 5), "portfolio": (2, 3)}, count=1))
