@@ -42,7 +42,7 @@ def read_recorded(raw: bytes, place: int) -> Read | None:
         line = TrainingLine(
             session=session,
             number=found.get("line", place),
-            at=_number(found.get("at")) or 0.0,
+            at=_moment(found.get("at")),
             step=_whole(found.get("step")),
             optimizer_step=_whole(found.get("optimizer_step")) or 0,
             update=_whole(found.get("update")) or 0,
@@ -100,6 +100,11 @@ def _number(found: Any) -> float | None:
     except OverflowError:
         return None
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) and abs(value) < 1e38 else None
+
+
+def _moment(found: Any) -> float:
+    """Seconds since the epoch, to all digits: by five of them lines would be dated hours off."""
+    return 0.0 if _number(found) is None else float(found)
 
 
 def _whole(found: Any) -> int | None:
