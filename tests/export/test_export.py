@@ -108,7 +108,7 @@ def test_what_the_recorder_measured_is_a_table(watched: Path, form: str) -> None
     assert len(frame(watched, form, "training")) == 0  # nobody recorded it
     layer = {"norm": [0.5, 1.0, 2.0], "mean": 0.1, "weight_ratio": None, "nonfinite": 3}
     heads = {"entropy": [0.25, 0.75], "stability": [1.0, None]}
-    line = {"kind": "span", "session": "a", "at": 1234567890.5, "step": 512, "optimizer_step": 16, "update": 1, "steps": 16}
+    line = {"kind": "span", "at": 1234567890.5, "step": 512, "optimizer_step": 16, "update": 1, "steps": 16}
     more = {"layers": {HOSTILE: layer}, "attention": {"fusion": heads}, "scalars": {"policy_loss": -0.5}}
     writer = TrainingWriter(Store.of(watched, None).run("exp"))
     reads = [read_recorded(json.dumps({**line, "line": n, **more}).encode() + b"\n", n) for n in (0, 1)]
