@@ -24,8 +24,8 @@ def test_every_file_and_command_of_it(tmp_path: Path, monkeypatch: pytest.Monkey
     assert project.run("daemon", "--once").returncode == 0
     typed = follow(TEXT, tmp_path)
     assert [" ".join(line.split()[:2]) for line in typed] == [
-        "fxwatch export", "fxwatch export", "fxwatch export", "python frames.py", "fxwatch config", "fxwatch report",
-        "fxwatch report", "fxwatch sync", "fxwatch status", "python trainer_settings.py",
+        "fxwatch export", "fxwatch export", "fxwatch export", "fxwatch export", "python frames.py", "fxwatch config",
+        "fxwatch report", "fxwatch report", "fxwatch sync", "fxwatch status", "python trainer_settings.py",
     ]  # fmt: skip
     table = pd.read_csv(tmp_path / "features.csv")
     assert list(table.columns[:3]) == ["branch", "feature", "importance"]

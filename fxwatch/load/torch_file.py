@@ -261,6 +261,7 @@ def _damaged_member(file: IO[bytes]) -> str | None:
 def nested(loaded: Any, depth: int = 3) -> list[str]:
     """Where state dicts are below, with dots between the keys; each dictionary is looked into once."""
     found, seen = [], set()
+    weights: dict[int, bool] = {}
     level = [("", loaded)]
     for _ in range(depth):
         below = []
@@ -269,8 +270,13 @@ def nested(loaded: Any, depth: int = 3) -> list[str]:
                 continue
             seen.add(id(one))
             inner = [(f"{before}{key}", value) for key, value in one.items() if isinstance(key, str)]
-            found += [path for path, value in inner if weights_in(value) is not None]
-            below += [(f"{path}.", value) for path, value in inner if weights_in(value) is None]
+            for path, value in inner:
+                if id(value) not in weights:
+                    weights[id(value)] = weights_in(value) is not None
+                if weights[id(value)]:
+                    found.append(path)
+                else:
+                    below.append((f"{path}.", value))
         level = below
     return found
 

@@ -46,14 +46,16 @@ DEFINITIONS = [
     ),
     Definition(
         "infidelity",
-        "1 - E[ab]²/(E[a²]E[b²]), with a the attributions of a random tenth of the units and b what the "
-        "output changes when these are replaced from the baselines",
+        "1 - E[ab]²/(E[a²]E[b²]), with a the attributions of a random tenth of the units (the tenths of random "
+        "partitions; pairs where units are fewer than 20) and b what the output changes when these are replaced "
+        "from the baselines",
         "≤ 0.05",
     ),
     Definition(
         "sensitivity",
         "largest relative change of the attribution under noise of ±0.02 of each feature's deviation, 10 "
-        "draws, averaged over 8 states",
+        "draws, averaged over 8 states; over all states where there is one baseline, from which only the two draws "
+        "that move a node of its path most are followed along all of it",
         "≤ 0.1",
     ),
     Definition(
