@@ -61,7 +61,7 @@ GUIDE = AnalysisSettings(
 COMPARED = 4
 SCALE = cases.STATES / COMPARED
 DRAWS = 10
-SEEDS = 12
+SEEDS = 24
 RUNS = 2
 Quantities = dict[str, float]
 

@@ -54,8 +54,7 @@ DEFINITIONS = [
     Definition(
         "sensitivity",
         "largest relative change of the attribution under noise of ±0.02 of each feature's deviation, 10 "
-        "draws, averaged over 8 states; over all states where there is one baseline, from which only the two draws "
-        "that move a node of its path most are followed along all of it",
+        "draws, averaged over 8 states; over all states where there is one baseline",
         "≤ 0.1",
     ),
     Definition(
