@@ -14,7 +14,7 @@ TOLERANCE = 0.03
 """Of a pair of state and baseline where eight baselines share it, whose errors cancel; of fewer, less in proportion."""
 
 ALONE = 3e-4
-"""Where there is but one baseline: on a smooth path errors fall far below what is asked, to five digits and more, for a few steps."""
+"""Where there is but one baseline: on a smooth path errors fall far below what is asked, to five digits and more."""
 
 _SHARED_BY = 8
 
