@@ -40,12 +40,11 @@ _SHOWN = 20
 
 @dataclass
 class _Case:
-    """A file, and the settings under which it can be explained; `news`: that more of them was found out."""
+    """A file, and the settings under which it can be explained: those that are given, and as far as found out."""
 
     config: Config
     model: "ModelSettings"
     table: str = "model"
-    news: bool = False
 
     @classmethod
     def of(cls, path: Path, config: Config, watched: Path | None) -> Self:
@@ -59,7 +58,6 @@ class _Case:
     def found(self, **changes: Any) -> None:
         """What has to be set."""
         self.model = self.model.model_copy(update=changes)
-        self.news = True
 
     def prescribe(self) -> None:
         """Print the configuration."""
@@ -215,7 +213,7 @@ def _explained(weights: "Weights", dump_path: Path | None, case: _Case) -> int:
         except LoadError as error:
             tell(f"{dump_path} does not fit: {error}")
             return exit_codes.FAILURE
-    if case.news:
+    if case.model != case.config.model:
         case.prescribe()
     return exit_codes.USAGE
 
@@ -253,7 +251,7 @@ def _asked(policy: "LoadedPolicy | None", dump_path: Path, case: _Case) -> bool:
             continue
         if first is not None:
             tell(f"it can be explained in another way: {first}")
-            case.model, case.news = way, True
+            case.model = way
         return first is None
     raise first if first is not None else LoadError("it cannot be asked")
 
@@ -279,7 +277,7 @@ def _likely_paths(policy: "Module", states: "States") -> dict[str, str]:
     try:
         with torch.no_grad():
             return likely_paths(policy.returned(*one_state(policy, states)))
-    except Exception:  # noqa: BLE001 - the user's model, asked in a way that it may not know
+    except Exception:  # noqa: BLE001 - asked so, `check_answers` has just failed, too, and says why
         return {}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from fxwatch import exit_codes
 from fxwatch.config import load_config
 from fxwatch.records.base import Verdict, at_or_below, worst
-from fxwatch.records.overview import Headlines, Overview, RunOverview, Unsent
+from fxwatch.records.overview import Metrics, Overview, RunOverview, Unsent
 from fxwatch.store.layout import Store
 from fxwatch.sync.outbox import read_outbox, waiting
 from fxwatch.terminal import say, tell
@@ -34,7 +34,7 @@ def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail
         say(f"fxwatch: {lack_in_words(common)}")
         return exit_codes.FAILURE if common.lack is Lack.RIGHTS else exit_codes.NOTHING
     verdict = worst(*(run.verdict for run in runs))
-    unsent = _unsent(Store.of(watched, config.store.dir), asked_for=config.wandb.enabled)
+    unsent = _unsent(store, asked_for=config.wandb.enabled)
     if as_json:
         found = _overview(verdict, common, runs, unsent).model_dump(mode="json")
         sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
@@ -96,5 +96,5 @@ def _run(run: Snapshot) -> RunOverview:
         latest=news.latest if news else None,
         trouble=run.trouble,
         findings=analysis.health.findings if analysis is not None else [],
-        metrics=Headlines.of(analysis) if analysis is not None else Headlines(),
+        metrics=Metrics.of(analysis) if analysis is not None else Metrics(),
     )

@@ -7,40 +7,10 @@ from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
 from fxwatch.records.base import Record, Verdict
 from fxwatch.records.quality import QualityMetrics
 
-HEADLINES = (
-    "consensus",
-    "sparsity",
-    "concentration",
-    "infidelity",
-    "sensitivity",
-    "completeness",
-    "dead_features",
-    "vanishing_gradients",
-    "exploding_gradients",
-    "drops",
-    "stability",
-    "attention_stability",
-)
-"""The numbers of a line, by name, in the order in which they are shown."""
 
+class Headlines(Record):
+    """The numbers by which analyses are followed over time, in the order in which they are shown; None: not known."""
 
-class HistoryLine(Record):
-    """The headline of an analysis; `seq` counts the analyses of a run from 0 as they complete.
-
-    `late`: a later checkpoint of the run was explained, or begun, before this one.
-    """
-
-    schema_version: int = SCHEMA_VERSION
-    seq: int
-    id: str
-    step: int | None
-    late: bool = False
-    created_at: str
-    checkpoint: str
-    verdict: Verdict
-    findings: dict[str, Verdict] = {}
-    attempt: int = 1
-    written_at: str | None = None
     consensus: float | None = None
     sparsity: float | None = None
     concentration: float | None = None
@@ -53,6 +23,33 @@ class HistoryLine(Record):
     drops: int | None = None
     stability: float | None = None
     attention_stability: float | None = None
+
+
+HEADLINES = tuple(Headlines.model_fields)
+
+
+class _Origin(Record):
+    """Which analysis a line is of."""
+
+    schema_version: int = SCHEMA_VERSION
+    seq: int
+    id: str
+    step: int | None
+    late: bool = False
+    created_at: str
+    checkpoint: str
+    verdict: Verdict
+    findings: dict[str, Verdict] = {}
+    attempt: int = 1
+    written_at: str | None = None
+
+
+class HistoryLine(Headlines, _Origin):
+    """The headline of an analysis; `seq` counts the analyses of a run from 0 as they complete.
+
+    `late`: a later checkpoint of the run was explained, or begun, before this one.
+    """
+
     branches: dict[str, float | None] = {}
 
     @classmethod
@@ -75,7 +72,7 @@ class HistoryLine(Record):
 
 
 def headlines(analysis: Analysis) -> dict[str, Any]:
-    """The numbers of `HEADLINES`, of an analysis; None for what was not measured."""
+    """Those of an analysis, by name."""
     flow = analysis.gradient_flow
     measured = flow.reason is None
     return {

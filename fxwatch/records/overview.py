@@ -4,25 +4,13 @@ from typing import Any, Self
 
 from fxwatch.records.analysis import Analysis, Finding
 from fxwatch.records.base import Record, Verdict
-from fxwatch.records.history import headlines
+from fxwatch.records.history import Headlines, headlines
 
 
-class Headlines(Record):
-    """The headline numbers of a run's newest analysis, under the names that the history gives them."""
+class Metrics(Headlines):
+    """The headlines of a run's newest analysis."""
 
-    consensus: float | None = None
     agreement_score: float | None = None
-    sparsity: float | None = None
-    concentration: float | None = None
-    infidelity: float | None = None
-    sensitivity: float | None = None
-    completeness: float | None = None
-    vanishing_gradients: int | None = None
-    exploding_gradients: int | None = None
-    drops: int | None = None
-    dead_features: int | None = None
-    stability: float | None = None
-    attention_stability: float | None = None
     branches: dict[str, float | None] = {}
 
     @classmethod
@@ -42,7 +30,7 @@ class RunOverview(Record):
     latest: str | None
     trouble: str | None
     findings: list[Finding]
-    metrics: Headlines
+    metrics: Metrics
 
 
 class Unsent(Record):

@@ -144,36 +144,28 @@ def test_a_server_whose_folder_was_cleaned_away_is_started_anew(pool: ProcessPer
     assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
 
 
-def test_where_no_process_can_be_had_the_checkpoint_is_not_to_blame(
-    pool: ProcessPerJob, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("missing", "place", "job"),
+    [
+        pytest.param(errno.EMFILE, "multiprocessing.process.BaseProcess.start", jobs.shout, id="handles"),
+        pytest.param(errno.ENOSPC, "tempfile.TemporaryFile", jobs.send_largest, id="room for a file"),
+    ],
+)
+def test_where_the_machine_has_no_more_the_checkpoint_is_not_to_blame(
+    pool: ProcessPerJob, monkeypatch: pytest.MonkeyPatch, missing: int, place: str, job: Callable[[str], Any]
 ) -> None:
-    def no_handles(*_: Any) -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(missing, os.strerror(missing))
 
     with monkeypatch.context() as patched:
-        patched.setattr("multiprocessing.process.BaseProcess.start", no_handles)
-        future = pool.submit(jobs.shout, "before")
+        patched.setattr(place, refuse)
+        future = pool.submit(job, "before")
         wait([future], 60)
     found = _answer(future)
     assert isinstance(found, Trouble)
     assert (found.outcome, found.crashed) == ("put_off", False)
+    assert os.strerror(missing) in found.reason
     assert pool.submit(jobs.shout, "after").result(60) == "AFTER"
-
-
-def test_where_a_file_cannot_be_kept_the_checkpoint_is_not_to_blame(
-    pool: ProcessPerJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("tempfile.TemporaryFile", full)
-        future = pool.submit(jobs.send_largest, "")
-        wait([future], 60)
-    found = _answer(future)
-    assert isinstance(found, Trouble)
-    assert (found.outcome, found.crashed) == ("put_off", False)
-    assert "No space left" in found.reason
 
 
 SHORT = Path("/tmp")  # noqa: S108 - where sockets are when TMPDIR is too deep
