@@ -133,7 +133,8 @@ class Training:
     """What the recorder measured of training itself, in its newest attempt.
 
     `first` and `position` are where its lines begin and end, over the trainer's steps or else the optimizer's; `norms`
-    holds the mean gradient norm of each layer over the last lines, `scalars` the trainer's own numbers.
+    holds the mean gradient norm of each layer over the last lines, `scalars` the trainer's own numbers, `attention` the
+    stability of each head, by layer and place.
     """
 
     last: TrainingLine | None = None
@@ -142,6 +143,7 @@ class Training:
     position: int | None = None
     norms: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     scalars: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    attention: Mapping[tuple[str, int], tuple[float | None, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

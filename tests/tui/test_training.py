@@ -16,7 +16,7 @@ from fxwatch.store.layout import Run
 from fxwatch.store.training import TrainingWriter, training_at
 from fxwatch.sync.names import training_numbers
 from fxwatch.tui.read.training import TrainingReader, training_of
-from fxwatch.tui.view import training
+from fxwatch.tui.view import model_internals, training
 from fxwatch.tui.view.text import plain
 from tests.tui.examples import START, iso, snapshot
 
@@ -63,8 +63,25 @@ def test_every_layer_has_a_row_with_its_trend_and_its_trouble_by_the_guides_limi
     assert "\\x1b[31mkl" in numbers
 
 
+def test_every_head_has_a_row_with_its_entropy_and_its_stability() -> None:
+    far = {"\x1b[2Jmf.attention": HeadSpan(entropy=[None], stability=[])}
+    made = lines()
+    last = made[-1].model_copy(update={"attention": {**made[-1].attention, **far}})
+    shown = replace(snapshot(), training=training_of([*made[:-1], last]))
+    for width in (60, 80, 140):
+        text = plain(training.heads_table(shown, width))
+        assert "\x1b" not in text
+        assert all(len(row) <= width for row in text.splitlines())
+        assert plain(model_internals.lines(shown, width)).endswith(text)
+    rows = [row.split() for row in text.splitlines()[3:]]
+    assert [row[-4:-1] for row in rows[:1]] == [["0", "0.700", "0.990"]]
+    assert rows[1] == ["1", "0.900", "–"]
+    assert rows[2][-3:] == ["0", "–", "–"]
+
+
 def test_without_a_recorder_nothing_is_shown() -> None:
     assert training.gradients_table(snapshot(), 80) == training.scalars_table(snapshot(), 80) == []
+    assert training.heads_table(snapshot(), 80) == []
     assert list(training.training_in_words(snapshot())) == []
 
 

@@ -50,8 +50,18 @@ def training_of(lines: list[TrainingLine]) -> Training:
         position=last.position(own=own),
         norms={name: tuple(_norm(line, name) for line in shown) for name in last.layers},
         scalars={name: tuple(line.scalars.get(name) for line in shown) for name in scalars},
+        attention={
+            (name, head): tuple(_stability(line, name, head) for line in shown)
+            for name, heads in last.attention.items()
+            for head in range(len(heads.entropy))
+        },
     )
 
 
 def _norm(line: TrainingLine, layer: str) -> float | None:
     return line.layers[layer].mean if layer in line.layers else None
+
+
+def _stability(line: TrainingLine, layer: str, head: int) -> float | None:
+    heads = line.attention[layer].stability if layer in line.attention else []
+    return heads[head] if head < len(heads) else None

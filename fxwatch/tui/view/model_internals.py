@@ -7,6 +7,7 @@ from fxwatch.tui.view.blocks import Block, fitted, shortened
 from fxwatch.tui.view.branch_bar import branch_bar, interval_bar, longest_share
 from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, quiet, right, title, width_of
 from fxwatch.tui.view.top_features import top_features
+from fxwatch.tui.view.training import heads_table
 from fxwatch.tui.view.trend import trend
 from fxwatch.tui.view.words import count, number, percent, points
 
@@ -57,6 +58,8 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     blocks += [Block(7, [BLANK]), Block(2, dead[:1])]
     blocks.append(Block(5, dead[1:], cut=True))
     blocks.append(Block(4, _attention(analysis.attention, snapshot, width)))
+    if height is None:
+        blocks.append(Block(5, heads_table(snapshot, width)))
     return fitted(blocks, height)
 
 

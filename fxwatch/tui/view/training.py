@@ -38,6 +38,30 @@ def gradients_table(snapshot: Snapshot, width: int) -> list[Line]:
     return [crop(row, width) for row in found]
 
 
+def heads_table(snapshot: Snapshot, width: int) -> list[Line]:
+    """Attention in training, a line a head, with the trend of its stability; nothing where nobody recorded it."""
+    training = snapshot.training
+    last = training.last
+    if last is None or not last.attention:
+        return []
+    begin = common_start(last.attention)
+    label = max(10, min(60, width - 30 - _TREND))
+    words = f"attention in training, by the recorder, {_where(snapshot)}"
+    names = " " * (label + 2) + right("head", 6) + right("entropy", 9) + right("stability", 11) + "  trend"
+    found = [BLANK, *(line(quiet(f"  {part}")) for part in wrapped(words, max(10, width - 2))), line(quiet(names))]
+    for (layer, head), stability in training.attention.items():
+        numbers = right(number(last.attention[layer].entropy[head]), 9) + right(number(stability[-1]), 11)
+        shown = ending(name(layer.removeprefix(begin)), label) if head == 0 else " " * label
+        cells = (
+            Span(right(str(head), 6)),
+            Span(numbers, "strong"),
+            Span("  "),
+            Span(trend(stability, _TREND, 0.1), "accent"),
+        )
+        found.append((Span("  "), Span(shown), *cells))
+    return [crop(row, width) for row in found]
+
+
 def scalars_table(snapshot: Snapshot, width: int) -> list[Line]:
     """The trainer's own numbers, a line each, with their trends; nothing where it logs none."""
     training = snapshot.training
