@@ -14,7 +14,7 @@ from fxwatch.watch.events import News
 from fxwatch.watch.listener import Listener
 from fxwatch.watch.scan import Found, RootError, look_at, scan
 
-SETTLE_AFTER_CLOSE = 0.25
+SETTLE_AFTER_CLOSE = 0.2
 SETTLE = 1.0
 SETTLE_OVER_A_NETWORK = 10.0
 INCOMPLETE_AFTER = 600.0
