@@ -44,10 +44,8 @@ class Alarm:
             line = self._waiting[0]
             for state, alert in alerts(self._state, [line], self._quiet_seconds):
                 due = alert is not None and not (self._fresh and line.created_at < self._since)
-                if due:
-                    _write(
-                        self._note, state
-                    )  # before it is told: a command that kills us must not do so at every start
+                if due:  # before it is told: a command that kills us must not do so at every start
+                    _write(self._note, state)
                 self._state = state
                 if alert is not None and due:
                     self._tell(alert, say)
