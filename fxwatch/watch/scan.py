@@ -166,8 +166,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _within(root: str, path: str) -> bool:
-    """Whether a link leads to something in the tree, which is found there anyway."""
-    return os.path.realpath(os.path.join(root, path)).startswith(os.path.realpath(root) + os.sep)
+    """Whether a link leads to the tree or to something in it, which is found there anyway."""
+    return f"{os.path.realpath(os.path.join(root, path))}/".startswith(f"{os.path.realpath(root)}/")
 
 
 def _is_utf8(path: str) -> bool:
