@@ -11,7 +11,7 @@ from fxwatch.formats import recognise
 from fxwatch.formats.recognise import Recognition
 from fxwatch.watch import Listener, Watcher, run_of, runs_above
 from fxwatch.watch.scan import RootError, scan
-from fxwatch.watch.watcher import INCOMPLETE_AFTER, SETTLE, SETTLE_AFTER_CLOSE
+from fxwatch.watch.watcher import INCOMPLETE_AFTER, SCAN_WITH_EVENTS, SETTLE, SETTLE_AFTER_CLOSE
 from tests.watch.bench import SOURCES, Bench, Clock, checkpoint
 
 
@@ -133,18 +133,29 @@ def test_a_file_that_upsets_its_reader_costs_itself_alone(tmp_path: Path, monkey
     assert said["good.pt"][0] == "ready"
 
 
-def test_aliases_stores_hidden_and_temporary_files_are_passed_over(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
+def test_aliases_stores_hidden_and_temporary_files_are_passed_over(bench: Bench) -> None:
+    (bench.root / "fxwatch").mkdir()
+    (bench.root / "fxwatch" / ".fxwatch-store").touch()
+    (bench.root / "old").mkdir()
+    (bench.root / "old" / ".fxwatch-store").touch()
     bench.write("a.pt", checkpoint())
-    (tmp_path / "last.pt").symlink_to(tmp_path / "a.pt")
-    bench.write("fxwatch/runs/b.pt", checkpoint())
-    (tmp_path / "fxwatch" / ".fxwatch-store").touch()
-    bench.write(".git/c.pt", checkpoint())
-    bench.write("d.pt.tmp", checkpoint())
+    (bench.root / "last.pt").symlink_to(bench.root / "a.pt")
+    for name in ("fxwatch/runs/b.pt", "old/runs/b.pt", ".git/c.pt", "d.pt.tmp", "tmp-checkpoint-5/f.pt"):
+        bench.write(name, checkpoint())
     bench.write("x.pt/e.pt", checkpoint())
-    (tmp_path / "x.pt" / "round").symlink_to(tmp_path)
-    assert {path for path, _ in bench.after(5)} == {"a.pt", "x.pt/e.pt"}
-    assert bench.watcher.trouble is None
+    (bench.root / "x.pt" / "round").symlink_to(bench.root)
+    assert {path for path, _ in bench.after(bench.soon)} - {"never/was.pt"} == {"a.pt", "x.pt/e.pt"}
+    assert "link" not in (bench.watcher.trouble or "")
+
+
+def test_a_folder_that_has_a_temporary_name_is_taken_when_it_is_renamed(bench: Bench) -> None:
+    bench.write("exp/tmp-checkpoint-5/model.safetensors", checkpoint())
+    assert bench.after(bench.soon) == []
+    (bench.root / "exp" / "tmp-checkpoint-5").rename(bench.root / "exp" / "checkpoint-5")
+    assert bench.after(bench.soon + SCAN_WITH_EVENTS)[-2:] == [
+        ("exp/checkpoint-5/model.safetensors", "seen"),
+        ("exp/checkpoint-5/model.safetensors", "ready"),
+    ]
 
 
 def test_a_folder_that_is_a_link_to_elsewhere_is_named_and_not_entered(tmp_path: Path) -> None:
