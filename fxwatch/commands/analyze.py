@@ -83,7 +83,7 @@ def job_of(checkpoint: Path, states: Path, config: Config) -> ExplainJob:
 def refuse(answer: Trouble, job: ExplainJob) -> int:
     """Say why there is no analysis. Returns the exit code."""
     file = job.checkpoint_name if answer.culprit == "checkpoint" else job.states_name
-    verb = "failed" if answer.outcome == "failed" else f"is {answer.outcome}"
+    verb = "failed" if answer.outcome in {"failed", "put_off"} else f"is {answer.outcome}"
     say(f"fxwatch: {file} {verb}: {answer.reason}")
     return (
         exit_codes.REFUSED if answer.outcome == "refused" else exit_codes.USAGE if answer.config else exit_codes.FAILURE

@@ -2,13 +2,14 @@
 
 from typing import Literal
 
-Outcome = Literal["failed", "incomplete", "refused", "unsupported", "vanished"]
+Outcome = Literal["failed", "incomplete", "refused", "unsupported", "vanished", "put_off"]
 
 
 class LoadError(Exception):
     """A file that cannot be used, and why.
 
-    `config` says that the configuration is to be mended rather than the file, `culprit` which of the two files it is.
+    The outcome `put_off` says that it may be read later; `config`, that the configuration is to be mended rather than the
+    file; `culprit`, which of the two files it is.
     """
 
     def __init__(self, message: str, outcome: Outcome = "failed", *, config: bool = False) -> None:

@@ -1,5 +1,6 @@
 """From changes to decisions: a file is ready when it has stopped changing and its structure is whole."""
 
+import errno
 import math
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -9,6 +10,7 @@ from itertools import islice
 from typing import Literal
 
 from fxwatch.formats import Format, dump_step, kind_of, recognise, step_in_name
+from fxwatch.formats.shards import INDEX_SUFFIX
 from fxwatch.records.ledger import FileKind, FileState, Generation
 from fxwatch.watch.events import News
 from fxwatch.watch.listener import Listener
@@ -18,8 +20,11 @@ SETTLE_AFTER_CLOSE = 0.2
 SETTLE = 1.0
 SETTLE_OVER_A_NETWORK = 10.0
 INCOMPLETE_AFTER = 600.0
+PARTS_AGAIN = 30.0
+"""Of an index that was given up, as what is missing may come without a change of the index itself."""
 SCAN_WITH_EVENTS = 10.0
 SCAN_POLLING = 2.0
+_MAY_PASS = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _DUTY = 0.05
 _DECISIONS_A_LOOK = 1000
 
@@ -39,12 +44,15 @@ class Sighting:
 
 @dataclass(slots=True)
 class _Open:
-    """A file that is not decided yet: since when it has been as it is, when to judge it, and what was said of it."""
+    """A file that is not decided yet: since when it has been as it is, when to judge it, what was said of it, and
+    whether nobody expects any more that it becomes whole.
+    """
 
     found: Found
     since: float
     due: float
     said: str = ""
+    given_up: bool = False
 
 
 class Watcher:
@@ -118,7 +126,7 @@ class Watcher:
 
     def settling(self, kind: FileKind | None = None) -> list[str]:
         """Files, of a kind or of any, that are not decided yet."""
-        open_still = [one for one in self._open.values() if one.due < math.inf]
+        open_still = [one for one in self._open.values() if not one.given_up]
         return [one.found.shown for one in open_still if kind in {None, one.found.kind}]
 
     def wait_is_over(self) -> list[Sighting]:
@@ -126,7 +134,7 @@ class Watcher:
         return [
             _sighting(one.found, "incomplete", one.said or "still being written")
             for path, one in self._open.items()
-            if one.due < math.inf
+            if not one.given_up
         ]
 
     def again(self, path: str) -> None:
@@ -217,7 +225,8 @@ class Watcher:
                 continue
             said.append(sighting)
             if sighting.state == "incomplete":
-                one.due = math.inf
+                one.given_up = True
+                one.due = now + PARTS_AGAIN if one.found.path.endswith(INDEX_SUFFIX) else math.inf
             elif sighting.state != "settling":
                 self._decided[path] = one.found.generation
                 del self._open[path]
@@ -233,24 +242,36 @@ class Watcher:
         except FileNotFoundError:
             return None
         except OSError as error:
-            if isinstance(error, PermissionError):
-                reason = "permission denied; make the file readable for the user that runs fxwatch"
-                return _sighting(found, "refused", reason)
-            return _sighting(found, "unsupported", error.strerror or str(error))
+            return self._not_opened(one, now, error)
         except Exception as error:  # noqa: BLE001 - one file of a stranger's must not end the watching of all others
             return _sighting(found, "unsupported", f"its structure makes no sense ({type(error).__name__})")
         if known.format is not None:
             step = dump_step(full) if found.kind == "states" else step_in_name(found.path)
             return _sighting(found, "ready", file_format=known.format, step=step)
         if known.trouble == "incomplete":
+            if one.given_up:
+                one.due = now + PARTS_AGAIN
+                return None
             if now - one.since >= INCOMPLETE_AFTER:
                 reason = f"{known.reason}; unchanged for {INCOMPLETE_AFTER / 60:.0f} minutes"
                 return _sighting(found, "incomplete", reason)
-            # only a change can complete it, and a change opens it anew; until then it is looked at ever more seldom
-            first, one.said = not one.said, known.reason
-            one.due = min(now + max(self._settle, now - one.since), one.since + INCOMPLETE_AFTER)
-            return _sighting(found, "settling", known.reason) if first else None
+            return self._settling(one, now, known.reason)
         return _sighting(found, known.trouble or "unsupported", known.reason)
+
+    def _not_opened(self, one: _Open, now: float, error: OSError) -> Sighting | None:
+        if isinstance(error, PermissionError):
+            reason = "permission denied; make the file readable for the user that runs fxwatch"
+            return _sighting(one.found, "refused", reason)
+        if error.errno in _MAY_PASS:  # which is no fault of the file's
+            return self._settling(one, now, f"cannot be read: {error.strerror}")
+        return _sighting(one.found, "unsupported", error.strerror or str(error))
+
+    def _settling(self, one: _Open, now: float, reason: str) -> Sighting | None:
+        """Say so once. A change opens it anew; until then it is looked at ever more seldom."""
+        first, one.said = one.said != reason, reason
+        latest = one.since + INCOMPLETE_AFTER
+        one.due = min(now + max(self._settle, now - one.since), latest if now < latest else now + PARTS_AGAIN)
+        return _sighting(one.found, "settling", reason) if first else None
 
 
 def _in_words(unreadable: Mapping[str, str]) -> str:

@@ -184,6 +184,22 @@ def test_an_end_during_an_analysis_takes_less_than_20_seconds_and_a_second_signa
     assert len(project.analyses()) == 1
 
 
+def test_without_handles_it_says_so_and_goes_on_when_there_are_some(
+    project: Project, daemon: subprocess.Popen[str]
+) -> None:
+    project.states()
+    eventually(lambda: "states.npz" in project.ledger())
+    process = psutil.Process(daemon.pid)
+    _, hard = process.rlimit(psutil.RLIMIT_NOFILE)
+    process.rlimit(psutil.RLIMIT_NOFILE, (3, hard))
+    project.checkpoint()
+    eventually(lambda: "Too many open files" in getattr(project.ledger().get("model_100.pt"), "reason", ""))
+    process.rlimit(psutil.RLIMIT_NOFILE, (hard, hard))
+    eventually(lambda: len(project.analyses()) == 1)
+    assert project.ledger()["model_100.pt"].state == "done"
+    assert finish(daemon)[0] == exit_codes.OK
+
+
 def test_its_own_process_is_small_and_has_no_torch(project: Project, daemon: subprocess.Popen[str]) -> None:
     project.states()
     project.checkpoint()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fxwatch import exit_codes
 from fxwatch.records.lines import COMPLETED
@@ -203,6 +204,22 @@ def test_every_bad_input_is_one_sentence_and_a_state_and_the_others_go_on(projec
     assert nan["states"]["left_out"] == 1
     assert "hf/hf_2 is NaN" in next(f["message"] for f in nan["health"]["findings"] if f["metric"] == "states")
     assert sorted(run.name for run in project.store.runs()) == ["good", "nan"]
+
+
+def test_weights_that_are_allocated_and_were_never_written_explain_themselves(project: Project) -> None:
+    project.states()
+    path = project.outputs / "model_1.safetensors"
+    save_file(GuideLike().state_dict(), path)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(8 + int.from_bytes(file.read(8), "little"))  # all but the header is nought
+        file.truncate(size)
+    done = project.run("daemon", "--once")
+    assert done.returncode == exit_codes.OK, done.stderr
+    (found,) = project.analyses()
+    assert found["health"]["verdict"] == "bad"
+    metrics = {finding["metric"] for finding in found["health"]["findings"]}
+    assert {"gradient_flow.zero", "dead_features"} <= metrics
 
 
 def test_every_nth_checkpoint_also_over_restarts(tmp_path: Path) -> None:

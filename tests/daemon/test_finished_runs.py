@@ -62,7 +62,9 @@ def _opened_within(life: Life, seconds: float) -> list[str]:
 
 
 def test_a_finished_run_is_not_opened_and_many_cost_no_more_than_few(tmp_path: Path) -> None:
-    (few_after, few_at_start, few), (many_after, many_at_start, many) = (opened(tmp_path / str(runs), runs) for runs in (2, 12))
+    (few_after, few_at_start, few), (many_after, many_at_start, many) = (
+        opened(tmp_path / str(runs), runs) for runs in (2, 12)
+    )
     again = {Path(path).name for path in few_at_start + many_at_start if "/fxwatch/" not in path}
     assert "training.jsonl" not in again  # checkpoints and dumps may be asked once whether they are whole
     assert few, "the heartbeat at least is written"

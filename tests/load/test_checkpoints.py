@@ -1,6 +1,7 @@
 """Checkpoints of every format that is read, and what is never loaded."""
 
 import argparse
+import errno
 import json
 import os
 import pickle
@@ -210,6 +211,23 @@ def test_a_file_that_may_not_be_read_is_refused_in_words(tmp_path: Path, monkeyp
     with pytest.raises(LoadError, match="permission denied; make the file readable") as caught:
         read_content(tmp_path / "a.pt")
     assert caught.value.outcome == "refused"
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"), [(errno.ESTALE, "put_off"), (errno.EMFILE, "put_off"), (errno.EIO, "unsupported")]
+)
+def test_a_file_is_not_to_blame_for_what_may_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, outcome: str
+) -> None:
+    torch.save(GuideLike().state_dict(), tmp_path / "a.pt")
+
+    def fail(*_: Any, **__: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(LoadError, match=f"cannot be read: {os.strerror(number)}") as caught:
+        read_content(tmp_path / "a.pt")
+    assert caught.value.outcome == outcome
 
 
 def test_weights_that_do_not_fit_say_which(tmp_path: Path) -> None:

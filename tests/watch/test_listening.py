@@ -18,7 +18,7 @@ from watchdog.observers.inotify import InotifyWatchGroup
 from fxwatch.watch import Hints
 from fxwatch.watch.listener import FIRST_RETRY, IN_FLIGHT
 from fxwatch.watch.scan import scan
-from fxwatch.watch.watcher import SCAN_POLLING, SCAN_WITH_EVENTS, SETTLE
+from fxwatch.watch.watcher import PARTS_AGAIN, SCAN_POLLING, SCAN_WITH_EVENTS, SETTLE
 from tests.project import eventually
 from tests.watch.bench import Bench, Heard, checkpoint
 
@@ -199,10 +199,10 @@ def test_where_no_watch_can_be_set_the_limit_is_named(
         bench.write("a.pt", checkpoint())
         assert "a.pt" in seen(bench.after(0))
         assert bench.source is not None
-        handles = len(os.listdir("/proc/self/fd"))
+        handles = len(list(Path("/proc/self/fd").iterdir()))
         for _ in range(5):  # it is tried in vain, which leaves nothing behind
             assert words in (bench.source.start() or "")
-        assert len(os.listdir("/proc/self/fd")) == handles
+        assert len(list(Path("/proc/self/fd").iterdir())) == handles
     bench.after(FIRST_RETRY + 2 * SCAN_POLLING)  # the limit was raised
     assert (bench.watcher.mode, bench.watcher.trouble) == ("events", None)
     bench.stop()
@@ -329,6 +329,23 @@ def test_an_error_is_never_taken_for_an_absence(tmp_path: Path, monkeypatch: pyt
             assert name == "lstat" or os.strerror(number) in (bench.watcher.trouble or "")
     assert bench.after(60) == []
     assert bench.watcher.trouble is None
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EMFILE])
+def test_a_file_that_cannot_be_opened_for_now_is_decided_when_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(path: str) -> None:
+        raise OSError(number, os.strerror(number))
+
+    bench = Bench(tmp_path)
+    bench.write("a.pt", checkpoint())
+    with monkeypatch.context() as patch:
+        patch.setattr("fxwatch.watch.watcher.recognise", fail)
+        said = bench.sightings(3600)
+    assert [one.state for one in said] == ["seen", "settling"]
+    assert said[-1].reason == f"cannot be read: {os.strerror(number)}"
+    assert bench.after(PARTS_AGAIN) == [("a.pt", "ready")]
 
 
 def test_our_own_reading_causes_no_events(heard: Bench) -> None:

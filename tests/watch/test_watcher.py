@@ -1,5 +1,6 @@
 """When a file is ready: by a clock that the test turns, with and without hints."""
 
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ from fxwatch.formats import recognise
 from fxwatch.formats.recognise import Recognition
 from fxwatch.watch import Listener, Watcher, run_of, runs_above
 from fxwatch.watch.scan import RootError, scan
-from fxwatch.watch.watcher import INCOMPLETE_AFTER, SCAN_WITH_EVENTS, SETTLE, SETTLE_AFTER_CLOSE
+from fxwatch.watch.watcher import INCOMPLETE_AFTER, PARTS_AGAIN, SCAN_WITH_EVENTS, SETTLE, SETTLE_AFTER_CLOSE
+from tests.daemon.harness import whole
 from tests.watch.bench import SOURCES, Bench, Clock, checkpoint
 
 
@@ -54,6 +56,34 @@ def test_a_file_that_never_becomes_whole_is_incomplete_in_the_end_and_a_change_w
     assert bench.after(3600) == []
     bench.write("a.pt", whole)
     assert bench.after(bench.soon)[-1] == ("a.pt", "ready")
+
+
+@pytest.mark.parametrize("first", ["index", "shards"])
+def test_a_checkpoint_in_parts_is_ready_when_the_last_of_them_is_there(bench: Bench, first: str) -> None:
+    index, shards = "exp/model.safetensors.index.json", [f"exp/model-0000{one}-of-00002.safetensors" for one in (1, 2)]
+    content = json.dumps({"weight_map": {name: Path(name).name for name in shards}}).encode()
+    if first == "index":
+        bench.write(index, content)
+    bench.write(shards[0], whole(1))
+    said = bench.after(bench.soon)
+    if first == "index":
+        assert said[-1] == (index, "settling")
+    bench.write(shards[1], whole(2)[:-1])
+    assert (index, "ready") not in bench.after(bench.soon)
+    bench.write(shards[1], whole(2))
+    if first == "shards":
+        bench.write(index, content)
+    assert (index, "ready") in bench.after(60)
+
+
+def test_a_checkpoint_of_which_a_part_comes_very_late_is_taken_all_the_same(bench: Bench) -> None:
+    index, shard = "exp/model.safetensors.index.json", "exp/model-00001-of-00001.safetensors"
+    bench.write(index, json.dumps({"weight_map": {"w": Path(shard).name}}).encode())
+    said = bench.sightings(bench.soon + INCOMPLETE_AFTER + 10 * SETTLE)
+    assert (said[-1].state, said[-1].reason.split(";")[0]) == ("incomplete", f"{Path(shard).name}: not there yet")
+    assert bench.after(3600) == []
+    bench.write(shard, whole(1))
+    assert (index, "ready") in bench.after(PARTS_AGAIN)
 
 
 def test_a_file_overwritten_under_its_name_is_seen_anew(bench: Bench) -> None:
@@ -115,7 +145,8 @@ def test_what_is_not_to_be_opened_is_said(
         bench.clock.now += SETTLE
     assert sightings[-1].state == state
     assert words in sightings[-1].reason
-    assert sightings[-1].path == next(os.fsencode(one).decode("ascii", "backslashreplace") for one in os.listdir(tmp_path))
+    (there,) = tmp_path.iterdir()
+    assert sightings[-1].path == os.fsencode(there.name).decode("ascii", "backslashreplace")
 
 
 def test_a_file_that_upsets_its_reader_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
