@@ -8,8 +8,8 @@ Outcome = Literal["failed", "incomplete", "refused", "unsupported", "vanished", 
 class LoadError(Exception):
     """A file that cannot be used, and why.
 
-    The outcome `put_off` says that it may be read later; `config`, that the configuration is to be mended rather than the
-    file; `culprit`, which of the two files it is.
+    The outcome `put_off` says that it may be read later; `config`, that the configuration is to be mended rather than
+    the file; `culprit`, which of the two files it is.
     """
 
     def __init__(self, message: str, outcome: Outcome = "failed", *, config: bool = False) -> None:

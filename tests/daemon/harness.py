@@ -249,7 +249,7 @@ class Life:
         self.store = Store.of(root, str(store) if store is not None else None)
         self.source = Liar(0) if lying else Told()
         self.explainer, self.slow = Explainer(self._read_in_part), False
-        self.meanwhile: Callable[[Path], None] | None = None
+        self.meanwhile: Callable[[Path], object] | None = None
         self._daemon: Daemon | None = None
         self._stack = ExitStack()
 

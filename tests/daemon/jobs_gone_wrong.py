@@ -184,7 +184,7 @@ def told(_text: str) -> str:
     privileges = next(line.split()[1] for line in status.splitlines() if line.startswith("NoNewPrivs"))
     points = Path("/proc/self/oom_score_adj").read_text().strip()
     known = f"{os.environ!r} {Path('/proc/self/environ').read_text()}".replace("\0", " ")
-    ranks = f"{os.getpriority(os.PRIO_PROCESS, 0)} {os.sched_getscheduler(0)} {psutil.Process().ionice().ioclass.value}"
+    ranks = f"{os.getpriority(os.PRIO_PROCESS, 0)} {os.sched_getscheduler(0)} {int(psutil.Process().ionice().ioclass)}"
     return f"{len(handles)} {ranks} {privileges} {points} {known}"
 
 
