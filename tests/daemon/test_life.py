@@ -1,6 +1,7 @@
 """A daemon that is killed, or whose disk is full, at every write; and one that is told to end."""
 
 import errno
+import gc
 import os
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psutil
 import pytest
 
 from fxwatch.store.ledger import Ledger
@@ -121,6 +123,28 @@ def test_what_could_not_begin_for_a_full_disk_begins_when_there_is_room(tmp_path
     with mock.patch.object(Ledger, "note", full):
         life.go(20)
     assert life.ledger()["model_1.safetensors"].state == "ready"
+    life.go(20)
+    life.check()
+    life.stop()
+
+
+def test_a_daemon_that_cannot_begin_leaves_no_file_open(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    write(life, "exp/states.safetensors", whole(100))
+    write(life, "exp/model_1.safetensors", whole(1))
+    life.go(5)
+    life.kill()
+    life.store.run("exp").history.unlink()
+    gc.collect()
+    before = psutil.Process().num_fds()
+    for _ in range(5):
+        life.faults.room = 0  # the history, which is to be made anew, does not fit
+        with pytest.raises(OSError, match="No space left"):
+            life.start()
+        life.kill()
+    gc.collect()
+    assert psutil.Process().num_fds() == before
+    life.faults.room = None
     life.go(20)
     life.check()
     life.stop()
