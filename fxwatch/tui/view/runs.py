@@ -1,6 +1,6 @@
 """Runs: all runs below the folder, worst first, with a metric of each over training on one pair of axes."""
 
-from fxwatch.records.base import Verdict
+from fxwatch.records.base import SEVERITY
 from fxwatch.records.history import HEADLINES
 from fxwatch.tui.snapshot import RunNews, Snapshot
 from fxwatch.tui.view.chart import overlay
@@ -10,7 +10,6 @@ from fxwatch.tui.view.words import number, whole
 
 NAME = "Runs"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_SEVERITY: dict[Verdict, float] = {"bad": 3, "warn": 2, "unknown": 1, "ok": 0}
 
 
 def table(snapshot: Snapshot) -> Table:
@@ -70,4 +69,4 @@ def _row(snapshot: Snapshot, place: int, run: RunNews) -> Row:
         Span(number(newest), "strong"),
         Trend(curve.values if curve else (), 0.02),
     )
-    return Row((run.name,), cells, (run.name, None, _SEVERITY[run.verdict], run.step, run.analyses, newest, None))
+    return Row((run.name,), cells, (run.name, None, SEVERITY[run.verdict], run.step, run.analyses, newest, None))
