@@ -5,7 +5,7 @@ from fxwatch.records.history import HEADLINES
 from fxwatch.tui.snapshot import RunNews, Snapshot
 from fxwatch.tui.view.chart import overlay
 from fxwatch.tui.view.table import Column, Row, Table, Trend
-from fxwatch.tui.view.text import MARK, Line, Span, crop, line, name, quiet
+from fxwatch.tui.view.text import MARK, Line, Span, line, name, quiet
 from fxwatch.tui.view.words import number, whole
 
 NAME = "Runs"
@@ -42,7 +42,7 @@ def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:
     metric = _metric_of(snapshot)
     reading = ", still reading" if snapshot.closer.reading else ""
     words = f"  {metric} of all runs over steps, by letter; v and V choose another metric{reading}"
-    return [crop(line(quiet(words)), width), *overlay(curves, width, tall)]
+    return [line(quiet(words)), *overlay(curves, width, tall)]
 
 
 def _metric_of(snapshot: Snapshot) -> str:

@@ -129,6 +129,11 @@ def wrapped(text: str, width: int) -> list[str]:
     return [*lines, current] if current else lines
 
 
+def paragraph(text: str, width: int, margin: int = 2, role: Role = "quiet") -> list[Line]:
+    """A text in lines of at most some cells, the margin among them."""
+    return [line(" " * margin, Span(part, role)) for part in wrapped(text, max(10, width - margin))]
+
+
 def _longest_start(word: str, width: int) -> str:
     end = min(len(word), width)
     while end > 1 and cells(word[:end]) > width:
