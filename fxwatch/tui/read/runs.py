@@ -29,7 +29,7 @@ class Runs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._newest: dict[str, Once[HistoryLine | None]] = {}
+        self._newest: dict[str, Once[HistoryLine]] = {}
         self._searched: float | None = None
         self._pause = _LOOK_EVERY
         self._folders = Folders()
@@ -60,9 +60,9 @@ class Runs:
         self._pause = max(_LOOK_EVERY, _REST * (time.monotonic() - begun))
         self._newest = {name: self._newest.get(name) or self._newest_line(name) for name in sorted(names)}
 
-    def _newest_line(self, name: str) -> Once[HistoryLine | None]:
+    def _newest_line(self, name: str) -> Once[HistoryLine]:
         run = self._store.run(name)
-        return Once(run.history, lambda _: newest_line(run), missing=None)
+        return Once(run.history, lambda: newest_line(run))
 
 
 class Folders:

@@ -14,14 +14,9 @@ from fxwatch.tui.view.training import gradients_table
 NAME = "Gradient flow"
 
 
-def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
-    """The fewest lines that are of use."""
-    return 2
-
-
-def good(snapshot: Snapshot) -> int:
-    """The lines for all but details."""
-    return 2 if snapshot.analysis is None or not snapshot.analysis.gradient_flow.layer_gradients else 10
+def room(snapshot: Snapshot) -> tuple[int, int]:
+    """The fewest lines that are of use, and those for all but details."""
+    return 2, 10 if snapshot.analysis is not None and snapshot.analysis.gradient_flow.layer_gradients else 2
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:

@@ -16,23 +16,13 @@ _LABEL, _SHARE, _INTERVAL, _CHANGE = 11, 7, 9, 6
 _MOST_BRANCHES = 12
 
 
-def least(snapshot: Snapshot) -> int:
-    """The fewest lines that are of use."""
-    return 1 + min(4, _branches(snapshot))
-
-
-def good(snapshot: Snapshot) -> int:
-    """The lines for all but details."""
-    branches = _branches(snapshot)
-    return 2 + branches + 1 + 3 * branches + 1 + _dead(snapshot) + 2
-
-
-def _branches(snapshot: Snapshot) -> int:
-    return max(1, min(_MOST_BRANCHES, len(snapshot.analysis.branches))) if snapshot.analysis else 1
-
-
-def _dead(snapshot: Snapshot) -> int:
-    return min(5, len(_causes(snapshot.analysis.dead_features))) if snapshot.analysis else 0
+def room(snapshot: Snapshot) -> tuple[int, int]:
+    """The fewest lines that are of use, and those for all but details."""
+    if snapshot.analysis is None:
+        return 2, 10
+    branches = max(1, min(_MOST_BRANCHES, len(snapshot.analysis.branches)))
+    dead = min(5, len(_causes(snapshot.analysis.dead_features)))
+    return 1 + min(4, branches), 2 + branches + 1 + 3 * branches + 1 + dead + 2
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:

@@ -73,14 +73,9 @@ def _spread_of(consensus: Consensus) -> str:
     return consensus_words(consensus).replace(" score", "")
 
 
-def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
-    """The fewest lines that are of use."""
-    return 7
-
-
-def good(snapshot: Snapshot) -> int:  # noqa: ARG001
-    """The lines for all but details."""
-    return 10
+def room(snapshot: Snapshot) -> tuple[int, int]:  # noqa: ARG001 - all panels are asked the same
+    """The fewest lines that are of use, and those for all but details."""
+    return 7, 10
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
@@ -130,12 +125,12 @@ def _pairs(consensus: Consensus, width: int) -> list[Line]:
     if not consensus.pairs:
         return []
     label = min(44, width - 26)
-    words = left("  agreement of two methods", label + 2) + right("rank", 7) + right("top 10", 8) + right("sign", 8)
-    found = [BLANK, line(quiet(words))]
+    head = (left("  agreement of two methods", label + 2), right("rank", 7) + right("top 10", 8), right("sign", 8))
+    found = [BLANK, line(*map(quiet, head))]
     for pair in consensus.pairs:
         names = name(" · ".join(pair.methods)).replace("_", " ")
-        numbers = right(number(pair.spearman), 7) + right(percent(pair.jaccard10), 8)
-        found.append(line("  ", left(names, label), numbers, right(percent(pair.sign_agreement), 8)))
+        shares = [right(percent(share), 8) for share in (pair.jaccard10, pair.sign_agreement)]
+        found.append(line("  ", left(names, label), right(number(pair.spearman), 7), *shares))
     return found
 
 

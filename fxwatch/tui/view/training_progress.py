@@ -12,14 +12,9 @@ NAME = "Training progress"
 _LABEL = 15
 
 
-def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
-    """The fewest lines that are of use."""
-    return 2
-
-
-def good(snapshot: Snapshot) -> int:  # noqa: ARG001
-    """The lines for all but details."""
-    return 6
+def room(snapshot: Snapshot) -> tuple[int, int]:  # noqa: ARG001 - all panels are asked the same
+    """The fewest lines that are of use, and those for all but details."""
+    return 2, 6
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:

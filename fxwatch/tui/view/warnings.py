@@ -27,14 +27,9 @@ _HINT = "Enter goes to where ▸ began"
 _ROOM_FOR_A_HINT = 60
 
 
-def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
-    """The fewest lines that are of use."""
-    return 2
-
-
-def good(snapshot: Snapshot) -> int:
-    """The lines for all but details."""
-    return 1 + max(1, len(_findings(snapshot)))
+def room(snapshot: Snapshot) -> tuple[int, int]:
+    """The fewest lines that are of use, and those for all but details."""
+    return 2, 1 + max(1, len(_findings(snapshot)))
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
