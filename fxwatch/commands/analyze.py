@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 from fxwatch import exit_codes
+from fxwatch.commands.configured import configured
 from fxwatch.commands.own_settings import own_settings
-from fxwatch.config import Config, load_config
+from fxwatch.config import Config
 from fxwatch.daemon.jobs import ExplainJob, Trouble
 from fxwatch.daemon.limits import forget_secrets, limit_process
 from fxwatch.records.base import Verdict, at_or_below
@@ -23,9 +24,7 @@ def analyze(
     fail_on: Verdict | None,
 ) -> int:
     """Explain a checkpoint and print what was found. Returns the exit code."""
-    config, _, warnings = load_config(config_file)
-    for warning in warnings:
-        say(f"fxwatch: {warning}")
+    config = configured(config_file).config
     for file in (checkpoint, states):
         if not file.exists():
             say(f"fxwatch: {file} does not exist")
@@ -62,8 +61,7 @@ def analyze(
         write_atomic(folder.json, analysis_json(analysis))
         write_atomic(folder.png, draw(analysis, made.arrays, []))
         say(f"fxwatch: wrote {folder.png}")
-    unhealthy = fail_on is not None and at_or_below(analysis.health.verdict, fail_on)
-    return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
+    return exit_codes.UNHEALTHY if at_or_below(analysis.health.verdict, fail_on) else exit_codes.OK
 
 
 def job_of(checkpoint: Path, states: Path, config: Config) -> ExplainJob:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fxwatch import exit_codes
 from fxwatch.commands.analyze import job_of, refuse
+from fxwatch.commands.configured import configured
 from fxwatch.commands.nearest_dump import nearest_dump
-from fxwatch.config import Config, load_config
+from fxwatch.config import Config
 from fxwatch.daemon.limits import forget_secrets, limit_process
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Record
@@ -43,9 +44,7 @@ def compare(
     a: str, b: str, states: Path | None, checkpoint: Path | None, config_file: Path | None, *, as_json: bool
 ) -> int:
     """Print what differs. Returns the exit code."""
-    config, _, warnings = load_config(config_file)
-    for warning in warnings:
-        say(f"fxwatch: {warning}")
+    config = configured(config_file).config
     if checkpoint is not None:
         if states is not None:
             say("fxwatch: --states is for two checkpoints and --checkpoint for two states; give one of them")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from fxwatch.records.base import Record, Verdict, worst
+from fxwatch.records.base import SEVERITY, Record, Verdict
 from fxwatch.records.history import HistoryLine
 
 IN_A_ROW = 2
@@ -67,18 +67,15 @@ def _step(state: AlertState, line: HistoryLine, quiet_seconds: float) -> tuple[A
     if len(differing) < IN_A_ROW:
         return seen, None
     worse = _is_worse(line.verdict, state.told)
-    verdict = min(differing, key=_ORDER.index) if worse else max(differing, key=_ORDER.index)
+    verdict = (min if worse else max)(differing, key=SEVERITY.__getitem__)
     if verdict != "bad" and 0 <= _seconds_between(state.told_at, line.created_at) < quiet_seconds:
         return seen, None
     told = AlertState(seq=line.seq, told=verdict, told_at=line.created_at)
     return told, Alert(line, state.told, verdict)
 
 
-_ORDER: list[Verdict] = ["ok", "unknown", "warn", "bad"]
-
-
 def _is_worse(verdict: Verdict, than: Verdict) -> bool:
-    return verdict != than and worst(verdict, than) == verdict
+    return SEVERITY[verdict] > SEVERITY[than]
 
 
 def _seconds_between(earlier: str | None, later: str) -> float:

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fxwatch.records.analysis import Analysis
-from fxwatch.records.base import Verdict, worst
+from fxwatch.records.base import SEVERITY, Verdict, worst
 from fxwatch.records.history import HistoryLine
 from fxwatch.records.quality import Estimate, QualityMetrics
 from fxwatch.records.thresholds import AtLeast, AtMost, Between
@@ -66,7 +66,7 @@ class Section(NamedTuple):
 
 def page(parts: Sequence[Part], made_at: str, version: str) -> str:
     """The whole page, the worst run first; it needs no other file, and runs no script."""
-    ordered = sorted(parts, key=lambda part: _SEVERITY.index(part.analysis.health.verdict))
+    ordered = sorted(parts, key=lambda part: -SEVERITY[part.analysis.health.verdict])
     sections = [
         Section(
             anchor=f"run-{place}",
@@ -89,9 +89,6 @@ def page(parts: Sequence[Part], made_at: str, version: str) -> str:
             version=version,
         )
     )
-
-
-_SEVERITY: list[Verdict] = ["bad", "warn", "unknown", "ok"]
 
 
 def _training(part: Part) -> Training | None:

@@ -33,7 +33,7 @@ class StoreReader:
 
     def __init__(self, store: Store, watched: Path, clock: Callable[[], float], *, run: str | None = None) -> None:
         self._store, self._watched, self._clock = store, watched, clock
-        self._status = Once(store.status, lambda _: read_status(store), missing=None)
+        self._status = Once(store.status, lambda: read_status(store))
         self._runs, self._files, self._analyses = Runs(store), Files(store), Analyses()
         self._closer, self._deliveries = CloserReader(store, self._analyses), Deliveries(store)
         self._barred = Barred(store)

@@ -2,9 +2,7 @@
 
 from textual.message import Message
 
-from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.panels import PanelView
-from fxwatch.tui.view.text import Line
 from fxwatch.tui.widgets.shown import Shown
 
 
@@ -19,12 +17,7 @@ class Panel(Shown):
             self.subject = subject
 
     def __init__(self, name: str, subject: PanelView) -> None:
-        super().__init__(id=name)
-        self._subject = subject
-
-    def view(self, snapshot: Snapshot, width: int, height: int) -> list[Line]:
-        """As much as fits."""
-        return self._subject.lines(snapshot, width, height)
+        super().__init__(subject.lines, id=name)
 
     def on_click(self) -> None:
         """Ask to be shown in full."""
