@@ -37,6 +37,16 @@ def build(**arguments):
 """
 
 
+class Evil:
+    """What makes a file where it is unpickled."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.canary}",)
+
+
 class Project:
     """A project below a folder; its outputs are watched."""
 

@@ -1,9 +1,8 @@
 """`fxwatch report`: draw the pages of each run again, or write all runs as one HTML file."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
-from fxwatch import __version__, exit_codes
+from fxwatch import exit_codes
 from fxwatch.commands.configured import analysed_runs, configured
 from fxwatch.store.layout import Run, Store, StoreError
 from fxwatch.store.read import newest_line
@@ -32,8 +31,7 @@ def _write_html(store: Store, runs: list[Run]) -> int:
     newest = [(run, newest_line(run)) for run in runs]
     try:
         found = [(run, line.id) for run, line in newest if line is not None]
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        tell(str(write_page(store, found, now, __version__)))
+        tell(str(write_page(store, found)))
     except StoreError as error:
         say(f"fxwatch: {error}")
         return exit_codes.FAILURE

@@ -65,20 +65,16 @@ def _cells(line: TrainingLine) -> Iterator[_Cell]:
 
 
 def _batch(run: str, lines: list[TrainingLine], cells: list[_Cell]) -> pa.RecordBatch:
+    rows = np.arange(len(cells))
     columns = {
-        "quantity": _named([cell.quantity for cell in cells]),
-        "name": _named([cell.name for cell in cells]),
+        "quantity": coded([cell.quantity for cell in cells], rows),
+        "name": coded([cell.name for cell in cells], rows),
         "head": pa.array([cell.head for cell in cells], pa.int64()),
         "value": pa.array([cell.value for cell in cells], pa.float64()),
-        "run": _named([run] * len(cells)),
+        "run": coded([run], np.zeros_like(rows)),
         **{name: pa.array([getattr(line, name) for line in lines], pa.int64()) for name in _OF_THE_LINE},
         "measured_at": pa.array(
             [datetime.fromtimestamp(line.at, UTC).isoformat(timespec="seconds") for line in lines], pa.string()
         ),
     }
     return pa.RecordBatch.from_arrays([columns[name] for name in TRAINING.names], schema=TRAINING)
-
-
-def _named(names: list[str]) -> pa.DictionaryArray:
-    known = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    return coded(list(known), np.array([known[name] for name in names]))

@@ -1,21 +1,14 @@
 """`fxwatch analyze`: one analysis without a daemon."""
 
 import json
-import os
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from fxwatch import exit_codes
-from tests.project import CONFIG, Project
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+from tests.project import CONFIG, Evil, Project
 
 
 def test_it_prints_the_guides_lines_or_json_and_keeps_what_is_asked_for(project: Project) -> None:
@@ -54,11 +47,6 @@ def test_models_are_called_as_the_config_says(tmp_path: Path, call: str) -> None
     assert json.loads(done.stdout)["target"]["config"] == "action_type"
 
 
-class Evil:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch canary",)
-
-
 def test_exit_codes(project: Project) -> None:
     project.states()
     good = project.checkpoint("model.pt")
@@ -68,7 +56,7 @@ def test_exit_codes(project: Project) -> None:
         assert done.returncode == exit_codes.OK or len(done.stderr.strip().splitlines()) == 1, done.stderr
         return done.returncode
 
-    (project.outputs / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    (project.outputs / "evil.pt").write_bytes(pickle.dumps(Evil(project.folder / "canary")))
     (project.outputs / "cut.pt").write_bytes(good.read_bytes()[:-50])
     assert code("outputs/evil.pt") == exit_codes.REFUSED
     assert not (project.folder / "canary").exists()

@@ -1,7 +1,6 @@
 """`fxwatch compare`: two checkpoints, two stored analyses, two decisions."""
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -16,12 +15,7 @@ from fxwatch.commands.nearest_dump import nearest_dump
 from fxwatch.store.layout import AnalysisFolder
 from tests.analyses import analysis
 from tests.policies import GuideLike
-from tests.project import CONFIG, Project, environ
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+from tests.project import CONFIG, Evil, Project, environ
 
 
 def refused(project: Project, *arguments: str) -> tuple[int, str]:
@@ -139,15 +133,10 @@ def test_what_cannot_be_compared_is_said_in_one_sentence(project: Project) -> No
     assert refused(project, model, model)[0] == exit_codes.USAGE
 
 
-class Evil:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch canary",)
-
-
 def test_files_that_cannot_be_opened_keep_their_exit_codes(project: Project) -> None:
     project.states()
     good = project.checkpoint("model.pt")
-    (project.outputs / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    (project.outputs / "evil.pt").write_bytes(pickle.dumps(Evil(project.folder / "canary")))
     (project.outputs / "cut.pt").write_bytes(good.read_bytes()[:-50])
     states = ("--states", "outputs/states.npz")
     code, sentence = refused(project, "outputs/evil.pt", "outputs/model.pt", *states)

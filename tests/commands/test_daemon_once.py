@@ -6,7 +6,6 @@ import pickle
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +14,7 @@ import torch
 from fxwatch import exit_codes
 from fxwatch.records.lines import COMPLETED
 from tests.policies import HF_AND_PORTFOLIO, GuideLike, random_states
-from tests.project import CONFIG, Project, command, environ
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+from tests.project import CONFIG, Evil, Project, command, environ
 
 
 def test_what_is_complete_is_explained_and_written_as_the_contract_says(project: Project) -> None:
@@ -139,14 +133,6 @@ def test_output_that_cannot_be_written_costs_no_analysis(project: Project) -> No
     assert "standard output cannot be written (No space left on device)" in done.stderr
     assert "1 analysed of 1 checkpoints" in done.stderr
     assert len(project.analyses()) == 1
-
-
-class Evil:
-    def __init__(self, canary: Path) -> None:
-        self.canary = canary
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.canary}",)
 
 
 def test_every_bad_input_is_one_sentence_and_a_state_and_the_others_go_on(project: Project) -> None:

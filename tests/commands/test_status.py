@@ -13,9 +13,8 @@ from fxwatch.commands.tui import tui
 from fxwatch.records.base import Verdict
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.layout import Store
-from tests.tui.examples import START, beat, fill
+from tests.tui.examples import SICK, START, beat, fill
 
-SICK = {"hf": 0.7, "mf": 0.1, "lf": 0.1, "portfolio": 0.1}
 NAN_LAYERS = {"policy.a": 1e-9, "policy.b": 1.0}
 
 

@@ -33,7 +33,7 @@ NOW = "2026-11-22T08:10:00+00:00"
 
 
 def html(*made: samples.Sample) -> str:
-    return page([Part(*one, past(one)) for one in made], NOW, "0.1.0")
+    return page([Part(*one, past(one)) for one in made], NOW)
 
 
 class _Elements(HTMLParser):

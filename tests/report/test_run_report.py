@@ -3,13 +3,11 @@
 import io
 import os
 import time
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from matplotlib.text import Text
 
 from fxwatch.config import ReportSettings
 from fxwatch.daemon.run_reports import RunReports
@@ -23,8 +21,7 @@ from fxwatch.store.write import RunWriter
 from tests.analyses import analysis
 from tests.project import CONFIG, Project
 from tests.report.samples import SAMPLES, Sample
-
-TOUCH = 0.5
+from tests.report.test_report_page import none_overlaps, texts_of, words_of
 
 
 def past(sample: Sample) -> Past:
@@ -34,13 +31,6 @@ def past(sample: Sample) -> Past:
     shares = noise.exponential(0.02, (len(lines), sum(map(len, sample.analysis.units.values()))))
     shares[: len(lines) // 3] = np.nan
     return past_of(sample.analysis, lines[-MOST_ANALYSES:], shares[-MOST_ANALYSES:])
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    made = Store.of(tmp_path, None)
-    made.create()
-    return made
 
 
 def grown(run: Run, *steps: int) -> RunWriter:
@@ -54,19 +44,11 @@ def grown(run: Run, *steps: int) -> RunWriter:
 def test_every_text_has_room_and_overlaps_no_other(name: str) -> None:
     found = past(SAMPLES[name]())
     sheet, boxes = compose_past(found), past_places(found)
-    texts = [
-        (text, text.get_window_extent())
-        for text in sheet.figure.findobj(lambda one: isinstance(one, Text) and bool(one.get_text()))
-        if isinstance(text, Text)
-    ]
-    for text, extent in texts:
+    for text, extent in texts_of(sheet):
         box = boxes[text.get_gid() or ""]
         assert box.left - 2 <= extent.x0 <= extent.x1 <= box.right + 2, text.get_text()
         assert not text.get_parse_math()
-    for (one, here), (other, there) in combinations(texts, 2):
-        across = min(here.x1, there.x1) - max(here.x0, there.x0)
-        down = min(here.y1, there.y1) - max(here.y0, there.y0)
-        assert across <= TOUCH or down <= TOUCH, (one.get_text(), other.get_text())
+    none_overlaps(sheet)
 
 
 def test_it_shows_what_each_feature_was_worth_and_its_rank_then_and_now(store: Store) -> None:
@@ -78,8 +60,7 @@ def test_it_shows_what_each_feature_was_worth_and_its_rank_then_and_now(store: S
     assert read_past(run, analysis(100, "exp")).lines == found.lines[:1]  # another one came meanwhile
     assert [line.step for line in read_past(run, analysis(300, "exp")).lines] == [100, 200, 300]  # not noted yet
     found.shares[0] = found.shares[0][::-1]
-    texts = compose_past(found).figure.findobj(lambda one: one.get_gid() == "features")
-    words = [text.get_text() for text in texts if isinstance(text, Text)]
+    words = words_of(compose_past(found), "features").splitlines()
     assert words[words.index("portfolio · position_pnl_percent") :][:4] == [
         "portfolio · position_pnl_percent", "18%", "1", "↑ 11",
     ]  # fmt: skip

@@ -13,9 +13,8 @@ from fxwatch.tui.read.history import History
 from fxwatch.tui.read.reader import StoreReader
 from fxwatch.tui.read.runs import Folders, run_names
 from fxwatch.tui.snapshot import Closer
-from tests.tui.examples import START, fill
+from tests.tui.examples import SICK, START, fill
 
-SICK = {"hf": 0.7, "mf": 0.1, "lf": 0.1, "portfolio": 0.1}
 PALE = {"hf": 0.2, "mf": 0.3, "lf": 0.2, "portfolio": 0.3}
 
 

@@ -15,8 +15,8 @@ from fxwatch.tui.screens.overview import Overview
 from fxwatch.tui.view.help import lines as help_lines
 from fxwatch.tui.view.subjects import TABLES, TEXTS
 from fxwatch.tui.view.text import plain
-from tests.tui.examples import START, beat, fill, note
-from tests.tui.test_monitor import SICK, monitor, screen_text, showing, until, watched  # noqa: F401 - a fixture
+from tests.tui.examples import SICK, START, beat, fill, note
+from tests.tui.test_monitor import monitor, screen_text, showing, until, watched  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="module")

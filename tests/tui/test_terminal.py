@@ -11,7 +11,7 @@ import pytest
 
 from fxwatch.store.layout import Store
 from tests.tui.examples import beat, fill
-from tests.tui.terminal import Terminal
+from tests.tui.terminal import COMMAND, Terminal
 
 MONITOR = """
 import sys
@@ -19,7 +19,6 @@ from pathlib import Path
 from fxwatch.commands.tui import tui
 sys.exit(tui(Path(sys.argv[1]), None))
 """
-COMMAND = "import sys; from fxwatch.cli import main; sys.argv[0] = 'fxwatch'; main()"
 
 
 @pytest.fixture(autouse=True)
