@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 from unittest import mock
 
 import numpy as np
@@ -41,6 +42,9 @@ from fxwatch.store.lock import held
 from fxwatch.store.read import read_history, read_status
 from tests.analyses import analysis
 from tests.watch.bench import Clock, Liar, Told
+
+if TYPE_CHECKING:
+    import time_machine
 
 TEMPLATE = analysis()
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1" + b"\0\0\0\0IEND\xaeB`\x82"
@@ -223,6 +227,7 @@ def explained(job: ExplainJob) -> tuple[Answer, Files]:
         update={
             "id": analysis_id(None, digest),
             "run": job.run,
+            "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "checkpoint": checkpoint,
             "states": TEMPLATE.states.model_copy(update={"sha256": states.sha256}),
             "late": job.late,
@@ -240,7 +245,8 @@ def drawn(job: DrawJob | ReportJob) -> tuple[Answer, Files]:
 
 class Life:
     """A watched folder, and one daemon after another that watches it. `source`: who tells it of changes; `slow`: jobs
-    do not come to an end by themselves. `meanwhile` is called with the next file of which a part was read.
+    do not come to an end by themselves. `meanwhile` is called with the next file of which a part was read. `wall`: the
+    clock on the wall, where it goes with that which the test turns.
     """
 
     def __init__(self, root: Path, *, lying: bool = False, store: Path | None = None) -> None:
@@ -250,6 +256,7 @@ class Life:
         self.source = Liar(0) if lying else Told()
         self.explainer, self.slow = Explainer(self._read_in_part), False
         self.meanwhile: Callable[[Path], None] | None = None
+        self.wall: time_machine.Coordinates | None = None
         self._daemon: Daemon | None = None
         self._stack = ExitStack()
 
@@ -292,11 +299,13 @@ class Life:
             except Killed:
                 self._dead()
                 self.faults.again()
-            self.clock.now += 0.01 if self._daemon is None else min(max(0.01, self._daemon.seconds_to_next()), 600)
+            self.sleep(0.01 if self._daemon is None else min(max(0.01, self._daemon.seconds_to_next()), 600))
 
     def sleep(self, seconds: float) -> None:
         """Time goes by, in which the daemon does not run, as after SIGSTOP."""
         self.clock.now += seconds
+        if self.wall is not None:
+            self.wall.shift(seconds)
 
     def settle(self) -> None:
         """Let everything come to an end that can, and what does not become whole be given up."""
@@ -304,7 +313,7 @@ class Life:
         self.go(20)
         self.sleep(600)
         self.go(60)
-        until = self.clock.now + 100_000
+        until = self.clock.now + 20_000
         while self.status().backlog or self.status().waiting or self.status().running:
             self.go(20)
             assert self.clock.now < until
@@ -312,13 +321,13 @@ class Life:
     def _turn(self) -> None:
         if self._daemon is None:
             if not self.root.is_dir():
-                self.clock.now += 1
+                self.sleep(1)
                 return
             try:
                 self.start()
             except OSError:  # its disk is full: `fxwatch daemon` waits, too
                 self._dead()
-                self.clock.now += 2
+                self.sleep(2)
                 return
         daemon = self._daemon
         assert daemon is not None

@@ -14,6 +14,7 @@ import pytest
 
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.read import read_history
+from fxwatch.store.write import RunWriter
 from tests.daemon.harness import Killed, Life, whole
 
 
@@ -125,6 +126,27 @@ def test_what_could_not_begin_for_a_full_disk_begins_when_there_is_room(tmp_path
     assert life.ledger()["model_1.safetensors"].state == "ready"
     life.go(20)
     life.check()
+    life.stop()
+
+
+def test_a_run_whose_folder_has_no_place_among_the_results_costs_itself_alone(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    commit = RunWriter.commit
+
+    def too_long(self: RunWriter, *analysis: Any) -> None:
+        if self.run.name == "deep":
+            raise OSError(errno.ENAMETOOLONG, "File name too long")
+        commit(self, *analysis)
+
+    with mock.patch.object(RunWriter, "commit", too_long):
+        for run in ("deep", "exp"):
+            write(life, f"{run}/states.safetensors", whole(100))
+            write(life, f"{run}/model_1.safetensors", whole(1))
+        life.go(20)
+    found = {path: (line.state, line.reason) for path, line in life.ledger().items()}
+    assert found["deep/model_1.safetensors"] == ("failed", "no place for its results: File name too long")
+    assert found["exp/model_1.safetensors"] == ("done", "")
+    assert life.status().last_trouble is None
     life.stop()
 
 
