@@ -1,13 +1,12 @@
 """A daemon in this process, of which the test turns the clock, with a quick explainer, that dies at any write."""
 
-import errno
 import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -37,10 +36,11 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.layout import Store, analysis_id
-from fxwatch.store.lines import read_lines
+from fxwatch.store.lines import parse_line, read_lines
 from fxwatch.store.lock import held
 from fxwatch.store.read import read_history, read_status
 from tests.analyses import analysis
+from tests.daemon.faults import Faults, Killed
 from tests.watch.bench import Clock, Liar, Told
 
 if TYPE_CHECKING:
@@ -67,63 +67,8 @@ def whole(number: int, size: int = 4) -> bytes:
     return len(header).to_bytes(8, "little") + header + number.to_bytes(size, "little")
 
 
-class Killed(BaseException):
-    """As by SIGKILL: nothing that follows has an effect."""
-
-
-class Faults:
-    """Stands between the daemon and the disk. Counts what changes files; at a chosen call it kills, before, in the
-    midst of, or after it; or the disk is full after so many bytes.
-    """
-
-    CHANGING = ("write", "pwrite", "fsync", "replace", "rename", "ftruncate", "unlink", "link", "mkdir")
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.kill_at: int | None = None
-        self.when = "before"
-        self.room: int | None = None
-        self._dead = False
-        self._real = {name: getattr(os, name) for name in self.CHANGING}
-        self._real["fsync"] = lambda handle: None  # a process that ends loses nothing by it, and the disk is slow
-
-    @contextmanager
-    def between(self) -> Iterator[None]:
-        """While inside, calls are counted and faults happen."""
-        with ExitStack() as stack:
-            for name in self.CHANGING:
-                stack.enter_context(mock.patch.object(os, name, self._faulty(name)))
-            yield
-
-    def _faulty(self, name: str) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            if self._dead:
-                raise Killed
-            self.calls += 1
-            if self.calls != self.kill_at:
-                return self._do(name, arguments, options)
-            self._dead = True
-            if self.when == "torn" and name in {"write", "pwrite"}:
-                half = bytes(arguments[1])[: len(arguments[1]) // 2]
-                self._real[name](arguments[0], half, *arguments[2:])
-            elif self.when == "after":
-                self._real[name](*arguments, **options)
-            raise Killed
-
-        return call
-
-    def _do(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if self.room is None or name not in {"write", "mkdir"}:
-            return self._real[name](*arguments, **options)
-        if not self.room:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        data = bytes(arguments[1])[: self.room] if name == "write" else b"x"
-        self.room -= min(len(data), self.room)
-        return self._real[name](arguments[0], data) if name == "write" else self._real[name](*arguments, **options)
-
-    def again(self, kill_at: int | None = None, when: str = "before") -> None:
-        """A new life, to be ended at a call."""
-        self.calls, self.kill_at, self.when, self._dead, self.room = 0, kill_at, when, False, None
+class WorkerKilled(BaseException):
+    """In the midst of its job."""
 
 
 class Quiet:
@@ -168,7 +113,7 @@ class Explainer:
         with mock.patch("fxwatch.load.content.open_regular", self._open):
             for future, job in self.jobs:
                 if future not in self._made:
-                    answer, files = explained(job) if isinstance(job, ExplainJob) else drawn(job)
+                    answer, files = done(job)
                     self._made[future] = Parcel(answer.model_dump_json(), files)
 
     def finish(self) -> None:
@@ -206,6 +151,13 @@ class ReadInParts:
         return first + os.pread(self.fileno(), 1 << 20, len(first))
 
 
+def done(job: Job) -> tuple[Answer, Files]:
+    try:
+        return explained(job) if isinstance(job, ExplainJob) else drawn(job)
+    except WorkerKilled:
+        return Trouble(outcome="failed", reason="its worker was killed", crashed=True), {}
+
+
 def explained(job: ExplainJob) -> tuple[Answer, Files]:
     """As `run_explain`, with an analysis that was made before."""
     run = Store(Path(job.store)).run(job.run)
@@ -218,8 +170,8 @@ def explained(job: ExplainJob) -> tuple[Answer, Files]:
     except LoadError as error:
         return Trouble(outcome=error.outcome, reason=str(error), culprit="states"), {}
     digest = hashlib.sha256(f"{content.sha256} {states.sha256}".encode()).hexdigest()
-    if (done := run.analysis(analysis_id(None, digest))).json.exists():
-        return Duplicate(analysis=done.folder.name), {}
+    if (before := run.analysis(analysis_id(None, digest))).json.exists():
+        return Duplicate(analysis=before.folder.name), {}
     checkpoint = TEMPLATE.checkpoint.model_copy(
         update={"path": job.checkpoint_name, "sha256": content.sha256, "step": None}
     )
@@ -256,7 +208,7 @@ class Life:
         self.source = Liar(0) if lying else Told()
         self.explainer, self.slow = Explainer(self._read_in_part), False
         self.meanwhile: Callable[[Path], None] | None = None
-        self.wall: time_machine.Coordinates | None = None
+        self.wall: time_machine.Traveller | None = None
         self._daemon: Daemon | None = None
         self._stack = ExitStack()
 
@@ -419,3 +371,5 @@ class Life:
             made = json.loads(of.read_text())
             assert made["checkpoint"]["sha256"] == hashlib.sha256(content).hexdigest(), f"{name} is another one"
         assert not list(self.store.root.rglob(".fxw-*.tmp")), "half-written files were left"
+        assert not list(self.store.root.rglob("*.damaged-*")), "lines were damaged"
+        assert all(parse_line(raw, LedgerLine) for raw in self.store.ledger.read_bytes().splitlines(keepends=True))

@@ -20,7 +20,7 @@ from fxwatch.records.ledger import LedgerLine
 from fxwatch.store.lines import read_lines
 from fxwatch.store.read import read_history
 from fxwatch.tui.view.heartbeat import life
-from tests.daemon.harness import Life, whole
+from tests.daemon.harness import Life, WorkerKilled, whole
 
 RUNS = ("", "exp/", "exp/deep/")
 NAMES = tuple(f"{run}{name}.safetensors" for run in RUNS for name in ("latest", "model_1", "model_2", "checkpoint-3"))
@@ -37,6 +37,7 @@ class Anything(RuleBasedStateMachine):
         self.life = Life(self.base / "outputs", lying=True)
         self.travel = time_machine.travel(TODAY, tick=False)
         self.wall = self.life.wall = self.travel.start()
+        self.crashed = False
         self.completed: dict[str, list[str]] = {}
         self.number = itertools.count(1)
         self.rotating = itertools.count(1)
@@ -106,6 +107,16 @@ class Anything(RuleBasedStateMachine):
     @rule()
     def overwrite_what_is_read_next(self) -> None:
         self.life.meanwhile = self.write_over
+
+    @rule()
+    @precondition(lambda self: not self.crashed)
+    def the_next_worker_crashes(self) -> None:
+        self.life.meanwhile = self.crash
+
+    def crash(self, _: Path) -> None:
+        """Once: of two the checkpoint is to blame."""
+        self.crashed = True
+        raise WorkerKilled
 
     @rule(name=names, size=some.integers(0, 40))
     @precondition(there)
@@ -194,11 +205,11 @@ class Anything(RuleBasedStateMachine):
     def a_job_is_all_but_done(self) -> None:
         self.life.work()
 
-    @rule(room=some.integers(0, 3000))
+    @rule(room=some.one_of(some.integers(0, 3000), some.integers(3000, 30_000)))
     def fill_the_disk(self, room: int) -> None:
         self.life.faults.room = room
 
-    @rule(seconds=some.sampled_from([0.1, 0.5, 2.0, 11.0, 40.0]))
+    @rule(seconds=some.sampled_from([0.1, 0.5, 2.0, 11.0, 40.0, 700.0]))
     def time_goes_by(self, seconds: float) -> None:
         self.life.go(seconds)
 
@@ -211,6 +222,7 @@ class Anything(RuleBasedStateMachine):
     def all_is_quiet(self) -> None:
         self.life.faults.again()
         self.life.meanwhile = None
+        self.crashed = False
         before = self.trained()
         self.life.settle()
         assert self.trained() == before
