@@ -13,6 +13,7 @@ from fxwatch.store.lines import lines_backwards, read_lines
 
 _LARGEST = 16 << 20
 _LARGEST_STATUS = 4 << 20
+_LONGEST_PLACE = 200
 
 
 def read_analysis(path: Path) -> Analysis:
@@ -23,7 +24,7 @@ def read_analysis(path: Path) -> Analysis:
         raise StoreError(f"{path} cannot be read ({error.strerror})") from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]
         raise StoreError(f"{path} is not an analysis of fxwatch's: {place}: {first['msg']}") from None
     if analysis.schema_version > SCHEMA_VERSION:
         raise NewerError(

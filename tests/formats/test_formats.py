@@ -43,6 +43,8 @@ from fxwatch.formats import dump_step, kind_of, recognise, step_in_name
         ("run_2025-06-03_v3.pt", 3),
         ("m_20250603-12.pt", 12),
         ("ckpt_step=20240601.pt", 20240601),
+        (f"a-{'9' * 18}.pt", 10**18 - 1),
+        (f"a-{'9' * 249}.pt", None),
     ],
 )
 def test_the_step_in_a_name_is_never_a_date(name: str, step: int | None) -> None:
