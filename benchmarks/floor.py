@@ -62,9 +62,8 @@ def main() -> None:
     torch.set_num_threads(1)
     for case in cases.asked_for():
         forward, both = best_times(case)
-        explain(
-            case.policy, case.states.take(np.arange(4)), SETTINGS, GradientLimits()
-        )  # what is loaded late, is loaded
+        few = case.states.take(np.arange(4))
+        explain(case.policy, few, SETTINGS, GradientLimits())  # what is loaded late, is loaded
         first = _watched(case, Context())
         explanation, arrays = explain(case.policy, case.states, SETTINGS, GradientLimits())
         previous = Previous(

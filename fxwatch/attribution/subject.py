@@ -1,8 +1,9 @@
 """What is explained, and what is known of it: what several methods ask for is asked of the model once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from fxwatch.attribution.engine import Evaluated, Scalar, batches, evaluate
 from fxwatch.attribution.policy import Branches, Explained
 from fxwatch.attribution.units import Units
 from fxwatch.records.settings import AnalysisSettings
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,15 @@ class Subject:
         return self.evaluate(self.inputs, self.choice)
 
     @cached_property
-    def on_grid(self) -> dict[int, Branches]:
-        """Expected gradients at the states by the number of passes, as far as `grid.at_states` was asked for them."""
+    def _known(self) -> dict[Hashable, Any]:
         return {}
+
+    def once(self, name: Hashable, compute: Callable[[], Found]) -> Found:
+        """What several ask for under a name, computed for the first that does."""
+        if name not in self._known:
+            self._known[name] = compute()
+        found: Found = self._known[name]
+        return found
 
     @cached_property
     def values_here(self) -> Tensor:

@@ -31,9 +31,8 @@ class Courier:
 
     def __init__(self, store: Store, sync: Sequence[str], pace: Pace, say: Callable[[str], None]) -> None:
         self._store, self._sync, self._pace, self._say = store, sync, pace, say
-        self._environ = dict(
-            os.environ
-        )  # as it is now: from workers secrets are hidden by taking them out for a moment
+        # as it is now: from workers secrets are hidden by taking them out for a moment
+        self._environ = dict(os.environ)
         self._process: subprocess.Popen[bytes] | None = None
         self._next = 0.0
         self._pause = pace.seconds

@@ -11,6 +11,7 @@ from fxwatch.formats.shards import shards_of
 from fxwatch.load.errors import LoadError
 
 _BIG = 16 << 20
+_CHANGED = "it was written to while it was read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,10 @@ def read_content(path: str | os.PathLike[str], root: str | None = None) -> Conte
             raise LoadError(recognition.reason, recognition.trouble or "unsupported")
         data = _read_whole(name, root)
         shards = shards_of(name, data) if recognition.format == "safetensors-shards" else []
+        before = [_generation(shard.lstat()) for shard in shards]
         parts = tuple(_read_whole(shard, root) for shard in shards)
+        if before != [_generation(shard.lstat()) for shard in shards]:  # one after it was read, while others were
+            raise LoadError(_CHANGED, "incomplete")
     except FileNotFoundError:
         raise LoadError("the file is gone", "vanished") from None
     except PermissionError:
@@ -69,7 +73,7 @@ def _read_whole(path: str | os.PathLike[str], root: str | None) -> bytes:
         len({_generation(before), _generation(after), _generation(Path(path).lstat())}) > 1
         or len(data) != after.st_size
     ):
-        raise LoadError("it was written to while it was read", "incomplete")
+        raise LoadError(_CHANGED, "incomplete")
     return data
 
 

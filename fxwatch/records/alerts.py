@@ -47,8 +47,8 @@ def alerts(
     """Go through a history, oldest first: after each analysis the new state, and the alert that is due, if any.
 
     An alert is due when the last two analyses are both worse, or both better, than what was told; it tells the nearer
-    of the two. Within `quiet_seconds` of an alert, by the times of the analyses, it waits, unless the run is bad now. A
-    verdict that is not known changes nothing, nor does one on a checkpoint of the past.
+    of the two. Within `quiet_seconds` of an alert, by the times of the analyses, it waits, unless the run is bad now or
+    the clock was set back. A verdict that is not known changes nothing, nor does one on a checkpoint of the past.
     """
     for line in lines:
         if line.seq <= state.seq or line.late:
@@ -68,7 +68,7 @@ def _step(state: AlertState, line: HistoryLine, quiet_seconds: float) -> tuple[A
         return seen, None
     worse = _is_worse(line.verdict, state.told)
     verdict = (min if worse else max)(differing, key=SEVERITY.__getitem__)
-    if verdict != "bad" and _seconds_between(state.told_at, line.created_at) < quiet_seconds:
+    if verdict != "bad" and 0 <= _seconds_between(state.told_at, line.created_at) < quiet_seconds:
         return seen, None
     told = AlertState(seq=line.seq, told=verdict, told_at=line.created_at)
     return told, Alert(line, state.told, verdict)

@@ -1,10 +1,12 @@
 """What every record has in common: frozen, typed, and free of NaN and Infinity."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+AnalysisId = Annotated[str, Field(pattern=r"^[^/\x00]*[^/.\x00][^/\x00]*$")]
+"""Where a file names an analysis: the name of a folder, which leads nowhere else."""
 Verdict = Literal["ok", "warn", "bad", "unknown"]
 
 SEVERITY: dict[Verdict, int] = {"ok": 0, "unknown": 1, "warn": 2, "bad": 3}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
-from fxwatch.records.base import Record, Verdict
+from fxwatch.records.base import AnalysisId, Record, Verdict
 from fxwatch.records.quality import QualityMetrics
 
 
@@ -33,7 +33,7 @@ class _Origin(Record):
 
     schema_version: int = SCHEMA_VERSION
     seq: int
-    id: str
+    id: AnalysisId
     step: int | None
     late: bool = False
     created_at: str

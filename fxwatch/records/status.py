@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from fxwatch.records.base import Record, Verdict
+from fxwatch.records.base import AnalysisId, Record, Verdict
 from fxwatch.records.ledger import FileState
 
 STALE_SECONDS = 15.0
@@ -13,7 +13,7 @@ class RunStatus(Record):
     """The newest analysis of a run."""
 
     analyses: int
-    latest: str
+    latest: AnalysisId
     step: int | None
     verdict: Verdict
     findings: list[str] = []

@@ -45,13 +45,9 @@ class Ledger:
         self._newest: dict[str, Entry] = {}
         self._counts: Counter[FileState] = Counter()
         self._checkpoints: Counter[str] = Counter()
-        self._seq = 0
+        self._seq = self._lines = 0
         remove_unfinished(path.parent, "")
-        mended = mend(path, LedgerLine)
-        self.words = mended.words
-        for line in mended.lines:
-            self._take(line)
-        self._lines = len(mended.lines)
+        self.words = mend(path, LedgerLine, self._take)
         self._writer = LineWriter(path)
 
     def note(
@@ -93,7 +89,6 @@ class Ledger:
             number=number,
         )
         self._writer.append(line)
-        self._lines += 1
         self._take(line)
 
     def sync(self) -> None:
@@ -138,6 +133,7 @@ class Ledger:
             number=line.number,
         )
         self._seq = line.seq + 1
+        self._lines += 1
         if line.number is not None:
             self._checkpoints[line.run] = max(self._checkpoints[line.run], line.number + 1)
         elif line.kind == "checkpoint" and line.state in {"ready", "skipped"}:  # as an older fxwatch counted

@@ -7,12 +7,12 @@ older fxwatch, and is taken as it is.
 import json
 import os
 import shutil
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Generic, TypeVar
+from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
@@ -37,6 +37,7 @@ class LineWriter:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        self._closed = weakref.finalize(self, os.close, self._handle)  # also where what it is a part of never began
         self._size = os.fstat(self._handle).st_size
         self._unsynced = False
 
@@ -60,38 +61,28 @@ class LineWriter:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._handle)
+        self._closed()
 
 
-@dataclass(frozen=True, slots=True)
-class Mended(Generic[Line]):
-    """The records of a file that is whole again; `words` say what was wrong with it, where something was."""
-
-    lines: list[Line]
-    words: str | None = None
-
-
-def mend(path: Path, kind: type[Line]) -> Mended[Line]:
-    """Read a file as its only writer, and make it whole first.
+def mend(path: Path, kind: type[Line], take: Callable[[Line], object]) -> str | None:
+    """Read a file as its only writer, and make it whole first. `take` is given its records, oldest first.
 
     A torn last line, as a crash leaves it, is dropped. Any other damage is kept in a copy beside the file, which then
-    holds the lines that can be read. Raises OSError, and StoreError where a newer fxwatch has written to it.
+    holds the lines that can be read. Returns what was wrong with it, in words, where something was. Raises OSError, and
+    StoreError where a newer fxwatch has written to it.
     """
     if not path.exists() and not path.is_symlink():
-        return Mended([])
+        return None
     if path.is_symlink() or not path.is_file():
         kept = _beside(path)
         path.rename(kept)
-        return Mended([], f"{path} was no file, and is now {kept.name}")
-    lines: list[Line] = []
-    good: list[bytes] = []
+        return f"{path} was no file, and is now {kept.name}"
     bad = 0
     torn = b""
     for raw in _pieces(path):
         record = parse_line(raw, kind)
         if record is not None:
-            lines.append(record)
-            good.append(raw)
+            take(record)
         elif not raw.endswith(b"\n") and len(raw) < _LONGEST_TORN and raw.startswith(b"{"):
             torn = raw
         else:
@@ -100,11 +91,11 @@ def mend(path: Path, kind: type[Line]) -> Mended[Line]:
     if bad:
         kept = _beside(path)
         _copy(path, kept)
-        write_atomic(path, b"".join(good))
-        return Mended(lines, f"{bad} lines of {path} were damaged; the file as it was is kept as {kept.name}")
+        write_atomic(path, b"".join(raw for raw in _pieces(path) if parse_line(raw, kind) is not None))
+        return f"{bad} lines of {path} were damaged; the file as it was is kept as {kept.name}"
     if torn:
-        _end_whole(path, len(torn), kind, torn, lines)
-    return Mended(lines)
+        _end_whole(path, len(torn), kind, torn, take)
+    return None
 
 
 def as_line(record: Record) -> bytes:
@@ -224,14 +215,14 @@ def _refuse_newer(path: Path, raw: bytes) -> None:
         )
 
 
-def _end_whole(path: Path, length: int, kind: type[Line], torn: bytes, lines: list[Line]) -> None:
+def _end_whole(path: Path, length: int, kind: type[Line], torn: bytes, take: Callable[[Line], object]) -> None:
     """Drop a torn last line; where nothing but its newline is missing, put that there."""
     handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND)
     try:
         record = parse_line(torn + b"\n", kind)
         if record is not None:
             write_all(handle, b"\n")
-            lines.append(record)
+            take(record)
         else:
             os.ftruncate(handle, os.fstat(handle).st_size - length)
         os.fsync(handle)

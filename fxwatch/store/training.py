@@ -53,8 +53,7 @@ class TrainingWriter:
         self._attempts: dict[str, int] = {}
         self._furthest: TrainingLine | None = None
         self._count = 0
-        for line in mend(run.training, TrainingLine).lines:
-            self._take(line)
+        mend(run.training, TrainingLine, self._take)
         self._lines = LineWriter(run.training)
 
     def carry(self, found: Sequence[Read], as_of_ns: int) -> list[TrainingLine]:

@@ -12,7 +12,7 @@ from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.atomic import remove_unfinished, sync_folder, write_atomic
 from fxwatch.store.layout import AnalysisFolder, Run, Store, StoreError
-from fxwatch.store.lines import LineWriter, as_line, mend
+from fxwatch.store.lines import LineWriter, as_line, mend, read_lines
 from fxwatch.store.read import read_analysis
 from fxwatch.store.shares import ShareIndex
 
@@ -30,18 +30,13 @@ class RunWriter:
         run.folder.mkdir(parents=True, exist_ok=True)
         remove_unfinished(run.folder, "**/")
         self._index = ShareIndex(run.shares)
-        mended = mend(run.history, HistoryLine)
-        self.words = mended.words
-        lines = self._complete(mended.lines)
-        self.newest: HistoryLine | None = in_order(lines)[-1] if lines else None
-        self.count = len(lines)
-        self.attempt: Attempt | None = None
-        for line in lines:
-            self._follow(line)
-        self._last = lines[-1].id if lines else None
+        self.words: str | None = None
+        noted = self._read()
+        if self._complete(noted):
+            noted = self._read()
         self._lines = LineWriter(run.history)
-        if not self._index.holds([line.seq for line in lines]):
-            self._index.rebuild((line.seq, found) for line in lines if (found := self._readable(line.id)) is not None)
+        if not self._index.holds([seq for seq, _ in noted]):
+            self._index.rebuild((seq, found) for seq, name in noted if (found := self._readable(name)) is not None)
 
     def commit(self, analysis: Analysis, beside: Mapping[Path, IO[bytes]] = MappingProxyType({})) -> None:
         """Publish an analysis, after the files that belong to it, by their places. Raises OSError, and then it is to be
@@ -57,9 +52,6 @@ class RunWriter:
             line = HistoryLine.of(analysis, seq=self.count)
             self._lines.append(line)
             self._follow(line)
-            self.newest = in_order([self.newest, line])[-1] if self.newest is not None else line
-            self.count += 1
-            self._last = analysis.id
         self._lines.sync()
         self._index.append(self.count - 1, analysis)
 
@@ -74,19 +66,39 @@ class RunWriter:
             for above in self.run.folder.parents[: len(Path(self.run.name).parts) + 1]:
                 sync_folder(above)
 
-    def _follow(self, line: HistoryLine) -> None:
-        self.attempt = begun(line) if self.attempt is None else self.attempt.followed(line)
+    def _read(self) -> list[tuple[int, str]]:
+        """Follow the history from its beginning. Returns the number and the name of each analysis."""
+        self.newest: HistoryLine | None = None
+        self.attempt: Attempt | None = None
+        self.count = 0
+        self._last = ""
+        noted: list[tuple[int, str]] = []
 
-    def _complete(self, lines: list[HistoryLine]) -> list[HistoryLine]:
-        """The history with analyses that were committed but are not in it: each in a place that is free, else at the
-        end. Their numbers are those they had before, as W&B knows them by these.
+        def take(line: HistoryLine) -> None:
+            noted.append((line.seq, line.id))
+            self._follow(line)
+
+        words = mend(self.run.history, HistoryLine, take)
+        self.words = self.words or words
+        return noted
+
+    def _follow(self, line: HistoryLine) -> None:
+        self.newest = in_order([self.newest, line])[-1] if self.newest is not None else line
+        self.attempt = begun(line) if self.attempt is None else self.attempt.followed(line)
+        self.count += 1
+        self._last = line.id
+
+    def _complete(self, noted: list[tuple[int, str]]) -> bool:
+        """Make the history anew with analyses that were committed but are not in it, where there are any: each in a
+        place that is free, else at the end. Their numbers are those they had before, as W&B knows them by these.
         """
-        noted = {line.id for line in lines}
-        lost = [folder for folder in self.run.analyses() if folder.folder.name not in noted]
+        known = {name for _, name in noted}
+        lost = [folder for folder in self.run.analyses() if folder.folder.name not in known]
         found = [one for one in map(_readable, lost) if one is not None]
+        if not found and [seq for seq, _ in noted] == list(range(len(noted))):
+            return False
+        lines = list(read_lines(self.run.history, HistoryLine))
         total = len(lines) + len(found)
-        if not found and [line.seq for line in lines] == list(range(total)):
-            return lines
         taken = {line.seq for line in lines}
         free = [number for number in range(total + max(taken, default=0)) if number not in taken]
         ordered = sorted(found, key=lambda one: one.created_at)
@@ -94,7 +106,7 @@ class RunWriter:
         merged = sorted([*lines, *placed], key=lambda line: line.seq)
         whole = [line.model_copy(update={"seq": number}) for number, line in enumerate(merged)]
         write_atomic(self.run.history, b"".join(map(as_line, whole)))
-        return whole
+        return True
 
     def _readable(self, analysis_id: str) -> Analysis | None:
         return _readable(self.run.analysis(analysis_id))

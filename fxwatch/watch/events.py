@@ -80,11 +80,14 @@ class Hints(FileSystemEventHandler):
         """Begin to listen, or begin anew. In words why not, where it cannot."""
         self.stop()
         _forget_dead_reader()
-        observer = Observer()
+        observer: BaseObserver | None = None
         try:
+            observer = Observer()
             observer.schedule(self, self._root, recursive=True, event_filter=_HEEDED)
             observer.start()
         except (OSError, RuntimeError) as error:
+            if observer is not None:
+                observer.stop()  # it holds a thread and handles from its making on
             return _LIMITS.get(getattr(error, "errno", None) or 0, str(error))
         logging.getLogger("watchdog").addHandler(self._ear)
         self._observer = observer

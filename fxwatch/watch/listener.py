@@ -44,11 +44,11 @@ class Listener:
         self._folders |= news.folders
         for path in [path for path in self._untold if path in news.files or _below(path, news.folders)]:
             del self._untold[path]
-        if news.lost is not None:
+        if (why := self._source.broken()) is not None:  # first, as what ends may say on its way that events were lost
+            self._distrust(why)
+        elif news.lost is not None:
             self.losses += 1
             self._fresh = True
-        elif (why := self._source.broken()) is not None:
-            self._distrust(why)
         return news
 
     def judge(self, new: Iterable[str], hinted: Iterable[str], root: tuple[int, int]) -> None:

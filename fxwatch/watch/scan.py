@@ -11,6 +11,8 @@ from fxwatch.formats import kind_of
 from fxwatch.records.ledger import FileKind, Generation
 
 STORE_MARK = ".fxwatch-store"
+_PASSED_OVER = (".", "tmp-checkpoint-")
+"""Folders that are nobody's business, or not yet: transformers renames the latter when they are whole."""
 
 
 class RootError(Exception):
@@ -80,13 +82,23 @@ def _look_through(
     for entry in entries:
         path = start + entry.name
         if entry.is_dir(follow_symlinks=False):
-            if not entry.name.startswith("."):
+            if not entry.name.startswith(_PASSED_OVER):
                 folders.append(path)
         elif entry.is_symlink() and _is_folder(entry) and not _within(root, path):
             found.unreadable[path] = "a symbolic link that leads out of the watched folder; watch its target itself"
         elif (old := before.get(path)) is not None or kind_of(entry.name):
             _take(found, root, path, entry, old)
     return folders
+
+
+def is_passed_over(root: str, path: str) -> bool:
+    """Whether a file lies in a folder that a scan does not enter."""
+    folders = path.split("/")[:-1]
+    above = ("/".join(folders[: depth + 1]) for depth in range(len(folders)))
+    return any(
+        folder.startswith(_PASSED_OVER) or os.path.lexists(os.path.join(root, path_so_far, STORE_MARK))
+        for folder, path_so_far in zip(folders, above, strict=True)
+    )
 
 
 def look_at(root: str, path: str) -> Found | None:
@@ -166,8 +178,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _within(root: str, path: str) -> bool:
-    """Whether a link leads to something in the tree, which is found there anyway."""
-    return os.path.realpath(os.path.join(root, path)).startswith(os.path.realpath(root) + os.sep)
+    """Whether a link leads to the tree or to something in it, which is found there anyway."""
+    return f"{os.path.realpath(os.path.join(root, path))}/".startswith(f"{os.path.realpath(root)}/")
 
 
 def _is_utf8(path: str) -> bool:

@@ -12,9 +12,9 @@ from fxwatch.formats import Format, dump_step, kind_of, recognise, step_in_name
 from fxwatch.records.ledger import FileKind, FileState, Generation
 from fxwatch.watch.events import News
 from fxwatch.watch.listener import Listener
-from fxwatch.watch.scan import Found, RootError, look_at, scan
+from fxwatch.watch.scan import Found, RootError, is_passed_over, look_at, scan
 
-SETTLE_AFTER_CLOSE = 0.25
+SETTLE_AFTER_CLOSE = 0.2
 SETTLE = 1.0
 SETTLE_OVER_A_NETWORK = 10.0
 INCOMPLETE_AFTER = 600.0
@@ -101,7 +101,8 @@ class Watcher:
         else:
             for path in news.files:
                 with suppress(OSError):  # the next scan says so
-                    said += self._note(path, look_at(self._root, path))
+                    if not is_passed_over(self._root, path):
+                        said += self._note(path, look_at(self._root, path))
         for path, closed in news.files.items():
             if closed and path in self._open and not self._open[path].said:
                 self._open[path].due = min(self._open[path].due, self._clock() + min(SETTLE_AFTER_CLOSE, self._settle))

@@ -283,6 +283,12 @@ class Life:
                 self._daemon.end()
         self._dead()
 
+    def stop_as_in_earnest(self) -> None:
+        """The same, with all the patience that a daemon has."""
+        assert self._daemon is not None
+        self._daemon.end()
+        self._dead()
+
     def go(self, seconds: float) -> None:
         """Time goes by. What kills the daemon, a removed store among it, is followed by another one."""
         until = self.clock.now + seconds

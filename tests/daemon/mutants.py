@@ -99,14 +99,14 @@ def done_before_it_is_published() -> Mutant:
 
 
 def what_was_committed_is_not_looked_for() -> Mutant:
-    return patched(RunWriter, "_complete", lambda _, found: found)
+    return patched(RunWriter, "_complete", lambda *_: False)
 
 
 def what_failed_is_published_again_from_the_start() -> Mutant:
     commit = RunWriter.commit
 
     def again(self: RunWriter, analysis: Analysis, beside: Mapping[Path, IO[bytes]]) -> None:
-        self._last = None
+        self._last = ""
         commit(self, analysis, beside)
 
     return patched(RunWriter, "commit", again)

@@ -21,8 +21,10 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_note)  # the only way to see every file that is opened, by whatever function
 
 
-def opened(folder: Path, runs: int) -> tuple[list[str], list[str]]:
-    """The files that a daemon opens at its start and in the hour after it, all runs having been analysed before."""
+def opened(folder: Path, runs: int) -> tuple[list[str], list[str], list[str]]:
+    """The files that a daemon opens soon after it has analysed all runs, and another one at its start and in
+    the hour after that.
+    """
     life = Life(folder)
     for run in range(runs):
         here = folder / f"run-{run}"
@@ -37,6 +39,8 @@ def opened(folder: Path, runs: int) -> tuple[list[str], list[str]]:
         lines = [life.ledger().get(f"run-{run}/model_1.safetensors") for run in range(runs)]
         if all(line is not None and line.state == "done" for line in lines):
             break
+    life.go(120)
+    after = _opened_within(life, _HOUR / 6)
     life.stop()
     assert len([*life.store.runs_folder.glob("run-*/training.jsonl")]) == runs
     at_start: list[str] = []
@@ -46,17 +50,21 @@ def opened(folder: Path, runs: int) -> tuple[list[str], list[str]]:
         at_start += _listening[-1]
         if not [path for path in _listening.pop() if "/run-" in path]:
             break
-    _listening.append([])
-    life.go(_HOUR)
-    in_the_hour = _listening.pop()
+    in_the_hour = _opened_within(life, _HOUR)
     life.stop()
-    return at_start, [path for path in in_the_hour if path.startswith(str(folder))]
+    return after, at_start, in_the_hour
+
+
+def _opened_within(life: Life, seconds: float) -> list[str]:
+    _listening.append([])
+    life.go(seconds)
+    return [path for path in _listening.pop() if path.startswith(str(life.root))]
 
 
 def test_a_finished_run_is_not_opened_and_many_cost_no_more_than_few(tmp_path: Path) -> None:
-    (few_at_start, few), (many_at_start, many) = (opened(tmp_path / str(runs), runs) for runs in (2, 12))
+    (few_after, few_at_start, few), (many_after, many_at_start, many) = (opened(tmp_path / str(runs), runs) for runs in (2, 12))
     again = {Path(path).name for path in few_at_start + many_at_start if "/fxwatch/" not in path}
     assert "training.jsonl" not in again  # checkpoints and dumps may be asked once whether they are whole
     assert few, "the heartbeat at least is written"
-    assert not [path for path in few + many if "/run-" in path]
+    assert not [path for path in few_after + many_after + few + many if "/run-" in path]
     assert len(many) <= len(few) + 1  # a heartbeat may fall on the edge of the hour

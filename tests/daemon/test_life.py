@@ -1,17 +1,25 @@
 """A daemon that is killed, or whose disk is full, at every write; and one that is told to end."""
 
 import errno
+import gc
+import hashlib
 import os
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psutil
 import pytest
 
+from fxwatch.records.ledger import LedgerLine
 from fxwatch.store.ledger import Ledger
+from fxwatch.store.lines import read_lines
 from fxwatch.store.read import read_history
+from fxwatch.watch import SETTLE_OVER_A_NETWORK
+from fxwatch.watch.watcher import SCAN_POLLING
 from tests.daemon.harness import Killed, Life, whole
 
 
@@ -94,10 +102,11 @@ def test_a_full_disk_pauses_it_and_room_heals_it(tmp_path: Path, room: int) -> N
     life.go(60)
     if room < 20_000:
         assert any("cannot be written" in text for text in life.narrator.said)
+    anew = {life.store.status, life.store.lock, life.store.run("exp").png}  # replaced whole
     for path, content in before.items():
         now = path.read_bytes()
         growing = path.suffix in {".jsonl", ".rows", ".details"}
-        assert now.startswith(content) if growing else now == content or path.name in {"status.json", "lock"} or now
+        assert now.startswith(content) if growing else now == content or (now and path in anew), path
     life.faults.room = None
     life.go(60)
     life.check()
@@ -121,6 +130,28 @@ def test_what_could_not_begin_for_a_full_disk_begins_when_there_is_room(tmp_path
     with mock.patch.object(Ledger, "note", full):
         life.go(20)
     assert life.ledger()["model_1.safetensors"].state == "ready"
+    life.go(20)
+    life.check()
+    life.stop()
+
+
+def test_a_daemon_that_cannot_begin_leaves_no_file_open(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    write(life, "exp/states.safetensors", whole(100))
+    write(life, "exp/model_1.safetensors", whole(1))
+    life.go(5)
+    life.kill()
+    life.store.run("exp").history.unlink()
+    gc.collect()
+    before = psutil.Process().num_fds()
+    for _ in range(5):
+        life.faults.room = 0  # the history, which is to be made anew, does not fit
+        with pytest.raises(OSError, match="No space left"):
+            life.start()
+        life.kill()
+    gc.collect()
+    assert psutil.Process().num_fds() == before
+    life.faults.room = None
     life.go(20)
     life.check()
     life.stop()
@@ -182,6 +213,82 @@ def test_what_an_end_interrupts_is_noted_and_made_by_the_next(tmp_path: Path) ->
     assert (line.state, line.reason) == ("ready", "interrupted; explained at the next start")
     assert life.status().state == "stopped"
     life.slow = False
+    life.go(5)
+    assert life.ledger()["model_1.safetensors"].state == "done"
+    life.stop()
+
+
+def test_an_end_waits_for_an_analysis_that_is_soon_done(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    write(life, "states.safetensors", whole(100))
+    write(life, "model_1.safetensors", whole(1))
+    life.slow = True
+    life.go(5)
+    assert life.ledger()["model_1.safetensors"].state == "running"
+    done = threading.Timer(0.3, life.explainer.finish)
+    done.start()
+    life.stop_as_in_earnest()
+    done.join()
+    assert life.ledger()["model_1.safetensors"].state == "done"
+    assert len(read_history(life.store.run("default"))) == 1
+    assert life.status().state == "stopped"
+
+
+def test_what_is_written_to_while_it_is_read_settles_anew_and_what_is_removed_is_no_failure(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    write(life, "states.safetensors", whole(100))
+    life.go(3)
+    write(life, "model_1.safetensors", whole(1))
+    life.meanwhile = lambda path: path.write_bytes(whole(2))
+    life.go(20)
+    states = [line.state for line in read_lines(life.store.ledger, LedgerLine) if line.path == "model_1.safetensors"]
+    assert states == ["seen", "ready", "running", "settling", "seen", "ready", "running", "done"]
+    write(life, "model_3.safetensors", whole(3))
+    life.meanwhile = Path.unlink
+    life.go(20)
+    assert life.ledger()["model_3.safetensors"].state == "vanished"
+    assert not any("model_3" in text for text in life.narrator.said)
+    life.check()
+    assert life.analysed() == {hashlib.sha256(whole(number)).hexdigest() for number in (2, 100)}
+    life.stop()
+
+
+def test_what_is_too_much_is_skipped_counted_and_explained_when_nothing_waits(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    write(life, "states.safetensors", whole(100))
+    life.go(3)
+    life.slow = True
+    for number in range(70):
+        write(life, f"model_{number}.safetensors", whole(number))
+    life.go(10)
+    status = life.status()
+    assert (len(status.running), status.waiting, status.backlog) == (1, 63, 6)
+    aside = [line for line in life.ledger().values() if line.state == "skipped"]
+    assert len(aside) == status.files["skipped"] == 6
+    assert {line.reason.split(":")[0] for line in aside} == {"backlog"}
+    life.settle()
+    life.check()
+    assert len(read_history(life.store.run("default"))) == 70
+    assert life.status().backlog == 0
+    life.stop()
+
+
+def test_over_a_network_nothing_is_told_so_it_looks_often_and_files_settle_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fxwatch.daemon.service.network", lambda _: "nfs4")
+    life = Life(tmp_path / "outputs")
+    write(life, "states.safetensors", whole(100))
+    life.go(15)
+    assert life.status().mode == "polling"
+    assert "nfs4 tells nothing of what other machines write, so it is looked at often" in (
+        life.status().last_trouble or ""
+    )
+    (life.root / "model_1.safetensors").write_bytes(whole(1))
+    life.go(SCAN_POLLING + 0.1)
+    assert life.ledger()["model_1.safetensors"].state == "seen"
+    life.go(SETTLE_OVER_A_NETWORK - SCAN_POLLING)
+    assert life.ledger()["model_1.safetensors"].state == "seen"
     life.go(5)
     assert life.ledger()["model_1.safetensors"].state == "done"
     life.stop()

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from fxwatch.daemon.pressure import LONGEST_FOR_THE_PROCESSOR, Machine, Pressure, memory_of_each
+from tests.daemon import harness
+from tests.daemon.test_life import write
 from tests.project import Project, eventually
 
 GIB = 1 << 30
@@ -84,7 +86,25 @@ def test_a_control_group_counts_without_its_cache(told: Told, tmp_path: Path) ->
     assert memory_of_each(Machine(tmp_path), 1) == 512 << 20
 
 
-def test_the_daemon_says_that_it_waits_and_goes_on_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_analyses_that_wait_for_memory_go_on_by_themselves(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "AT_EASE", Pressure(100, Machine(tmp_path)))
+    told.stalls("memory", 11)
+    life = harness.Life(tmp_path / "outputs")
+    write(life, "states.safetensors", harness.whole(100))
+    write(life, "model_1.safetensors", harness.whole(1))
+    life.go(30)
+    assert life.status().last_trouble == "analyses wait: programs wait for memory 11 % of the time"
+    assert life.ledger()["model_1.safetensors"].state == "ready"
+    told.stalls("memory", 0)
+    life.go(10)
+    assert life.status().last_trouble is None
+    assert life.ledger()["model_1.safetensors"].state == "done"
+    life.stop()
+
+
+def test_the_daemon_says_that_it_waits_for_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At a limit of nought any waiting is too much: what there is on a machine that runs these tests."""
     project = Project(tmp_path)
     monkeypatch.setattr("tests.project.environ", _with_no_patience)

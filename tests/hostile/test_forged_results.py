@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,32 @@ def test_no_reader_crashes_waits_or_leads_elsewhere(
         assert "Traceback" not in errors
         assert time.process_time() - began < 5, (number, reader, target)
     assert psutil.Process().memory_info().rss - before < 400 << 20
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_what_names_an_analysis_leads_out_of_no_run(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store, files = stored(tmp_path / "home")
+    elsewhere = files["analysis"].parent.rename(tmp_path / "elsewhere")
+    told = files["analysis"].name
+    (elsewhere / told).write_text((elsewhere / told).read_text().replace("ppo_200_steps.zip", SECRET))
+    assert SECRET in (elsewhere / told).read_text()
+    for name in (str(elsewhere), os.path.relpath(elsewhere, store.run("default").folder)):
+        lines = [json.loads(line) for line in files["history"].read_text().splitlines()]
+        lines[-1] = {key: value for key, value in lines[-1].items() if key != "crc"} | {"id": name}
+        files["history"].write_text("".join(json.dumps(line) + "\n" for line in lines))
+        status = json.loads(files["status"].read_text())
+        status["runs"] = {"default": {**status["runs"].get("default", {}), "latest": name}}
+        files["status"].write_text(json.dumps(status))
+        with suppress(StoreError, OSError):
+            READERS[reader](store.root.parent)
+        output, errors = capfd.readouterr()
+        assert SECRET not in output + errors
+        assert SECRET not in "".join(path.read_text() for path in tmp_path.rglob("*.csv"))
+        assert SECRET not in "".join(path.read_text() for path in tmp_path.rglob("*.html"))
+        assert not list(elsewhere.glob("*.png"))
 
 
 def test_results_of_the_future_and_of_nobody_are_said(tmp_path: Path) -> None:

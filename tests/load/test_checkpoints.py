@@ -283,9 +283,35 @@ def test_shards_are_read_together_and_none_may_lack(tmp_path: Path) -> None:
         read_content(index)
     assert caught.value.outcome == "incomplete"
     (tmp_path / "a-00002-of-00002.safetensors").unlink()
+    with pytest.raises(LoadError, match=r"a-00002-of-00002\.safetensors: not there yet") as caught:
+        read_content(index)
+    assert caught.value.outcome == "incomplete"
     (tmp_path / "a-00002-of-00002.safetensors").symlink_to("/dev/zero")
     with pytest.raises(LoadError):
         read_content(index)
+
+
+def test_shards_of_two_times_are_never_taken_for_one_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"a-{number:05d}-of-00003.safetensors" for number in (1, 2, 3)]
+    for name in names:
+        save_file({name: torch.zeros(3)}, tmp_path / name)
+    index = tmp_path / "a.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {name: name for name in names}}))
+
+    def saved_anew(path: Path) -> None:
+        if path.name == names[1]:
+            for name in names[::2]:  # one was read already, and one was not
+                save_file({name: torch.ones(3)}, tmp_path / name)
+
+    monkeypatch.setattr(
+        "fxwatch.load.content.open_regular",
+        lambda name: ReadInParts(open_regular(name), lambda: saved_anew(Path(name))),
+    )
+    with pytest.raises(LoadError, match="written to while it was read") as caught:
+        read_content(index)
+    assert caught.value.outcome == "incomplete"
 
 
 def written_over(path: Path) -> None:

@@ -1,6 +1,8 @@
 """The report on a run as a whole: legible for any run, as quick for a long one as for a short one, and made in time."""
 
 import io
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -112,13 +114,38 @@ def test_it_is_due_after_a_time_with_any_news(store: Store) -> None:
     run = store.run("exp")
     runs = {"exp": grown(run, 1)}
     write_run_report(run)
-    made = run.html.stat().st_mtime
     reports = RunReports(store, ReportSettings(every="2h"))
-    assert reports.take(runs, made + 7300) is None  # nothing new
+    assert reports.take(runs, 0.0) is None
+    assert reports.take(runs, 7300.0) is None  # nothing new
     runs["exp"].commit(analysis(2, "exp"))
-    assert reports.take(runs, made + 7100) is None
-    assert reports.take(runs, made + 7300) is not None
-    assert reports.take(runs, made + 7400) is None
+    assert reports.take(runs, 7100.0) is None
+    assert reports.take(runs, 7300.0) is not None
+    assert reports.take(runs, 7400.0) is None
+
+
+def test_what_an_earlier_daemon_made_is_known_by_its_age(store: Store) -> None:
+    run = store.run("exp")
+    runs = {"exp": grown(run, 1)}
+    write_run_report(run)
+    old = time.time() - 7100
+    os.utime(run.html, (old, old))
+    reports = RunReports(store, ReportSettings(every="2h"))
+    assert reports.take(runs, 0.0) is None
+    runs["exp"].commit(analysis(2, "exp"))
+    assert reports.take(runs, 50.0) is None
+    assert reports.take(runs, 101.0) is not None
+
+
+def test_a_clock_that_is_set_back_withholds_no_report(store: Store) -> None:
+    run = store.run("exp")
+    runs = {"exp": grown(run, 1)}
+    write_run_report(run)
+    to_come = time.time() + 86_400 * 365
+    os.utime(run.html, (to_come, to_come))
+    for every in ("2h", 1):
+        reports = RunReports(store, ReportSettings(every=every))
+        assert reports.take(runs, 0.0) is not None
+        assert reports.take(runs, 1.0) is None
 
 
 @pytest.mark.parametrize(

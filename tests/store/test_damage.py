@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -51,17 +52,20 @@ def check_it_goes_on(path: Path, content: bytes) -> list[LedgerLine]:
     for old in path.parent.iterdir():
         old.unlink()
     path.write_bytes(content)
-    mended = mend(path, LedgerLine)
+    mended: list[LedgerLine] = []
+    words = mend(path, LedgerLine, mended.append)
     writer = LineWriter(path)
     writer.append(line(99))
     writer.close()
     found = list(read_lines(path, LedgerLine))
-    assert found == [*mended.lines, line(99)]
+    assert found == [*mended, line(99)]
     assert [*lines_backwards(path, LedgerLine)] == found[::-1]
-    assert mend(path, LedgerLine) == type(mended)(found)
+    again: list[LedgerLine] = []
+    assert mend(path, LedgerLine, again.append) is None
+    assert again == found
     kept = [other for other in path.parent.iterdir() if other != path]
-    assert [other.read_bytes() for other in kept] == ([content] if mended.words else [])
-    return mended.lines
+    assert [other.read_bytes() for other in kept] == ([content] if words else [])
+    return mended
 
 
 @given(place=some.integers(0, len(WHOLE) - 1), byte=some.integers(0, 255))
@@ -98,6 +102,17 @@ def test_lines_without_a_checksum_are_those_of_an_older_fxwatch(tmp_path: Path) 
     assert ledger.words is None
     assert ledger.checkpoints("r") == 2  # as it counted
     assert parse_line(old.replace(b'"r"}', b'"r","crc":"00000000"}'), LedgerLine) is None
+
+
+def test_what_is_read_at_the_start_takes_no_more_memory_than_what_is_kept_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(b"".join(as_line(line(seq).model_copy(update={"path": "a.pt"})) for seq in range(3000)))
+    tracemalloc.start()
+    ledger = Ledger(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [one.path for one in ledger.newest()] == ["a.pt"]
+    assert most < path.stat().st_size / 2
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("/etc/hostname")], ids=["folder", "link"])

@@ -8,6 +8,9 @@ import pytest
 from fxwatch import exit_codes
 from fxwatch.records.analysis import Unit
 from fxwatch.records.internals import Attention
+from fxwatch.records.recorded import Read
+from fxwatch.records.training import HeadSpan, LayerSpan, TrainingLine
+from fxwatch.store.training import TrainingWriter
 from tests.project import eventually
 from tests.sync.results import Results, records, rows
 
@@ -55,6 +58,43 @@ def test_an_offline_run_holds_all_that_is_to_be_seen(results: Results) -> None:
     }
     assert told[-1]["type"] == "exit"
     assert results.leaks() == []
+
+
+def test_what_the_recorder_measured_is_sent_with_the_analysis_that_it_was_measured_before(results: Results) -> None:
+    results.add([100, 200])
+    layer = LayerSpan(0.1, 0.25, 0.5, 0.01, 0.003)
+    measured = [
+        TrainingLine(
+            session="a",
+            number=number,
+            at=at,
+            step=step,
+            optimizer_step=step // 10,
+            steps=4,
+            layers={"hf.project": layer},
+            attention={"hf.attention": HeadSpan(entropy=[0.5, 0.75], stability=[0.9])},
+            scalars={"policy_loss": 1.0 / step, "kl": None},
+        )
+        for number, (at, step) in enumerate([(0.0, 90), (1e12, 9000)])
+    ]
+    writer = TrainingWriter(results.run())
+    writer.carry([Read("a", line) for line in measured], 1)
+    writer.close()
+    results.sync(**OFFLINE)
+    [file] = results.files()
+    for row in rows(file):
+        sent = {name.removeprefix("fxwatch/training/"): value for name, value in row.items() if "/training/" in name}
+        assert sent == {
+            "step": 90,
+            "optimizer_step": 9,
+            "gradient_norm/hf_project": 0.25,
+            "gradient_norm_max/hf_project": 0.5,
+            "weight_ratio/hf_project": 0.003,
+            "attention_entropy/hf_attention_0": 0.5,
+            "attention_entropy/hf_attention_1": 0.75,
+            "attention_stability/hf_attention_0": 0.9,
+            "trainer/policy_loss": pytest.approx(1 / 90),
+        }
 
 
 def test_a_second_time_only_what_is_new_is_sent(results: Results) -> None:

@@ -67,6 +67,7 @@ def test_every_head_has_a_row_with_its_entropy_and_its_stability() -> None:
     made = lines()
     last = made[-1].model_copy(update={"attention": {**made[-1].attention, **far}})
     shown = replace(snapshot(), training=training_of([*made[:-1], last]))
+    text = ""
     for width in (60, 80, 140):
         text = plain(training.heads_table(shown, width))
         assert "\x1b" not in text

@@ -38,10 +38,11 @@ def test_a_folder_that_does_not_answer_is_said_and_the_daemon_ends_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
-    real = Watcher.look
+    real, back = Watcher.look, threading.Event()
 
     def hang(self: Watcher) -> list[Sighting]:
         answers.wait(30)
+        back.set()
         return real(self)
 
     life = Life(tmp_path / "outputs", store=tmp_path / "store")
@@ -59,10 +60,12 @@ def test_a_folder_that_does_not_answer_is_said_and_the_daemon_ends_all_the_same(
     assert life.status().last_trouble is None
     life.check()
     answers.clear()
+    back.clear()
     with monkeypatch.context() as patch:
         patch.setattr(Watcher, "look", hang)
         patch.setattr("fxwatch.daemon.service.PATIENCE_TO_LOOK", 0.05)
         life.go(6)
         life.stop()
+        assert not back.is_set()
         answers.set()
     assert life.status().state == "stopped"

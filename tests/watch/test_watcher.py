@@ -1,6 +1,7 @@
 """When a file is ready: by a clock that the test turns, with and without hints."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from fxwatch.formats import recognise
 from fxwatch.formats.recognise import Recognition
 from fxwatch.watch import Listener, Watcher, run_of, runs_above
 from fxwatch.watch.scan import RootError, scan
-from fxwatch.watch.watcher import INCOMPLETE_AFTER, SETTLE, SETTLE_AFTER_CLOSE
+from fxwatch.watch.watcher import INCOMPLETE_AFTER, SCAN_WITH_EVENTS, SETTLE, SETTLE_AFTER_CLOSE
 from tests.watch.bench import SOURCES, Bench, Clock, checkpoint
 
 
@@ -91,6 +92,7 @@ def test_a_file_that_goes_before_it_is_ready_has_vanished(bench: Bench) -> None:
     ("make", "state", "words"),
     [
         (lambda root: os.mkfifo(root / "p.pt"), "unsupported", "not a regular file"),
+        (lambda root: socket.socket(socket.AF_UNIX).bind(str(root / "s.pt")), "unsupported", "not a regular file"),
         (lambda root: (root / "l.pt").symlink_to("/etc/hostname"), "refused", "leads out of the watched folder"),
         (lambda root: (root / "e.pt").write_bytes(b"\x80\x04\x95evil"), "refused", "pickle could run code"),
         (lambda root: (root / "t.pt").write_text("just some text here"), "unsupported", "not a checkpoint"),
@@ -100,7 +102,7 @@ def test_a_file_that_goes_before_it_is_ready_has_vanished(bench: Bench) -> None:
             "not valid UTF-8",
         ),
     ],
-    ids=["pipe", "link", "pickle", "text", "name"],
+    ids=["pipe", "socket", "link", "pickle", "text", "name"],
 )
 def test_what_is_not_to_be_opened_is_said(
     tmp_path: Path, make: Callable[[Path], object], state: str, words: str
@@ -113,6 +115,7 @@ def test_what_is_not_to_be_opened_is_said(
         bench.clock.now += SETTLE
     assert sightings[-1].state == state
     assert words in sightings[-1].reason
+    assert sightings[-1].path == next(os.fsencode(one).decode("ascii", "backslashreplace") for one in os.listdir(tmp_path))
 
 
 def test_a_file_that_upsets_its_reader_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,16 +133,40 @@ def test_a_file_that_upsets_its_reader_costs_itself_alone(tmp_path: Path, monkey
     assert said["good.pt"][0] == "ready"
 
 
-def test_aliases_stores_hidden_and_temporary_files_are_passed_over(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
+def test_aliases_stores_hidden_and_temporary_files_are_passed_over(bench: Bench) -> None:
+    (bench.root / "fxwatch").mkdir()
+    (bench.root / "fxwatch" / ".fxwatch-store").touch()
+    (bench.root / "old").mkdir()
+    (bench.root / "old" / ".fxwatch-store").touch()
     bench.write("a.pt", checkpoint())
-    (tmp_path / "last.pt").symlink_to(tmp_path / "a.pt")
-    bench.write("fxwatch/runs/b.pt", checkpoint())
-    (tmp_path / "fxwatch" / ".fxwatch-store").touch()
-    bench.write(".git/c.pt", checkpoint())
-    bench.write("d.pt.tmp", checkpoint())
-    (tmp_path / "x.pt").mkdir()
+    (bench.root / "last.pt").symlink_to(bench.root / "a.pt")
+    for name in ("fxwatch/runs/b.pt", "old/runs/b.pt", ".git/c.pt", "d.pt.tmp", "tmp-checkpoint-5/f.pt"):
+        bench.write(name, checkpoint())
+    bench.write("x.pt/e.pt", checkpoint())
+    (bench.root / "x.pt" / "round").symlink_to(bench.root)
+    assert {path for path, _ in bench.after(bench.soon)} - {"never/was.pt"} == {"a.pt", "x.pt/e.pt"}
+    assert "link" not in (bench.watcher.trouble or "")
+
+
+def test_a_folder_that_has_a_temporary_name_is_taken_when_it_is_renamed(bench: Bench) -> None:
+    bench.write("exp/tmp-checkpoint-5/model.safetensors", checkpoint())
+    assert bench.after(bench.soon) == []
+    (bench.root / "exp" / "tmp-checkpoint-5").rename(bench.root / "exp" / "checkpoint-5")
+    assert bench.after(bench.soon + SCAN_WITH_EVENTS)[-2:] == [
+        ("exp/checkpoint-5/model.safetensors", "seen"),
+        ("exp/checkpoint-5/model.safetensors", "ready"),
+    ]
+
+
+def test_a_folder_that_is_a_link_to_elsewhere_is_named_and_not_entered(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.pt").write_bytes(checkpoint())
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "out").symlink_to(tmp_path / "elsewhere")
+    bench = Bench(tmp_path / "in")
+    bench.write("a.pt", checkpoint())
     assert {path for path, _ in bench.after(5)} == {"a.pt"}
+    assert "out (a symbolic link that leads out of the watched folder; " in (bench.watcher.trouble or "")
 
 
 @pytest.mark.parametrize("seconds", [0, 4_000_000_000])
