@@ -85,6 +85,12 @@ class Project:
             timeout=120,
         )
 
+    def ok(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The same, where all has to go well."""
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `fxwatch` in the project."""
         return subprocess.Popen(

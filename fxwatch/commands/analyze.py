@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fxwatch import exit_codes
 from fxwatch.commands.configured import configured
@@ -12,6 +13,9 @@ from fxwatch.daemon.limits import forget_secrets, limit_process
 from fxwatch.records.base import Verdict, at_or_below
 from fxwatch.terminal import say, tell
 from fxwatch.watch.runs import DEFAULT_RUN
+
+if TYPE_CHECKING:
+    from fxwatch.daemon.explain_job import Made
 
 
 def analyze(
@@ -31,19 +35,16 @@ def analyze(
             return exit_codes.NOTHING
     limit_process(config.daemon.threads)
     forget_secrets()
-    from fxwatch.attribution import AttributionError
-    from fxwatch.daemon.explain_job import explain_files, npz, open_files, trouble
-    from fxwatch.load import LoadError
+    from fxwatch.daemon.explain_job import npz
     from fxwatch.records.lines import console_lines
     from fxwatch.store.write import as_json as analysis_json
 
     job = job_of(checkpoint, states, config)
     if job.run != DEFAULT_RUN:
         say(f"fxwatch: with the settings of run {job.run}")
-    try:
-        made = explain_files(job, open_files(job), None, lambda stage: None)  # noqa: ARG005
-    except (LoadError, AttributionError) as error:
-        return refuse(trouble(error), job)
+    made = explained(job)
+    if isinstance(made, int):
+        return made
     analysis = made.analysis
     if as_json:
         sys.stdout.write(analysis_json(analysis).decode())
@@ -76,6 +77,18 @@ def job_of(checkpoint: Path, states: Path, config: Config) -> ExplainJob:
         store="",
         config=config,
     )
+
+
+def explained(job: ExplainJob) -> "Made | int":
+    """What is made of a checkpoint; or, where that cannot be, which is said, the exit code."""
+    from fxwatch.attribution import AttributionError
+    from fxwatch.daemon.explain_job import explain_files, open_files, trouble
+    from fxwatch.load import LoadError
+
+    try:
+        return explain_files(job, open_files(job), None, lambda stage: None)  # noqa: ARG005
+    except (LoadError, AttributionError) as error:
+        return refuse(trouble(error), job)
 
 
 def refuse(answer: Trouble, job: ExplainJob) -> int:

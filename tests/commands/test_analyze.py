@@ -14,8 +14,7 @@ from tests.project import CONFIG, Evil, Project
 def test_it_prints_the_guides_lines_or_json_and_keeps_what_is_asked_for(project: Project) -> None:
     project.checkpoint("model.pt", global_step=7)
     project.states()
-    said = project.run("analyze", "outputs/model.pt", "--states", "outputs/states.npz")
-    assert said.returncode == exit_codes.OK, said.stderr
+    said = project.ok("analyze", "outputs/model.pt", "--states", "outputs/states.npz")
     assert said.stdout.splitlines()[0] == "🔍 Captum attribution analysis completed - feature importance updated"
     found = project.run(
         "analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json", "--output", "results"
@@ -42,8 +41,7 @@ def test_models_are_called_as_the_config_says(tmp_path: Path, call: str) -> None
 
     torch.save(built.state_dict(), project.outputs / "model.pt")
     project.states()
-    done = project.run("analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json")
-    assert done.returncode == exit_codes.OK, done.stderr
+    done = project.ok("analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json")
     assert json.loads(done.stdout)["target"]["config"] == "action_type"
 
 

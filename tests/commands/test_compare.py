@@ -40,10 +40,9 @@ def test_two_checkpoints_over_the_newest_dump_beside_them(project: Project) -> N
     other = torch.load(project.checkpoint("model_200.pt", seed=0), weights_only=True)
     other["model_state_dict"]["portfolio.weight"][:, 2] *= 40
     torch.save(other, project.outputs / "model_200.pt")
-    done = project.run(
+    done = project.ok(
         "compare", "outputs/model_100.pt", "outputs/model_200.pt", "--json", FXWATCH_ANALYSIS__MAX_STATES="32"
     )
-    assert done.returncode == exit_codes.OK, done.stderr
     assert done.stderr.strip() == "fxwatch: over the states of outputs/states_2.npz"
     found = json.loads(done.stdout)
     assert (found["a"]["step"], found["b"]["step"]) == (100, 200)
@@ -59,8 +58,7 @@ def test_two_decisions_of_one_policy(project: Project) -> None:
     project.states()
     checkpoint = project.checkpoint("model.pt")
     arguments = ["outputs/states.npz:0", "outputs/states.npz:5", "--checkpoint", "outputs/model.pt"]
-    done = project.run("compare", *arguments, "--json")
-    assert done.returncode == exit_codes.OK, done.stderr
+    done = project.ok("compare", *arguments, "--json")
     found = json.loads(done.stdout)
     assert (found["state_a"], found["state_b"]) == ("outputs/states.npz:0", "outputs/states.npz:5")
     contributions = [value for part in found["contributions"].values() for value in part.values()]

@@ -37,8 +37,7 @@ def test_a_whole_project_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[s
     project = Project(tmp_path)
     project.states()
     path = project.checkpoint(global_step=100)
-    done = project.run("doctor", str(path))
-    assert done.returncode == exit_codes.OK, done.stderr
+    done = project.ok("doctor", str(path))
     assert "model_100.pt: a checkpoint of torch.save" in done.stdout
     assert "it holds 10 tensors of" in done.stdout
     assert "branch hf: 32 × 6 × 4, features" in done.stdout

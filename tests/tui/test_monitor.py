@@ -63,16 +63,6 @@ async def monitor(
         yield app, pilot
 
 
-@pytest.fixture
-def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two runs, of which the worse one is shown first."""
-    monkeypatch.chdir(tmp_path)
-    folder = Path("outputs")
-    fill(folder, range(100, 1700, 100), "good")
-    beat(fill(folder, range(100, 1700, 100), "sick", shares=SICK))
-    return folder
-
-
 async def test_the_worst_run_is_shown_live(watched: Path) -> None:
     async with monitor(watched) as (app, pilot):
         await until(pilot, showing(app, "run sick · live at step 1,600 (16 of 16)"))

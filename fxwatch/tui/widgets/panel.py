@@ -1,5 +1,7 @@
 """One subject of the overview."""
 
+from dataclasses import dataclass
+
 from textual.message import Message
 
 from fxwatch.tui.view.panels import PanelView
@@ -9,12 +11,11 @@ from fxwatch.tui.widgets.shown import Shown
 class Panel(Shown):
     """Draws a panel's view."""
 
+    @dataclass
     class Clicked(Message):
         """It is to be shown in full."""
 
-        def __init__(self, subject: str) -> None:
-            super().__init__()
-            self.subject = subject
+        subject: str
 
     def __init__(self, name: str, subject: PanelView) -> None:
         super().__init__(subject.lines, id=name)
