@@ -66,7 +66,7 @@ def main() -> None:
             case.policy, case.states.take(np.arange(4)), SETTINGS, GradientLimits()
         )  # what is loaded late, is loaded
         first = _watched(case, Context())
-        explanation, arrays = explain(case.policy, case.states, SETTINGS, GradientLimits())
+        explanation, arrays = explain(Counted(case.policy), case.states, SETTINGS, GradientLimits())
         previous = Previous(
             "before", arrays["probe"], randomisation=explanation.trust.parameter_randomisation, attention={}
         )
