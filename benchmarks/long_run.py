@@ -75,7 +75,7 @@ def measure(watched: Path, store: Store, run: Run) -> dict[str, float]:
             "list what waits for W&B": partial(unsent, store, run),
             "thin the run": partial(thinning.look, [run]),
             "draw its PNG": partial(draw_stored, run, one.id, newest=True),
-            "write the HTML report": partial(stored_page, newest, "", ""),
+            "write the HTML report": partial(stored_page, newest),
             "report on the run as a whole": partial(write_run_report, run),
             "fxwatch status": partial(glance, store, watched, 0.0),
             "fxwatch sync, offline": partial(sync, watched),

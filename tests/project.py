@@ -37,6 +37,16 @@ def build(**arguments):
 """
 
 
+class Evil:
+    """What makes a file where it is unpickled."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.canary}",)
+
+
 class Project:
     """A project below a folder; its outputs are watched."""
 
@@ -74,6 +84,12 @@ class Project:
             text=True,
             timeout=120,
         )
+
+    def ok(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The same, where all has to go well."""
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `fxwatch` in the project."""

@@ -24,10 +24,9 @@ def passes_of(subject: Subject, nodes: int = FEWEST_NODES) -> int:
 
 def at_states(subject: Subject, passes: int) -> Branches:
     """Those of the subject's own states, computed once for all that ask: signed, in the inputs' shapes."""
-    known = subject.on_grid
-    if passes not in known:
-        known[passes] = expected_gradients(subject, subject.inputs, subject.choice, passes)
-    return known[passes]
+    return subject.once(
+        ("on the grid", passes), lambda: expected_gradients(subject, subject.inputs, subject.choice, passes)
+    )
 
 
 def expected_gradients(subject: Subject, inputs: Branches, choice: Tensor, passes: int) -> Branches:
@@ -42,12 +41,12 @@ def expected_gradients(subject: Subject, inputs: Branches, choice: Tensor, passe
 def of_scalars(subject: Subject, inputs: Branches, scalars: Sequence[Scalar], passes: int) -> list[Branches]:
     """The same for several scalars of the same M samples, all from the same forward passes."""
     samples, nodes = len(scalars[0].choice), subject.baselines.count * passes
-    positions, weights = _rule(subject.baselines.count, passes)
+    positions, weights = rule(subject.baselines.count, passes)
     totals = [tuple(torch.zeros_like(x) for x in inputs) for _ in scalars]
     for rows in batches(samples * nodes, subject.batch):
         asked = torch.arange(rows.start, rows.stop)
         state, node = asked // nodes, asked % nodes
-        points, steps = _on_paths(subject, inputs, state, node % subject.baselines.count, positions[node])
+        points, steps = on_paths(subject, inputs, state, node % subject.baselines.count, positions[node])
         weight = weights[node]
         here = [Scalar(one.output, one.choice[state]) for one in scalars]
         for total, found in zip(
@@ -58,7 +57,7 @@ def of_scalars(subject: Subject, inputs: Branches, scalars: Sequence[Scalar], pa
     return totals
 
 
-def _rule(references: int, passes: int) -> tuple[Tensor, Tensor]:
+def rule(references: int, passes: int) -> tuple[Tensor, Tensor]:
     """Positions and weights of all nodes, in double: (references · passes,) each."""
     if references == 1:
         roots, weights = np.polynomial.legendre.leggauss(passes)
@@ -69,10 +68,10 @@ def _rule(references: int, passes: int) -> tuple[Tensor, Tensor]:
     )
 
 
-def _on_paths(
+def on_paths(
     subject: Subject, inputs: Branches, state: Tensor, reference: Tensor, position: Tensor
 ) -> tuple[Branches, Branches]:
-    """The points of the paths to some states, and the whole way from their baselines."""
+    """The points of the paths to rows `state` of some inputs, and the whole way from their baselines."""
     points, steps = [], []
     for x, b in zip(inputs, subject.baselines.samples, strict=True):
         start = b[reference]

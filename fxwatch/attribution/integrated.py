@@ -32,7 +32,11 @@ class Found:
 
 
 def integrated_gradients(subject: Subject) -> Found:
-    """Integrated gradients by the subject's settings."""
+    """Integrated gradients by the subject's settings, computed once for all that ask."""
+    return subject.once("integrated gradients", lambda: _by_settings(subject))
+
+
+def _by_settings(subject: Subject) -> Found:
     steps = subject.settings.n_steps
     if steps != "auto":
         return Found(_fixed(subject, steps), steps)
@@ -43,6 +47,7 @@ def integrated_gradients(subject: Subject) -> Found:
         subject.choice,
         ALONE if references == 1 else TOLERANCE * min(1.0, references / _SHARED_BY),
         at_inputs=subject.at_states,
+        at_baselines=subject.at_baselines,
     )
     return Found(found.attributions, float(found.steps.mean()), float(found.successive.mean()))
 

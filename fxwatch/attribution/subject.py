@@ -1,8 +1,9 @@
 """What is explained, and what is known of it: what several methods ask for is asked of the model once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,11 @@ from fxwatch.attribution.engine import Evaluated, Scalar, batches, evaluate
 from fxwatch.attribution.policy import Branches, Explained
 from fxwatch.attribution.units import Units
 from fxwatch.records.settings import AnalysisSettings
+
+Found = TypeVar("Found")
+
+VALUES_HERE = "values at the states"
+"""The name under which `Subject.once` keeps them: who knows them already may say so."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,27 @@ class Subject:
         return self.evaluate(self.inputs, self.choice)
 
     @cached_property
-    def on_grid(self) -> dict[int, Branches]:
-        """Expected gradients at the states by the number of passes, as far as `grid.at_states` was asked for them."""
-        return {}
+    def at_baselines(self) -> Evaluated:
+        """Values and gradients of each component that explains a state, at all baselines: (kinds × K, ...)."""
+        kinds = self.choice.unique()
+        every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in self.baselines.samples)
+        return self.evaluate(every, kinds.repeat_interleave(self.baselines.count))
 
     @cached_property
+    def _known(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, name: Hashable, compute: Callable[[], Found]) -> Found:
+        """What several ask for under a name, computed for the first that does."""
+        if name not in self._known:
+            self._known[name] = compute()
+        found: Found = self._known[name]
+        return found
+
+    @property
     def values_here(self) -> Tensor:
         """Values at the states, without gradients: a model need not have any."""
-        return self.values(self.inputs, self.choice)
+        return self.once(VALUES_HERE, lambda: self.values(self.inputs, self.choice))
 
     @cached_property
     def mean_change(self) -> Tensor:
@@ -60,11 +79,10 @@ class Subject:
 
         A baseline is judged by the component that the state is explained by.
         """
-        kinds, kind = torch.unique(self.choice, return_inverse=True)
-        every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in self.baselines.samples)
-        left = self.values(every, kinds.repeat_interleave(self.baselines.count)).view(len(kinds), -1)
+        kind = torch.unique(self.choice, return_inverse=True)[1]
+        left = self.at_baselines.values.view(-1, self.baselines.count)
         # in double, so that the mean of equal values is none but themselves
-        return (self.values_here.double() - left.double().mean(1)[kind]).to(left.dtype)
+        return (self.at_states.values.double() - left.double().mean(1)[kind]).to(left.dtype)
 
     @cached_property
     def change_from_centre(self) -> Tensor:

@@ -2,15 +2,20 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fxwatch import exit_codes
+from fxwatch.commands.configured import configured
 from fxwatch.commands.own_settings import own_settings
-from fxwatch.config import Config, load_config
+from fxwatch.config import Config
 from fxwatch.daemon.jobs import ExplainJob, Trouble
 from fxwatch.daemon.limits import forget_secrets, limit_process
 from fxwatch.records.base import Verdict, at_or_below
 from fxwatch.terminal import say, tell
 from fxwatch.watch.runs import DEFAULT_RUN
+
+if TYPE_CHECKING:
+    from fxwatch.daemon.explain_job import Made
 
 
 def analyze(
@@ -23,28 +28,23 @@ def analyze(
     fail_on: Verdict | None,
 ) -> int:
     """Explain a checkpoint and print what was found. Returns the exit code."""
-    config, _, warnings = load_config(config_file)
-    for warning in warnings:
-        say(f"fxwatch: {warning}")
+    config = configured(config_file).config
     for file in (checkpoint, states):
         if not file.exists():
             say(f"fxwatch: {file} does not exist")
             return exit_codes.NOTHING
     limit_process(config.daemon.threads)
     forget_secrets()
-    from fxwatch.attribution import AttributionError
-    from fxwatch.daemon.explain_job import explain_files, npz, open_files, trouble
-    from fxwatch.load import LoadError
+    from fxwatch.daemon.explain_job import npz
     from fxwatch.records.lines import console_lines
     from fxwatch.store.write import as_json as analysis_json
 
     job = job_of(checkpoint, states, config)
     if job.run != DEFAULT_RUN:
         say(f"fxwatch: with the settings of run {job.run}")
-    try:
-        made = explain_files(job, open_files(job), None, lambda stage: None)  # noqa: ARG005
-    except (LoadError, AttributionError) as error:
-        return refuse(trouble(error), job)
+    made = explained(job)
+    if isinstance(made, int):
+        return made
     analysis = made.analysis
     if as_json:
         sys.stdout.write(analysis_json(analysis).decode())
@@ -62,8 +62,7 @@ def analyze(
         write_atomic(folder.json, analysis_json(analysis))
         write_atomic(folder.png, draw(analysis, made.arrays, []))
         say(f"fxwatch: wrote {folder.png}")
-    unhealthy = fail_on is not None and at_or_below(analysis.health.verdict, fail_on)
-    return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
+    return exit_codes.UNHEALTHY if at_or_below(analysis.health.verdict, fail_on) else exit_codes.OK
 
 
 def job_of(checkpoint: Path, states: Path, config: Config) -> ExplainJob:
@@ -78,6 +77,18 @@ def job_of(checkpoint: Path, states: Path, config: Config) -> ExplainJob:
         store="",
         config=config,
     )
+
+
+def explained(job: ExplainJob) -> "Made | int":
+    """What is made of a checkpoint; or, where that cannot be, which is said, the exit code."""
+    from fxwatch.attribution import AttributionError
+    from fxwatch.daemon.explain_job import explain_files, open_files, trouble
+    from fxwatch.load import LoadError
+
+    try:
+        return explain_files(job, open_files(job), None, lambda stage: None)  # noqa: ARG005
+    except (LoadError, AttributionError) as error:
+        return refuse(trouble(error), job)
 
 
 def refuse(answer: Trouble, job: ExplainJob) -> int:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fxwatch import exit_codes
-from fxwatch.commands.analyze import job_of, refuse
+from fxwatch.commands.analyze import explained, job_of, refuse
+from fxwatch.commands.configured import configured
 from fxwatch.commands.nearest_dump import nearest_dump
-from fxwatch.config import Config, load_config
+from fxwatch.config import Config
 from fxwatch.daemon.limits import forget_secrets, limit_process
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Record
@@ -43,9 +44,7 @@ def compare(
     a: str, b: str, states: Path | None, checkpoint: Path | None, config_file: Path | None, *, as_json: bool
 ) -> int:
     """Print what differs. Returns the exit code."""
-    config, _, warnings = load_config(config_file)
-    for warning in warnings:
-        say(f"fxwatch: {warning}")
+    config = configured(config_file).config
     if checkpoint is not None:
         if states is not None:
             say("fxwatch: --states is for two checkpoints and --checkpoint for two states; give one of them")
@@ -100,17 +99,12 @@ def _compare_checkpoints(a: Path, b: Path, states: Path | None, config: Config, 
         return _not_there(states)
     limit_process(config.daemon.threads)
     forget_secrets()
-    from fxwatch.attribution import AttributionError
-    from fxwatch.daemon.explain_job import explain_files, open_files, trouble
-    from fxwatch.load import LoadError
-
     found = []
     for checkpoint in (a, b):
-        job = job_of(checkpoint, states, config)
-        try:
-            found.append(explain_files(job, open_files(job), None, lambda stage: None).analysis)  # noqa: ARG005
-        except (LoadError, AttributionError) as error:
-            return refuse(trouble(error), job)
+        made = explained(job_of(checkpoint, states, config))
+        if isinstance(made, int):
+            return made
+        found.append(made.analysis)
     return _tell_importance(*found, as_json=as_json)
 
 

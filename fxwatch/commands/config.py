@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from fxwatch import exit_codes
-from fxwatch.config import DEFAULT_FILE, Config, load_config, template
+from fxwatch.commands.configured import configured
+from fxwatch.config import DEFAULT_FILE, Config, template
 from fxwatch.terminal import say, tell
 
 
@@ -27,19 +28,13 @@ def init(path: Path | None) -> int:
 
 def show(config_file: Path | None) -> int:
     """Print the configuration as it is used, in JSON."""
-    loaded = load_config(config_file)
-    for warning in loaded.warnings:
-        say(f"fxwatch: {warning}")
-    tell_json(loaded.config.model_dump(mode="json"))
+    tell_json(configured(config_file).config.model_dump(mode="json"))
     return exit_codes.OK
 
 
 def validate(config_file: Path | None) -> int:
     """Check the configuration. A problem is raised as ConfigError."""
-    loaded = load_config(config_file)
-    for warning in loaded.warnings:
-        say(f"fxwatch: {warning}")
-    tell(f"{loaded.file or 'the defaults'}: ok")
+    tell(f"{configured(config_file).file or 'the defaults'}: ok")
     return exit_codes.OK
 
 

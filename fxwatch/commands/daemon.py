@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fxwatch import exit_codes
-from fxwatch.config import Config, load_config
+from fxwatch.commands.configured import configured
+from fxwatch.config import Config
 from fxwatch.records.base import Verdict, at_or_below
 from fxwatch.store.layout import Store, StoreError
 from fxwatch.store.lock import HeldError, held
@@ -31,14 +32,10 @@ RETURNED_EVERY = 2.0
 
 def daemon(folder: Path | None, config_file: Path | None, *, once: bool, serve: bool, fail_on: Verdict | None) -> int:
     """Watch the folder. Returns the exit code."""
-    loaded = load_config(config_file, folder)
-    for warning in loaded.warnings:
-        say(f"fxwatch: {warning}")
-    config = loaded.config
+    config, file, watched = configured(config_file, folder)
     if once and serve:
         say("fxwatch: --once ends when nothing is left to do; type `fxwatch serve` to look at the results")
         return exit_codes.USAGE
-    watched = folder if folder is not None else Path(config.watch.dir)
     if not watched.is_dir():
         say(
             f"fxwatch: {watched} is not a folder; name the one that training writes to, as in `fxwatch daemon outputs/`"
@@ -48,7 +45,7 @@ def daemon(folder: Path | None, config_file: Path | None, *, once: bool, serve: 
     store = Store.of(watched, config.store.dir)
     store.create()
     try:
-        found = _watch(watched, config, loaded.file, store, once=once, serve=serve)
+        found = _watch(watched, config, file, store, once=once, serve=serve)
     except HeldError as error:
         say(f"fxwatch: {watched} is watched already by {error}")
         return exit_codes.LOCKED
@@ -61,8 +58,7 @@ def daemon(folder: Path | None, config_file: Path | None, *, once: bool, serve: 
     say(f"fxwatch: {', '.join(told)} of {found.checkpoints} checkpoints; results in {store.root}")
     if not found.analysed and (found.others["failed"] or found.without_states):
         return exit_codes.FAILURE
-    unhealthy = fail_on is not None and at_or_below(found.verdict, fail_on)
-    return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
+    return exit_codes.UNHEALTHY if at_or_below(found.verdict, fail_on) else exit_codes.OK
 
 
 def _watch(

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 from fxwatch import exit_codes
-from fxwatch.config import load_config
+from fxwatch.commands.configured import analysed_runs, configured
 from fxwatch.store.atomic import TEMPORARY_PREFIX
-from fxwatch.store.layout import Run, Store
+from fxwatch.store.layout import Run
 from fxwatch.terminal import say, tell
 
 if TYPE_CHECKING:
@@ -21,14 +21,9 @@ Table = Literal["features", "analyses", "training"]
 
 def export(folder: Path | None, config_file: Path | None, form: "Format", table: Table, output: Path | None) -> int:
     """Write a table to a file, or to stdout. Returns the exit code."""
-    config, _, warnings = load_config(config_file, folder)
-    for warning in warnings:
-        say(f"fxwatch: {warning}")
-    watched = folder if folder is not None else Path(config.watch.dir)
-    store = Store.of(watched, config.store.dir)
-    runs = list(store.runs()) if store.exists() else []
+    found = configured(config_file, folder)
+    runs = analysed_runs(found.watched, found.store)
     if not runs:
-        say(f"fxwatch: {store.root} holds no analysis yet; type `fxwatch daemon {watched} --once` to make some")
         return exit_codes.NOTHING
     if output is None and form == "parquet" and sys.stdout.isatty():
         say("fxwatch: parquet is not for a terminal; name a file with --output FILE")

@@ -1,10 +1,9 @@
 """`fxwatch report`: draw the pages of each run again, or write all runs as one HTML file."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
-from fxwatch import __version__, exit_codes
-from fxwatch.config import load_config
+from fxwatch import exit_codes
+from fxwatch.commands.configured import analysed_runs, configured
 from fxwatch.store.layout import Run, Store, StoreError
 from fxwatch.store.read import newest_line
 from fxwatch.terminal import say, tell
@@ -12,17 +11,13 @@ from fxwatch.terminal import say, tell
 
 def report(folder: Path | None, config_file: Path | None, *, html: bool) -> int:
     """Draw the reports and print where they are. Returns the exit code."""
-    config, _, warnings = load_config(config_file, folder)
-    for warning in warnings:
-        say(f"fxwatch: {warning}")
-    watched = folder if folder is not None else Path(config.watch.dir)
-    store = Store.of(watched, config.store.dir)
+    found = configured(config_file, folder)
+    watched, store = found.watched, found.store
     if not watched.is_dir() and not store.exists():
         say(f"fxwatch: {watched} does not exist; type `fxwatch report DIR` with the folder that training writes to")
         return exit_codes.NOTHING
-    runs = list(store.runs()) if store.exists() else []
+    runs = analysed_runs(watched, store)
     if not runs:
-        say(f"fxwatch: {store.root} holds no analysis yet; type `fxwatch daemon {watched} --once` to make some")
         return exit_codes.NOTHING
     if html:
         return _write_html(store, runs)
@@ -36,8 +31,7 @@ def _write_html(store: Store, runs: list[Run]) -> int:
     newest = [(run, newest_line(run)) for run in runs]
     try:
         found = [(run, line.id) for run, line in newest if line is not None]
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        tell(str(write_page(store, found, now, __version__)))
+        tell(str(write_page(store, found)))
     except StoreError as error:
         say(f"fxwatch: {error}")
         return exit_codes.FAILURE

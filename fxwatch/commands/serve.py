@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from fxwatch import exit_codes
-from fxwatch.config import Config, ConfigError, load_config
+from fxwatch.commands.configured import configured
+from fxwatch.config import Config, ConfigError
 from fxwatch.store.layout import Store
 from fxwatch.terminal import say
 
@@ -14,11 +15,8 @@ _SHORTEST_TOKEN = 16
 
 def serve(folder: Path | None, config_file: Path | None, port: int | None) -> int:
     """Serve until the user ends it. Returns the exit code."""
-    loaded = load_config(config_file, folder)
-    for warning in loaded.warnings:
-        say(f"fxwatch: {warning}")
-    config = loaded.config
-    watched = (folder if folder is not None else Path(config.watch.dir)).absolute()
+    found = configured(config_file, folder)
+    config, watched = found.config, found.watched.absolute()
     if not watched.is_dir():
         say(f"fxwatch: {watched} is not a folder; name the one that training writes to, as in `fxwatch serve outputs/`")
         return exit_codes.NOTHING
@@ -36,8 +34,7 @@ def serve(folder: Path | None, config_file: Path | None, port: int | None) -> in
     except OSError as error:
         say(f"fxwatch: port {port} cannot be served ({error.strerror}); choose another one with --port")
         return exit_codes.FAILURE
-    file = ["--config", str(loaded.file.absolute())] if loaded.file is not None else []
-    monitor = [sys.executable, "-m", "fxwatch", "tui", str(watched), *file]
+    monitor = [sys.executable, "-m", "fxwatch", "tui", str(watched), *found.option]
     results = Results(Store.of(watched, config.store.dir))
     port = listening.getsockname()[1]
     server = MonitorServer(monitor, port, Guard(token, port), results, config.serve.sessions)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fxwatch import exit_codes
-from fxwatch.config import load_config
+from fxwatch.commands.configured import configured
 from fxwatch.records.base import Verdict, at_or_below, worst
 from fxwatch.records.overview import Metrics, Overview, RunOverview, Unsent
 from fxwatch.store.layout import Store
@@ -23,26 +23,21 @@ from fxwatch.tui.view.in_words import heartbeat_in_words, lack_in_words, run_in_
 
 def status(folder: Path | None, config_file: Path | None, *, as_json: bool, fail_on: Verdict | None) -> int:
     """Print how the runs of a folder are, the worst first. Returns the exit code."""
-    loaded = load_config(config_file, folder)
-    for warning in loaded.warnings:
-        say(f"fxwatch: {warning}")
-    config = loaded.config
-    watched = folder if folder is not None else Path(config.watch.dir)
-    store = Store.of(watched, config.store.dir)
-    common, runs = glance(store, watched, time.time())
+    asked = configured(config_file, folder)
+    store = asked.store
+    common, runs = glance(store, asked.watched, time.time())
     if common.lack in {Lack.FOLDER, Lack.STORE, Lack.RIGHTS}:
         say(f"fxwatch: {lack_in_words(common)}")
         return exit_codes.FAILURE if common.lack is Lack.RIGHTS else exit_codes.NOTHING
     verdict = worst(*(run.verdict for run in runs))
-    unsent = _unsent(store, asked_for=config.wandb.enabled)
+    unsent = _unsent(store, asked_for=asked.config.wandb.enabled)
     if as_json:
         found = _overview(verdict, common, runs, unsent).model_dump(mode="json")
         sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
     else:
         for text in [*_in_words(verdict, common, runs), *_unsent_in_words(unsent)]:
             tell(text)
-    unhealthy = fail_on is not None and at_or_below(verdict, fail_on)
-    return exit_codes.UNHEALTHY if unhealthy else exit_codes.OK
+    return exit_codes.UNHEALTHY if at_or_below(verdict, fail_on) else exit_codes.OK
 
 
 def _unsent(store: Store, *, asked_for: bool) -> dict[str, Unsent]:

@@ -7,7 +7,8 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from fxwatch import exit_codes
-from fxwatch.config import Config, ConfigError, load_config
+from fxwatch.commands.configured import analysed_runs, configured
+from fxwatch.config import Config, ConfigError
 from fxwatch.store.layout import Run, Store
 from fxwatch.store.lock import HeldError, held
 from fxwatch.sync.board import Account, BoardError, Mode
@@ -21,14 +22,10 @@ _LOCK = "sync.lock"
 
 def sync(folder: Path | None, config_file: Path | None) -> int:
     """Send all runs of a folder. Returns the exit code."""
-    config, _, warnings = load_config(config_file, folder)
-    for warning in warnings:
-        say(f"fxwatch: {warning}")
-    watched = folder if folder is not None else Path(config.watch.dir)
+    config, _, watched = configured(config_file, folder)
     store = Store.of(watched.absolute(), config.store.dir)
-    runs = list(store.runs()) if store.exists() else []
+    runs = analysed_runs(watched, store)
     if not runs:
-        say(f"fxwatch: {store.root} holds no analysis yet; type `fxwatch daemon {watched} --once` to make some")
         return exit_codes.NOTHING
     account = account_of(config)
     if account.mode != "offline" and not _has_key():

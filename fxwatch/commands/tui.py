@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fxwatch import exit_codes
+from fxwatch.commands.configured import configured
 from fxwatch.commands.status import status
-from fxwatch.config import Config, load_config
+from fxwatch.config import load_config
 from fxwatch.lifetime import end_with_parent
 from fxwatch.store.layout import Store
 from fxwatch.terminal import say, tell
@@ -43,10 +44,10 @@ def tui(folder: Path | None, config_file: Path | None, manners: Manners = AS_USU
     """Watch until the user quits; `once`, or without a terminal, print the same as text. Returns the exit code."""
     if once or not _has_terminal():
         return _tell_once(folder, config_file, only_ascii=manners.only_ascii)
-    config, watched = _configured(folder, config_file, quiet=False)
+    found = configured(config_file, folder)
     if _IN_A_BROWSER in os.environ:
         end_with_parent()  # no monitor outlives its server
-    return watch(Store.of(watched, config.store.dir), watched, manners)
+    return watch(found.store, found.watched, manners)
 
 
 def watch(store: Store, watched: Path, manners: Manners = AS_USUAL) -> int:
@@ -73,19 +74,13 @@ def watch(store: Store, watched: Path, manners: Manners = AS_USUAL) -> int:
     return monitor.return_code or exit_codes.OK
 
 
-def _configured(folder: Path | None, config_file: Path | None, *, quiet: bool) -> tuple[Config, Path]:
-    loaded = load_config(config_file, folder)
-    for warning in [] if quiet else loaded.warnings:
-        say(f"fxwatch: {warning}")
-    return loaded.config, folder if folder is not None else Path(loaded.config.watch.dir)
-
-
 def _tell_once(folder: Path | None, config_file: Path | None, *, only_ascii: bool) -> int:
     """What `fxwatch status` prints, and then what the other screens show of the worst run."""
     code = status(folder, config_file, as_json=False, fail_on=None)
     if code != exit_codes.OK:
         return code
-    config, watched = _configured(folder, config_file, quiet=True)
+    config = load_config(config_file, folder).config  # whose warnings were said
+    watched = folder if folder is not None else Path(config.watch.dir)
     from fxwatch.tui.place import Look
     from fxwatch.tui.read.reader import StoreReader
     from fxwatch.tui.view.everything_in_words import everything_in_words

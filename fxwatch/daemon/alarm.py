@@ -3,7 +3,6 @@
 import subprocess
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,14 +24,14 @@ Say = Callable[[str], None]
 
 
 class Alarm:
-    """Watches the history of one run. What was found before `since`, and before there was an alarm, is not told."""
+    """Watches the history of one run. Of the first `before` analyses nothing is told where no alarm was there yet."""
 
-    def __init__(self, store: Store, run: Run, command: list[str], quiet_seconds: float, since: datetime) -> None:
+    def __init__(self, store: Store, run: Run, command: list[str], quiet_seconds: float, before: int) -> None:
         self._run, self._command, self._quiet_seconds = run, command, quiet_seconds
         self._following = Following(run)
         self._waiting: deque[HistoryLine] = deque()
         self._note = store.root / "alerts" / f"{run.name}.json"
-        self._since = since.isoformat()
+        self._before = before
         noted = _noted(self._note)
         self._fresh = noted is None
         self._state = noted or AlertState()
@@ -43,7 +42,7 @@ class Alarm:
         while self._waiting:
             line = self._waiting[0]
             for state, alert in alerts(self._state, [line], self._quiet_seconds):
-                due = alert is not None and not (self._fresh and line.created_at < self._since)
+                due = alert is not None and not (self._fresh and line.seq < self._before)
                 if due:  # before it is told: a command that kills us must not do so at every start
                     _write(self._note, state)
                 self._state = state

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +11,9 @@ from fxwatch.config import Config
 from fxwatch.daemon.alarm import Alarm, Say
 from fxwatch.daemon.courier import OFFLINE, ONLINE, Courier, sync_arguments
 from fxwatch.daemon.thinning import Thinning
+from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Run, Store
+from fxwatch.store.lines import last_line
 
 _TICK = 1.0
 _PATIENCE_AT_THE_END = 3.0
@@ -28,7 +29,7 @@ class Heralds:
     ) -> None:
         self._config, self._store, self._say = config, store, say
         self._patience = _PATIENCE_ONCE if once else _PATIENCE_AT_THE_END
-        self._since = datetime.now(UTC)
+        self._before = {run.name: _count(run) for run in store.runs()} if config.alerts.command else {}
         self._alarms: dict[str, Alarm] = {}
         pace = OFFLINE if config.wandb.chosen_mode() == "offline" else ONLINE
         enabled = config.wandb.enabled
@@ -79,6 +80,12 @@ class Heralds:
             return
         for run in runs:
             if run.name not in self._alarms:
-                seconds = settings.quiet_minutes * 60
-                self._alarms[run.name] = Alarm(self._store, run, settings.command, seconds, self._since)
+                seconds, before = settings.quiet_minutes * 60, self._before.get(run.name, 0)
+                self._alarms[run.name] = Alarm(self._store, run, settings.command, seconds, before)
             self._alarms[run.name].look(self._say)
+
+
+def _count(run: Run) -> int:
+    """How many analyses there are."""
+    newest = last_line(run.history, HistoryLine)
+    return 0 if newest is None else newest.seq + 1

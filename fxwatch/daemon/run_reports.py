@@ -1,5 +1,7 @@
 """When the report on a run as a whole is due, by `[report] every`."""
 
+import math
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -13,21 +15,21 @@ from fxwatch.store.write import RunWriter
 
 
 class _Made(NamedTuple):
-    """The newest report of a run: of so many analyses, at a time in seconds since 1970."""
+    """The newest report of a run: of so many analyses, at a time in monotonic seconds."""
 
     analyses: int
     at: float
 
 
 class RunReports:
-    """Which reports are due. What an earlier daemon has made is known by the time of its file."""
+    """Which reports are due. What an earlier daemon has made is known by the age of its file."""
 
     def __init__(self, store: Store, settings: ReportSettings) -> None:
         self._store, self._settings = store, settings
         self._made: dict[str, _Made] = {}
 
     def take(self, runs: Mapping[str, RunWriter], now: float) -> ReportJob | None:
-        """The next that is due, if any; it counts as made. `now`: seconds since 1970."""
+        """The next that is due, if any; it counts as made. `now`: monotonic seconds."""
         for name, writer in runs.items():
             if writer.count and self._due(writer, now):
                 self._made[name] = _Made(writer.count, now)
@@ -36,7 +38,7 @@ class RunReports:
 
     def _due(self, writer: RunWriter, now: float) -> bool:
         if writer.run.name not in self._made:
-            self._made[writer.run.name] = _found(writer.run)
+            self._made[writer.run.name] = _found(writer.run, now)
         made = self._made[writer.run.name]
         news = writer.count - made.analyses
         if self._settings.seconds is not None:
@@ -44,13 +46,18 @@ class RunReports:
         return bool(self._settings.analyses) and news >= (self._settings.analyses or 0)
 
 
-def _found(run: Run) -> _Made:
+def _found(run: Run, now: float) -> _Made:
+    """Without a report it is as if one had been made with the first analysis. One of a time that is to come, as the
+    clock was set back since, tells nothing, and is made anew.
+    """
     history = read_history(run)
     try:
         at = run.html.stat().st_mtime
+        analyses = sum(_seconds(line) <= at for line in history)
     except OSError:
-        return _Made(0, _seconds(history[0]))
-    return _Made(sum(_seconds(line) <= at for line in history), at)
+        at, analyses = _seconds(history[0]), 0
+    age = time.time() - at
+    return _Made(analyses, now - age) if age >= 0 else _Made(0, -math.inf)
 
 
 def _seconds(line: HistoryLine) -> float:

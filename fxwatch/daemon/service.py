@@ -253,7 +253,7 @@ class Daemon:
                 return
 
     def _run_report(self) -> ReportJob | None:
-        return self._run_reports.take(self._publisher.runs, time.time())
+        return self._run_reports.take(self._publisher.runs, self._clock())
 
     def _is_put_off(self) -> bool:
         """Whether nothing begins now, as the disk is full or the machine under pressure."""

@@ -12,7 +12,7 @@ NAME = pa.dictionary(pa.int32(), pa.string())
 
 def coded(names: Sequence[str], places: NDArray[np.integer[Any]]) -> pa.DictionaryArray:
     """A column that holds at each row the name at its place; half characters, which no table can hold, are escaped."""
-    known = dict.fromkeys(names)
-    numbers = np.array([*map(list(known).index, names)] if len(known) < len(names) else range(len(names)), np.int32)
+    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    numbers = np.array([known[name] for name in names], np.int32)
     shown = [name.encode("utf-8", "backslashreplace").decode() for name in known]
     return pa.DictionaryArray.from_arrays(pa.array(numbers[places]), pa.array(shown, pa.string()))

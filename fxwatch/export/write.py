@@ -12,20 +12,17 @@ import pyarrow.parquet
 Format = Literal["csv", "parquet", "json"]
 
 
-def write_table(batches: Iterable[pa.RecordBatch], schema: pa.Schema, form: Format, file: IO[bytes]) -> int:
-    """Write a table; how many rows it has. Raises OSError."""
-    return {"csv": _csv, "parquet": _parquet, "json": _json}[form](batches, schema, file)
+def write_table(batches: Iterable[pa.RecordBatch], schema: pa.Schema, form: Format, file: IO[bytes]) -> None:
+    """Write a table. Raises OSError."""
+    {"csv": _csv, "parquet": _parquet, "json": _json}[form](batches, schema, file)
 
 
-def _csv(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> int:
-    rows = 0
+def _csv(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
     options = pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="needed")
     with pyarrow.csv.CSVWriter(file, schema, write_options=options) as writer:
         for batch in batches:
             columns = [_harmless(column) for column in batch.columns]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=batch.schema))
-            rows += batch.num_rows
-    return rows
 
 
 def _harmless(column: pa.Array) -> pa.Array:
@@ -40,24 +37,19 @@ def _harmless(column: pa.Array) -> pa.Array:
     return column
 
 
-def _parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> int:
-    rows = 0
+def _parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
     with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         for batch in batches:
             writer.write_batch(batch)
-            rows += batch.num_rows
-    return rows
 
 
-def _json(batches: Iterable[pa.RecordBatch], _schema: pa.Schema, file: IO[bytes]) -> int:
-    rows = 0
+def _json(batches: Iterable[pa.RecordBatch], _schema: pa.Schema, file: IO[bytes]) -> None:
+    begin = b"[\n"
     for batch in batches:
         if batch.num_rows:
-            file.write(b",\n" if rows else b"[\n")
-            file.write(b",\n".join(_objects(batch)))
-            rows += batch.num_rows
-    file.write(b"\n]\n" if rows else b"[]\n")
-    return rows
+            file.write(begin + b",\n".join(_objects(batch)))
+            begin = b",\n"
+    file.write(b"[]\n" if begin == b"[\n" else b"\n]\n")
 
 
 def _objects(batch: pa.RecordBatch) -> list[bytes]:

@@ -1,9 +1,6 @@
 """How a live model is explained: the guide's names for what the [analysis] section of config.toml sets."""
 
 from enum import StrEnum
-from typing import Any
-
-from pydantic import field_validator
 
 from fxwatch.records.settings import AnalysisSettings
 
@@ -26,17 +23,3 @@ class AttributionMethod(StrEnum):
 
 class AttributionConfig(AnalysisSettings):
     """The [analysis] section of config.toml, with the same fields and defaults. Raises ValueError (pydantic's)."""
-
-    @field_validator("primary_method", mode="before")
-    @classmethod
-    def _name_of_one(cls, method: Any) -> Any:
-        return _name(method)
-
-    @field_validator("secondary_methods", mode="before")
-    @classmethod
-    def _names_of_all(cls, methods: Any) -> Any:
-        return [_name(method) for method in methods] if isinstance(methods, list | tuple) else methods
-
-
-def _name(method: object) -> object:
-    return method.value if isinstance(method, AttributionMethod) else method

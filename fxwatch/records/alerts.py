@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from fxwatch.records.base import Record, Verdict, worst
+from fxwatch.records.base import SEVERITY, Record, Verdict
 from fxwatch.records.history import HistoryLine
 
 IN_A_ROW = 2
@@ -47,8 +47,8 @@ def alerts(
     """Go through a history, oldest first: after each analysis the new state, and the alert that is due, if any.
 
     An alert is due when the last two analyses are both worse, or both better, than what was told; it tells the nearer
-    of the two. Within `quiet_seconds` of an alert, by the times of the analyses, it waits, unless the run is bad now. A
-    verdict that is not known changes nothing, nor does one on a checkpoint of the past.
+    of the two. Within `quiet_seconds` of an alert, by the times of the analyses, it waits, unless the run is bad now or
+    the clock was set back. A verdict that is not known changes nothing, nor does one on a checkpoint of the past.
     """
     for line in lines:
         if line.seq <= state.seq or line.late:
@@ -67,18 +67,15 @@ def _step(state: AlertState, line: HistoryLine, quiet_seconds: float) -> tuple[A
     if len(differing) < IN_A_ROW:
         return seen, None
     worse = _is_worse(line.verdict, state.told)
-    verdict = min(differing, key=_ORDER.index) if worse else max(differing, key=_ORDER.index)
-    if verdict != "bad" and _seconds_between(state.told_at, line.created_at) < quiet_seconds:
+    verdict = (min if worse else max)(differing, key=SEVERITY.__getitem__)
+    if verdict != "bad" and 0 <= _seconds_between(state.told_at, line.created_at) < quiet_seconds:
         return seen, None
     told = AlertState(seq=line.seq, told=verdict, told_at=line.created_at)
     return told, Alert(line, state.told, verdict)
 
 
-_ORDER: list[Verdict] = ["ok", "unknown", "warn", "bad"]
-
-
 def _is_worse(verdict: Verdict, than: Verdict) -> bool:
-    return verdict != than and worst(verdict, than) == verdict
+    return SEVERITY[verdict] > SEVERITY[than]
 
 
 def _seconds_between(earlier: str | None, later: str) -> float:

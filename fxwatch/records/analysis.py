@@ -9,7 +9,7 @@ from fxwatch.records.base import Record, Verdict
 from fxwatch.records.decisions import Decision, Ranking
 from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.internals import Attention, LayerAttribution, NeuronAttributions
-from fxwatch.records.quality import QualityMetrics, Trust
+from fxwatch.records.quality import Estimate, QualityMetrics, Trust
 from fxwatch.records.ranks import FeatureRanks
 from fxwatch.records.thresholds import Band, Thresholds
 
@@ -228,6 +228,17 @@ class Explanation(Record):
     methods: dict[str, MethodReport]
     audit: Audit | None = Field(default=None, description="of one analysis in [analysis] audit_every")
     cost: Cost
+
+    def estimates(self) -> dict[str, Estimate]:
+        """How far it can be trusted, in numbers: the agreement of methods, and the quality of the attribution."""
+        agreement = self.consensus
+        consensus = Estimate(
+            value=agreement.mean_correlation,
+            standard_error=agreement.standard_error,
+            verdict=agreement.verdict,
+            reason=agreement.reason,
+        )
+        return {"consensus": consensus, **dict(self.quality)}
 
     def measured_with(self, peak_rss_bytes: int) -> Self:
         """The explanation with the peak memory of the process that made it."""

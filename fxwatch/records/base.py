@@ -9,7 +9,8 @@ AnalysisId = Annotated[str, Field(pattern=r"^[^/\x00]*[^/.\x00][^/\x00]*$")]
 """Where a file names an analysis: the name of a folder, which leads nowhere else."""
 Verdict = Literal["ok", "warn", "bad", "unknown"]
 
-_SEVERITY: dict[Verdict, int] = {"ok": 0, "unknown": 1, "warn": 2, "bad": 3}
+SEVERITY: dict[Verdict, int] = {"ok": 0, "unknown": 1, "warn": 2, "bad": 3}
+"""The worst is the largest. Where nothing is known, ok cannot be vouched for."""
 
 
 class Record(BaseModel):
@@ -22,12 +23,12 @@ class Record(BaseModel):
 
 def worst(*verdicts: Verdict) -> Verdict:
     """The most severe of some verdicts, in the order ok, unknown, warn, bad; of none: unknown."""
-    return max(verdicts, key=_SEVERITY.__getitem__, default="unknown")
+    return max(verdicts, key=SEVERITY.__getitem__, default="unknown")
 
 
-def at_or_below(verdict: Verdict, level: Verdict) -> bool:
-    """Whether a verdict is as severe as `level`, or worse."""
-    return _SEVERITY[verdict] >= _SEVERITY[level]
+def at_or_below(verdict: Verdict, level: Verdict | None) -> bool:
+    """Whether a verdict is as severe as `level`, or worse; never where there is no level."""
+    return level is not None and SEVERITY[verdict] >= SEVERITY[level]
 
 
 def finite(value: float | None) -> float | None:

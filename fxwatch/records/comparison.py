@@ -9,6 +9,7 @@ alike rather than independent, which makes the band rather too wide than too nar
 import math
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 from fxwatch.records.analysis import Analysis, BranchShare, Unit
 from fxwatch.records.base import Record, Verdict
@@ -110,10 +111,12 @@ def compare_importance(a: Analysis, b: Analysis) -> ImportanceComparison:
     both = [name for name in before if name in after]
     states = min(a.states.count, b.states.count)
     wider = widening(len(both), states)
-    units = [_unit_change(name, before[name], after[name], wider) for name in both]
+    units = [UnitChange(branch=one[0], feature=one[1], **_changed(before[one], after[one], wider)) for one in both]
     wider = widening(len(a.branches), states)
     branches = [
-        _branch_change(name, share, b.branches[name], wider) for name, share in a.branches.items() if name in b.branches
+        BranchChange(branch=name, **_changed(share, b.branches[name], wider))
+        for name, share in a.branches.items()
+        if name in b.branches
     ]
     correlation = rank_correlation([before[name].share for name in both], [after[name].share for name in both])
     nulls = [one.stability.null_low for one in (a, b) if one.stability.null_low is not None]
@@ -152,37 +155,21 @@ def _units(analysis: Analysis) -> dict[tuple[str, str], Unit]:
     return {(branch, name): unit for branch, units in analysis.units.items() for name, unit in units.items()}
 
 
-def _unit_change(name: tuple[str, str], a: Unit, b: Unit, wider: float | None) -> UnitChange:
-    change = b.share - a.share
-    band = _band((a.share, a.low, a.high), (b.share, b.low, b.high), wider)
-    return UnitChange(
-        branch=name[0],
-        feature=name[1],
-        a=a,
-        b=b,
-        change=change,
-        band=band,
-        beyond=None if band is None else abs(change) > band,
-    )
+def _changed(a: Unit | BranchShare, b: Unit | BranchShare, wider: float | None) -> dict[str, Any]:
+    """What a change of a feature's share and one of a branch's have in common."""
+    change = None if a.share is None or b.share is None else b.share - a.share
+    band = _band(a, b, wider)
+    beyond = None if band is None else abs(change or 0.0) > band
+    return {"a": a, "b": b, "change": change, "band": band, "beyond": beyond}
 
 
-def _branch_change(name: str, a: BranchShare, b: BranchShare, wider: float | None) -> BranchChange:
-    if a.share is None or b.share is None:
-        return BranchChange(branch=name, a=a, b=b, change=None, band=None, beyond=None)
-    change = b.share - a.share
-    band = None
-    if a.low is not None and a.high is not None and b.low is not None and b.high is not None:
-        band = _band((a.share, a.low, a.high), (b.share, b.low, b.high), wider)
-    beyond = None if band is None else abs(change) > band
-    return BranchChange(branch=name, a=a, b=b, change=change, band=band, beyond=beyond)
-
-
-def _band(a: tuple[float, float, float], b: tuple[float, float, float], wider: float | None) -> float | None:
-    """How far noise moves a share between two analyses: (share, low, high) of each."""
-    if wider is None:
+def _band(a: Unit | BranchShare, b: Unit | BranchShare, wider: float | None) -> float | None:
+    """How far noise moves a share between two analyses."""
+    if wider is None or a.share is None or a.low is None or a.high is None:
         return None
-    (share_a, low_a, high_a), (share_b, low_b, high_b) = a, b
-    facing = (high_a - share_a, share_b - low_b) if share_b >= share_a else (share_a - low_a, high_b - share_b)
+    if b.share is None or b.low is None or b.high is None:
+        return None
+    facing = (a.high - a.share, b.share - b.low) if b.share >= a.share else (a.share - a.low, b.high - b.share)
     return wider * math.hypot(*(max(half, 0.0) for half in facing))
 
 

@@ -4,10 +4,8 @@ from collections.abc import Iterable
 
 from fxwatch.records.advice import advice
 from fxwatch.records.analysis import Finding, Health
-from fxwatch.records.base import Verdict, worst
+from fxwatch.records.base import SEVERITY, Verdict, worst
 from fxwatch.records.thresholds import Limit
-
-_ORDER: list[Verdict] = ["bad", "warn", "unknown"]
 
 
 class Findings:
@@ -71,7 +69,7 @@ class Findings:
 
         It stood before where the previous finding of its metric was about something of the same, or neither says.
         """
-        dated = [self._dated(one, step) for one in sorted(self._found, key=lambda one: _ORDER.index(one.level))]
+        dated = [self._dated(one, step) for one in sorted(self._found, key=lambda one: -SEVERITY[one.level])]
         return Health(verdict=worst("ok", *(one.level for one in dated)), findings=dated)
 
     def _dated(self, finding: Finding, step: int | None) -> Finding:

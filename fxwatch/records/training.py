@@ -1,6 +1,7 @@
 """One line of a run's training.jsonl: what the recorder measured of training itself, over some of its steps."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from itertools import groupby, zip_longest
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, FiniteFloat
@@ -110,22 +111,10 @@ def on_own_steps(lines: Sequence[TrainingLine]) -> bool:
 
 def thinned(lines: Sequence[TrainingLine]) -> list[TrainingLine]:
     """Half as many lines: neighbours of one recorder merged, so that no extreme is lost."""
-    return list(_merged_in_pairs(lines))
-
-
-def _merged_in_pairs(lines: Iterable[TrainingLine]) -> Iterator[TrainingLine]:
-    waiting: TrainingLine | None = None
-    for line in lines:
-        if waiting is None:
-            waiting = line
-        elif waiting.session == line.session:
-            yield merged(waiting, line)
-            waiting = None
-        else:
-            yield waiting
-            waiting = line
-    if waiting is not None:
-        yield waiting
+    found = []
+    for _, own in groupby(lines, lambda line: line.session):
+        found += [first if second is None else merged(first, second) for first, second in zip_longest(own, own)]
+    return found
 
 
 def merged(first: TrainingLine, second: TrainingLine) -> TrainingLine:

@@ -41,6 +41,12 @@ class Box(NamedTuple):
         edge = min(self.left + width, self.right)
         return self._replace(right=edge), self._replace(left=min(edge + gap, self.right))
 
+    def columns(self, count: int, gap: float) -> "list[Box]":
+        """`count` equal columns from the left, with a gap between."""
+        width = (self.width - (count - 1) * gap) / count
+        lefts = [self.left + column * (width + gap) for column in range(count)]
+        return [self._replace(left=left, right=left + width) for left in lefts]
+
     def rows(self, count: int, tallest: float) -> "list[Box]":
         """`count` equal rows from the top, none taller than `tallest`."""
         height = min(self.height / max(count, 1), tallest)

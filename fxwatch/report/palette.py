@@ -52,18 +52,24 @@ _MISSING = (0.85, 0.85, 0.85)
 
 def diverging(values: NDArray[np.float64], limit: float) -> NDArray[np.uint8]:
     """RGBA of signed numbers: nought is white, ±limit and beyond are the ends, and what is not finite is grey."""
-    scaled = np.clip(values / limit if limit > 0 else np.zeros_like(values), -1, 1)
-    colours = np.asarray(_DIVERGING(np.nan_to_num(scaled) / 2 + 0.5), dtype=np.float64)
-    colours[~np.isfinite(values)] = (*_MISSING, 1.0)
-    return np.round(colours * 255).astype(np.uint8)
+    return _painted(_DIVERGING, values, _scaled(values, limit, -1) / 2 + 0.5)
 
 
 def sequential(values: NDArray[np.float64], limit: float) -> NDArray[np.uint8]:
     """RGBA of numbers from nought, which is pale, to `limit` and beyond; what is not finite is grey."""
-    scaled = np.clip(values / limit if limit > 0 else np.zeros_like(values), 0, 1)
-    colours = np.asarray(_SEQUENTIAL(np.nan_to_num(scaled)), dtype=np.float64)
-    colours[~np.isfinite(values)] = (*_MISSING, 1.0)
-    return np.round(colours * 255).astype(np.uint8)
+    return _painted(_SEQUENTIAL, values, _scaled(values, limit, 0))
+
+
+def _scaled(values: NDArray[np.float64], limit: float, least: int) -> NDArray[np.float64]:
+    return np.nan_to_num(np.clip(values / limit if limit > 0 else np.zeros_like(values), least, 1))
+
+
+def _painted(
+    colours: LinearSegmentedColormap, values: NDArray[np.float64], places: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    found = np.asarray(colours(places), dtype=np.float64)
+    found[~np.isfinite(values)] = (*_MISSING, 1.0)
+    return np.round(found * 255).astype(np.uint8)
 
 
 def agreement(correlation: float) -> tuple[str, str]:

@@ -1,9 +1,8 @@
 """The page `run_history.png`: a run as a whole."""
 
 from fxwatch.report.box import Box
-from fxwatch.report.lettering import HEADLINE
-from fxwatch.report.palette import MARKS, MUTED
 from fxwatch.report.panel import Panel
+from fxwatch.report.panels.header import draw_headline
 from fxwatch.report.panels.past_features import draw_past_features, past_features_height
 from fxwatch.report.panels.past_numbers import (
     draw_past_branches,
@@ -49,16 +48,6 @@ def past_places(past: Past) -> dict[str, Box]:
 
 
 def _draw_head(panel: Panel, past: Past) -> None:
-    box, mark, analysis = panel.box, MARKS[past.analysis.health.verdict], past.analysis
-    words = f"{mark.symbol} {mark.word}"
-    wide = panel.ruler.width(words, 26, bold=True) + 36
-    panel.bar(Box(box.left, box.top, box.left + wide, box.bottom), mark.fill, rounding=8)
-    panel.text(box.left + wide / 2, box.middle, words, size=26, colour=mark.ink, bold=True, align="centre")
-    about = "fxwatch · the run as a whole"
-    right = box.right - panel.text(box.right, box.middle, about, colour=MUTED, align="right") - 36
-    step = analysis.checkpoint.step
+    step = past.analysis.checkpoint.step
     where = count(past.analyses, "analysis", "analyses") + ("" if step is None else f", to step {step:,}")
-    left = box.left + wide + 24
-    room = right - left - panel.ruler.width(where, HEADLINE) - 20
-    left += panel.text(left, box.middle, analysis.run, size=HEADLINE, bold=True, width=room) + 20
-    panel.text(left, box.middle, where, size=HEADLINE, colour=MUTED)
+    draw_headline(panel, panel.box, past.analysis, where, "the run as a whole")

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fxwatch import __version__
 from fxwatch.records.history import HistoryLine
 from fxwatch.report.html.page import page
 from fxwatch.report.html.stored import part_of
@@ -23,7 +22,7 @@ def run_report(run: Run) -> tuple[bytes, bytes]:
         raise StoreError(f"run {run.name} has no analysis in {run.history}")
     part = part_of(run, newest.id)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return draw_past(part.past), page([part], now, __version__).encode()
+    return draw_past(part.past), page([part], now).encode()
 
 
 def write_run_report(run: Run) -> Path:

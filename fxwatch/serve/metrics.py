@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from fxwatch.records.base import Verdict
+from fxwatch.records.base import SEVERITY
 from fxwatch.records.history import HistoryLine
 from fxwatch.terminal import clean
 
-_LEVEL: dict[Verdict, int] = {"ok": 0, "unknown": 1, "warn": 2, "bad": 3}
 _GAUGES = {
     "step": "step of the newest analysis",
     "consensus": "agreement between attribution methods",
@@ -34,7 +33,7 @@ def exposition(newest: Sequence[tuple[str, HistoryLine]]) -> bytes:
     gauges = {name: Gauge(f"fxwatch_{name}", words, ["run"], registry=registry) for name, words in _GAUGES.items()}
     for name, line in newest:
         run = clean(name)
-        verdict.labels(run).set(_LEVEL[line.verdict])
+        verdict.labels(run).set(SEVERITY[line.verdict])
         analyses.labels(run).set(line.seq + 1)
         for number, gauge in gauges.items():
             if (value := getattr(line, number)) is not None:

@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from fxwatch import __version__
 from fxwatch.records.history import HistoryLine
 from fxwatch.serve.metrics import exposition
 from fxwatch.store.bounded import read_regular
@@ -96,9 +94,8 @@ class Results:
     def _draw(self, newest: list[tuple[Run, HistoryLine]]) -> str:
         from fxwatch.report.html.stored import stored_page
 
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            return stored_page([(run, line.id) for run, line in newest], now, __version__)
+            return stored_page([(run, line.id) for run, line in newest])
         except StoreError as error:
             raise web.HTTPNotFound(reason="an analysis cannot be read") from error
 

@@ -7,6 +7,7 @@ older fxwatch, and is taken as it is.
 import json
 import os
 import shutil
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ class LineWriter:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        self._closed = weakref.finalize(self, os.close, self._handle)  # also where what it is a part of never began
         self._size = os.fstat(self._handle).st_size
         self._unsynced = False
 
@@ -59,7 +61,7 @@ class LineWriter:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._handle)
+        self._closed()
 
 
 def mend(path: Path, kind: type[Line], take: Callable[[Line], object]) -> str | None:

@@ -1,10 +1,12 @@
 """Read what the store holds."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
+from fxwatch.records.base import Record
 from fxwatch.records.history import HistoryLine, in_order, place_of
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.bounded import read_regular
@@ -13,24 +15,40 @@ from fxwatch.store.lines import lines_backwards, read_lines
 
 _LARGEST = 16 << 20
 _LARGEST_STATUS = 4 << 20
+_LONGEST_PLACE = 200
 
 
 def read_analysis(path: Path) -> Analysis:
     """An analysis.json. Raises StoreError where it is missing or damaged, NewerError where it is of a newer fxwatch."""
     try:
-        analysis = Analysis.model_validate_json(read_regular(path, _LARGEST))
+        data = read_regular(path, _LARGEST)
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror})") from None
+    try:
+        analysis = Analysis.model_validate_json(data)
     except ValidationError as error:
+        _check_version(path, data)
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]
         raise StoreError(f"{path} is not an analysis of fxwatch's: {place}: {first['msg']}") from None
-    if analysis.schema_version > SCHEMA_VERSION:
-        raise NewerError(
-            f"{path} was written by a newer fxwatch (schema {analysis.schema_version}, "
-            f"this one knows {SCHEMA_VERSION}); update fxwatch to read it"
-        )
+    if analysis.schema_version != SCHEMA_VERSION:
+        _check_version(path, data)
     return analysis
+
+
+class _Versioned(Record):
+    schema_version: int = SCHEMA_VERSION
+
+
+def _check_version(path: Path, data: bytes) -> None:
+    """Of a newer one nothing else need be as it is now. Raises NewerError."""
+    with suppress(ValidationError):
+        version = _Versioned.model_validate_json(data).schema_version
+        if version > SCHEMA_VERSION:
+            raise NewerError(
+                f"{path} was written by a newer fxwatch (schema {version}, this one knows {SCHEMA_VERSION}); "
+                "update fxwatch to read it"
+            )
 
 
 def read_history(run: Run) -> list[HistoryLine]:

@@ -3,7 +3,7 @@
 import re
 
 from fxwatch.records.analysis import Analysis
-from fxwatch.records.base import Verdict
+from fxwatch.records.base import SEVERITY
 from fxwatch.records.history import HEADLINES, HistoryLine
 from fxwatch.records.training import TrainingLine
 from fxwatch.terminal import clean
@@ -14,7 +14,6 @@ OURS = "fxwatch/"
 _TRAINING = f"{OURS}training/"
 GUIDES = "model.internals."
 _TOP = "top_feature_importance_"
-_LEVEL: dict[Verdict, int] = {"ok": 0, "unknown": 1, "warn": 2, "bad": 3}
 COLUMNS = ["branch", "feature", "importance", "share", "low", "high", "signed", "dead"]
 Row = list[str | float | None]
 
@@ -31,7 +30,7 @@ def numbers(analysis: Analysis, line: HistoryLine) -> dict[str, float]:
         STEP: line.seq if line.step is None else line.step,
         SEQ: line.seq,
         f"{OURS}attempt": line.attempt,
-        f"{OURS}verdict": _LEVEL[line.verdict],
+        f"{OURS}verdict": SEVERITY[line.verdict],
         f"{OURS}findings": len(line.findings),
         **{f"{OURS}{name}": getattr(line, name) for name in HEADLINES},
         **{f"{OURS}share/{branches[branch]}": share.share for branch, share in analysis.branches.items()},

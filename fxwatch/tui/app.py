@@ -4,10 +4,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
+from textual import on, work
 from textual.app import App, SuspendNotSupported
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
@@ -50,23 +52,21 @@ class Monitor(App[None]):
     TITLE = "fxwatch"
     ENABLE_COMMAND_PALETTE = False
 
+    @dataclass
     class Arrived(Message):
         """The reader has read."""
 
-        def __init__(self, snapshot: Snapshot) -> None:
-            super().__init__()
-            self.snapshot = snapshot
+        snapshot: Snapshot
 
         def can_replace(self, message: Message) -> bool:
             """A newer snapshot takes the place of one that was not shown yet."""
             return isinstance(message, Monitor.Arrived)
 
+    @dataclass
     class Failed(Message):
         """The reader has failed by a mistake of its own."""
 
-        def __init__(self, error: Exception) -> None:
-            super().__init__()
-            self.error = error
+        error: Exception
 
     def __init__(
         self,
@@ -128,24 +128,20 @@ class Monitor(App[None]):
             self._hangup.start()
             end_by_signals(self.exit)
 
-    def on_page_opened(self) -> None:
-        """Show in a new screen what was read before."""
-        self._refresh_page()
-
     def on_unmount(self) -> None:
         """Stop reading."""
         self._poller.stop()
         if self._hangup is not None:
             self._hangup.stop()
 
-    def on_monitor_arrived(self, message: Arrived) -> None:
-        """Show what was read."""
+    @on(Arrived)
+    def _show_what_was_read(self, message: Arrived) -> None:
         self.snapshot = message.snapshot
         self._heard = time.monotonic()
         self._refresh_page()
 
-    def on_monitor_failed(self, message: Failed) -> None:
-        """A mistake in the reader ends the monitor with its traceback, like any other mistake."""
+    @on(Failed)
+    def _end_with_its_traceback(self, message: Failed) -> None:
         raise message.error
 
     async def action_perform(self, action: str) -> None:
@@ -183,8 +179,8 @@ class Monitor(App[None]):
         else:
             await self._open(subject)
 
-    async def on_panel_clicked(self, message: Panel.Clicked) -> None:
-        """Show the panel in full."""
+    @on(Panel.Clicked)
+    async def _show_in_full(self, message: Panel.Clicked) -> None:
         await self._open(message.subject)
 
     async def do_back(self) -> None:
@@ -229,13 +225,13 @@ class Monitor(App[None]):
         else:
             self.do_wrap()
 
-    async def on_listing_entered(self) -> None:
-        """Words were typed: in the list of commands that does the chosen one."""
+    @on(Listing.Entered)
+    async def _do_the_chosen_command(self) -> None:
         if self.page.subject == "every_action":
             await self.do_open()
 
-    def on_listing_dropped(self) -> None:
-        """Nothing was typed after all."""
+    @on(Listing.Dropped)
+    def _do_no_command(self) -> None:
         if self.page.subject == "every_action":
             self._leave()
 
@@ -295,14 +291,13 @@ class Monitor(App[None]):
         self.copy_to_clipboard(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
         self.page.notice(f"{why}copied {name(text, 1000)}")
         if self._copies is not None:
-            self.run_worker(lambda: self._keep_copy(text), thread=True)
+            self._keep_copy(text, self._copies)
 
-    def _keep_copy(self, text: str) -> None:
+    @work(thread=True)
+    def _keep_copy(self, text: str, folder: Path) -> None:
         """Not every terminal takes what it is sent: a file has it, too."""
-        if self._copies is None:
-            return
         try:
-            words = f"also in {name(str(keep_copy(self._copies, text)), 300)}"
+            words = f"also in {name(str(keep_copy(folder, text)), 300)}"
         except OSError as error:
             words = f"no file has it: {error.strerror}"
         self.call_from_thread(lambda: self.page.notice(f"copied, {words}: {name(text, 1000)}"))
@@ -382,6 +377,7 @@ class Monitor(App[None]):
         if silent > _SILENCE:
             self.page.notice(f"nothing could be read for {age(silent)}: does the file system of the results answer?")
 
+    @on(Page.Opened)
     def _refresh_page(self) -> None:
         if self.snapshot is not None and self.screen_stack and self.page.is_open:
             self.page.show(self.snapshot)

@@ -6,32 +6,34 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from captum.attr import IntegratedGradients, Saliency
+from captum.attr import IntegratedGradients, NoiseTunnel, Saliency
 from captum.metrics import infidelity as captum_infidelity
 from captum.metrics import sensitivity_max
 from hypothesis import given
 from hypothesis import strategies as some
-from torch import Tensor
+from torch import Tensor, nn
 
+from benchmarks import planted_truth
 from fxwatch.attribution import trust
 from fxwatch.attribution.baselines import baselines, evenly
 from fxwatch.attribution.consensus import consensus
 from fxwatch.attribution.grid import expected_gradients
 from fxwatch.attribution.integrated import integrated_gradients
 from fxwatch.attribution.methods import METHODS
-from fxwatch.attribution.policy import Explained, Meter
+from fxwatch.attribution.methods.noise_tunnel import SIGMAS
+from fxwatch.attribution.policy import Branches, Explained, Meter
 from fxwatch.attribution.spread import concentration, sparsity
 from fxwatch.attribution.statistics import expanded_tail, jaccard, ranks, spearman
 from fxwatch.attribution.subject import Subject
-from fxwatch.attribution.units import Units, spread, sum_over_time
+from fxwatch.attribution.units import Units, by_branch, spread, sum_over_time
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.states import States
 from tests.policies import SmallTransformer, random_states
 
 
-def subject(settings: AnalysisSettings, states: States | None = None) -> Subject:
+def subject(settings: AnalysisSettings, states: States | None = None, policy: nn.Module | None = None) -> Subject:
     states = states or random_states({"hf": (6, 5), "portfolio": (2, 3)}, count=12)
-    policy = SmallTransformer().eval()
+    policy = (policy or SmallTransformer()).eval()
     for parameter in policy.parameters():
         parameter.requires_grad_(False)  # noqa: FBT003
     inputs = tuple(torch.as_tensor(array) for array in states.branches.values())
@@ -62,6 +64,43 @@ def test_integrated_gradients_agree_with_captums_at_many_steps() -> None:
     assert float((found.units - total).norm() / total.norm()) < 0.01
     assert found.delta is not None
     assert float(found.delta.abs().max()) < 0.05 * float(total.sum(1).abs().mean())
+
+
+def test_noise_tunnel_of_a_trained_policy_errs_half_of_what_captums_does_with_as_many_copies() -> None:
+    """Both against Captum's over many copies, each with integrated gradients of its own."""
+    shapes = {name: (planted_truth.STEPS[name], len(names)) for name, names in planted_truth.FEATURES.items()}
+    trained = planted_truth.train(0, steps=150).policy
+    settings = AnalysisSettings(baseline_type="mean", noise_tunnel_samples=25)
+    states = random_states(shapes, count=4)
+    far = States({name: 2 * x for name, x in states.branches.items()}, states.features)
+    asked = subject(settings, far, trained)
+    scales = by_branch(asked.deviation, asked.inputs)
+
+    def in_deviations(*scaled: Tensor) -> Tensor:
+        *branches, choice = scaled
+        output: Tensor = asked.explained(*(z * scale for z, scale in zip(branches, scales, strict=True)), choice)
+        return output
+
+    def tunnel(copies: int) -> Tensor:
+        found: Branches = NoiseTunnel(IntegratedGradients(in_deviations)).attribute(
+            tuple(x / scale for x, scale in zip(asked.inputs, scales, strict=True)),
+            nt_samples=copies,
+            nt_samples_batch_size=25,
+            stdevs=SIGMAS,
+            baselines=tuple(b / scale for b, scale in zip(asked.baselines.centre, scales, strict=True)),
+            additional_forward_args=(asked.choice,),
+            n_steps=12,
+        )
+        return sum_over_time(found)
+
+    def error(units: Tensor) -> float:
+        return float(((units - limit).norm(dim=1) / limit.norm(dim=1)).mean())
+
+    torch.manual_seed(0)
+    limit = tunnel(1000)
+    ours, theirs = error(METHODS["noise_tunnel"](asked).units), error(tunnel(25))
+    assert ours < 0.012
+    assert ours < theirs / 2
 
 
 def test_the_frozen_grid_approaches_expected_gradients() -> None:

@@ -1,28 +1,20 @@
 """`fxwatch analyze`: one analysis without a daemon."""
 
 import json
-import os
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from fxwatch import exit_codes
-from tests.project import CONFIG, Project
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+from tests.project import CONFIG, Evil, Project
 
 
 def test_it_prints_the_guides_lines_or_json_and_keeps_what_is_asked_for(project: Project) -> None:
     project.checkpoint("model.pt", global_step=7)
     project.states()
-    said = project.run("analyze", "outputs/model.pt", "--states", "outputs/states.npz")
-    assert said.returncode == exit_codes.OK, said.stderr
+    said = project.ok("analyze", "outputs/model.pt", "--states", "outputs/states.npz")
     assert said.stdout.splitlines()[0] == "🔍 Captum attribution analysis completed - feature importance updated"
     found = project.run(
         "analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json", "--output", "results"
@@ -49,14 +41,8 @@ def test_models_are_called_as_the_config_says(tmp_path: Path, call: str) -> None
 
     torch.save(built.state_dict(), project.outputs / "model.pt")
     project.states()
-    done = project.run("analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json")
-    assert done.returncode == exit_codes.OK, done.stderr
+    done = project.ok("analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json")
     assert json.loads(done.stdout)["target"]["config"] == "action_type"
-
-
-class Evil:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch canary",)
 
 
 def test_exit_codes(project: Project) -> None:
@@ -68,7 +54,7 @@ def test_exit_codes(project: Project) -> None:
         assert done.returncode == exit_codes.OK or len(done.stderr.strip().splitlines()) == 1, done.stderr
         return done.returncode
 
-    (project.outputs / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    (project.outputs / "evil.pt").write_bytes(pickle.dumps(Evil(project.folder / "canary")))
     (project.outputs / "cut.pt").write_bytes(good.read_bytes()[:-50])
     assert code("outputs/evil.pt") == exit_codes.REFUSED
     assert not (project.folder / "canary").exists()

@@ -1,7 +1,6 @@
 """`fxwatch compare`: two checkpoints, two stored analyses, two decisions."""
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -16,12 +15,7 @@ from fxwatch.commands.nearest_dump import nearest_dump
 from fxwatch.store.layout import AnalysisFolder
 from tests.analyses import analysis
 from tests.policies import GuideLike
-from tests.project import CONFIG, Project, environ
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+from tests.project import CONFIG, Evil, Project, environ
 
 
 def refused(project: Project, *arguments: str) -> tuple[int, str]:
@@ -46,10 +40,9 @@ def test_two_checkpoints_over_the_newest_dump_beside_them(project: Project) -> N
     other = torch.load(project.checkpoint("model_200.pt", seed=0), weights_only=True)
     other["model_state_dict"]["portfolio.weight"][:, 2] *= 40
     torch.save(other, project.outputs / "model_200.pt")
-    done = project.run(
+    done = project.ok(
         "compare", "outputs/model_100.pt", "outputs/model_200.pt", "--json", FXWATCH_ANALYSIS__MAX_STATES="32"
     )
-    assert done.returncode == exit_codes.OK, done.stderr
     assert done.stderr.strip() == "fxwatch: over the states of outputs/states_2.npz"
     found = json.loads(done.stdout)
     assert (found["a"]["step"], found["b"]["step"]) == (100, 200)
@@ -65,8 +58,7 @@ def test_two_decisions_of_one_policy(project: Project) -> None:
     project.states()
     checkpoint = project.checkpoint("model.pt")
     arguments = ["outputs/states.npz:0", "outputs/states.npz:5", "--checkpoint", "outputs/model.pt"]
-    done = project.run("compare", *arguments, "--json")
-    assert done.returncode == exit_codes.OK, done.stderr
+    done = project.ok("compare", *arguments, "--json")
     found = json.loads(done.stdout)
     assert (found["state_a"], found["state_b"]) == ("outputs/states.npz:0", "outputs/states.npz:5")
     contributions = [value for part in found["contributions"].values() for value in part.values()]
@@ -139,15 +131,10 @@ def test_what_cannot_be_compared_is_said_in_one_sentence(project: Project) -> No
     assert refused(project, model, model)[0] == exit_codes.USAGE
 
 
-class Evil:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch canary",)
-
-
 def test_files_that_cannot_be_opened_keep_their_exit_codes(project: Project) -> None:
     project.states()
     good = project.checkpoint("model.pt")
-    (project.outputs / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    (project.outputs / "evil.pt").write_bytes(pickle.dumps(Evil(project.folder / "canary")))
     (project.outputs / "cut.pt").write_bytes(good.read_bytes()[:-50])
     states = ("--states", "outputs/states.npz")
     code, sentence = refused(project, "outputs/evil.pt", "outputs/model.pt", *states)

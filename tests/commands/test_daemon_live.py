@@ -19,11 +19,6 @@ from tests.project import Project, eventually
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
-
-
-@pytest.fixture
 def daemon(project: Project) -> Iterator[subprocess.Popen[str]]:
     process = project.start("daemon")
     eventually(project.store.status.exists)

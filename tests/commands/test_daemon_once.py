@@ -6,7 +6,6 @@ import pickle
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,20 +15,14 @@ from safetensors.torch import save_file
 from fxwatch import exit_codes
 from fxwatch.records.lines import COMPLETED
 from tests.policies import HF_AND_PORTFOLIO, GuideLike, random_states
-from tests.project import CONFIG, Project, command, environ
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+from tests.project import CONFIG, Evil, Project, command, environ
 
 
 def test_what_is_complete_is_explained_and_written_as_the_contract_says(project: Project) -> None:
     project.states()
     project.checkpoint("model_100.pt", global_step=100)
     project.checkpoint("model_200.pt", seed=1, global_step=200)
-    done = project.run("daemon", "outputs", "--once")
-    assert done.returncode == exit_codes.OK, done.stderr
+    done = project.ok("daemon", "outputs", "--once")
     assert done.stdout.count(COMPLETED) == 2
     assert re.search(r"^(⚠️ )?Attribution consensus: 0\.\d{3}$", done.stdout, re.MULTILINE)
     assert "2 analysed of 2 checkpoints" in done.stderr
@@ -146,14 +139,6 @@ def test_output_that_cannot_be_written_costs_no_analysis(project: Project) -> No
     assert len(project.analyses()) == 1
 
 
-class Evil:
-    def __init__(self, canary: Path) -> None:
-        self.canary = canary
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.canary}",)
-
-
 def test_every_bad_input_is_one_sentence_and_a_state_and_the_others_go_on(project: Project) -> None:
     whole = project.checkpoint("good/model_1.pt").read_bytes()
     project.states("good/states.npz")
@@ -173,8 +158,7 @@ def test_every_bad_input_is_one_sentence_and_a_state_and_the_others_go_on(projec
     project.checkpoint("names/model_1.pt")
     project.states("names/states.npz", feature_names='{"hf": ["price_velocity"]}')
     project.checkpoint("alone/model_1.pt")
-    done = project.run("daemon", "--once")
-    assert done.returncode == exit_codes.OK, done.stderr
+    done = project.ok("daemon", "--once")
     states = {path: (line.state, line.reason) for path, line in project.ledger().items()}
     expected = {
         "good/model_1.pt": ("done", ""),
@@ -286,8 +270,7 @@ def test_what_crashes_its_worker_twice_is_quarantined_and_the_others_go_on(tmp_p
     state = GuideLike().state_dict()
     state["hf.bias"][0] = 9
     torch.save({"model_state_dict": state, "global_step": 2}, project.outputs / "bomb_2.pt")
-    done = project.run("daemon", "--once", WANDB_API_KEY="canary")
-    assert done.returncode == exit_codes.OK, done.stderr
+    project.ok("daemon", "--once", WANDB_API_KEY="canary")
     assert project.ledger()["good_1.pt"].state == "done"
     bomb = project.ledger()["bomb_2.pt"]
     assert bomb.state == "quarantined"
@@ -310,8 +293,7 @@ def test_workers_know_no_secrets(tmp_path: Path) -> None:
     project.states()
     project.checkpoint()
     secrets = {"WANDB_API_KEY": "canary", "AWS_SECRET_ACCESS_KEY": "canary", "MY_TOKEN": "canary"}
-    done = project.run("daemon", "--once", **secrets)
-    assert done.returncode == exit_codes.OK, done.stderr
+    project.ok("daemon", "--once", **secrets)
     assert len(project.analyses()) == 1
 
 
@@ -321,8 +303,7 @@ def test_code_and_configuration_never_come_from_the_watched_folder(project: Proj
     (project.outputs / "config.toml").write_text('[model]\nfactory = "planted:build"\n')
     for name in ("planted", "my_model", "torch", "sitecustomize"):
         (project.outputs / f"{name}.py").write_text(f"open({str(project.folder / 'canary')!r}, 'w')\n")
-    done = project.run("daemon", str(project.outputs), "--once")
-    assert done.returncode == exit_codes.OK, done.stderr
+    project.ok("daemon", str(project.outputs), "--once")
     (project.folder / "config.toml").write_text(CONFIG.replace("[model]", '[model]\npath = ["outputs", "."]'))
     warned = project.run("daemon", "--once")
     assert "[model] path outputs is passed over: code is never loaded from inside the watched folder" in warned.stderr

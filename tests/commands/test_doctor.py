@@ -2,11 +2,9 @@
 
 import dataclasses
 import json
-import os
 import pickle
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ from fxwatch import exit_codes
 from fxwatch.commands.doctor import doctor
 from tests.load.test_sb3 import FLAT, saved
 from tests.policies import HF_AND_PORTFOLIO, ByKeyword, GuideLike, random_states
-from tests.project import Project
+from tests.project import Evil, Project
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +37,7 @@ def test_a_whole_project_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[s
     project = Project(tmp_path)
     project.states()
     path = project.checkpoint(global_step=100)
-    done = project.run("doctor", str(path))
-    assert done.returncode == exit_codes.OK, done.stderr
+    done = project.ok("doctor", str(path))
     assert "model_100.pt: a checkpoint of torch.save" in done.stdout
     assert "it holds 10 tensors of" in done.stdout
     assert "branch hf: 32 × 6 × 4, features" in done.stdout
@@ -128,19 +125,14 @@ def test_a_default_policy_of_sb3_needs_nothing_but_states(tmp_path: Path, capsys
     assert asked(tmp_path / "m.zip", capsys)[0] == exit_codes.OK
 
 
-class Evil:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch canary",)
-
-
 def test_what_is_refused_says_why_and_how_to_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from torch.distributed.checkpoint.state_dict_saver import save
 
     save(GuideLike().state_dict(), checkpoint_id=tmp_path / "dcp", no_dist=True)
-    (tmp_path / "module_state.pkl").write_bytes(pickle.dumps(Evil()))
-    (tmp_path / "rl_model_vecnormalize_64_steps.pkl").write_bytes(pickle.dumps(Evil()))
-    (tmp_path / "agent.pt").write_bytes(pickle.dumps(Evil()))
-    torch.save({"model": GuideLike().state_dict(), "x": Evil()}, tmp_path / "m.pt")
+    (tmp_path / "module_state.pkl").write_bytes(pickle.dumps(Evil(tmp_path / "canary")))
+    (tmp_path / "rl_model_vecnormalize_64_steps.pkl").write_bytes(pickle.dumps(Evil(tmp_path / "canary")))
+    (tmp_path / "agent.pt").write_bytes(pickle.dumps(Evil(tmp_path / "canary")))
+    torch.save({"model": GuideLike().state_dict(), "x": Evil(tmp_path / "canary")}, tmp_path / "m.pt")
     for path, words in {
         next((tmp_path / "dcp").glob("*.distcp")): 'dcp_to_torch_save(folder, "model.pt")',
         tmp_path / "module_state.pkl": "module = algorithm.get_module()",

@@ -13,9 +13,8 @@ from fxwatch.commands.tui import tui
 from fxwatch.records.base import Verdict
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.layout import Store
-from tests.tui.examples import START, beat, fill
+from tests.tui.examples import SICK, START, beat, fill
 
-SICK = {"hf": 0.7, "mf": 0.1, "lf": 0.1, "portfolio": 0.1}
 NAN_LAYERS = {"policy.a": 1e-9, "policy.b": 1.0}
 
 
@@ -85,9 +84,8 @@ def test_as_json(watched: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (None, "unknown", exit_codes.UNHEALTHY),
     ],
 )
+@pytest.mark.usefixtures("store")
 def test_exit_codes_by_level(tmp_path: Path, run: str | None, level: Verdict, code: int) -> None:
-    store = Store.of(tmp_path, None)
-    store.create()
     if run is not None:
         parts: dict[str, Any] = {"good": {}, "sick": {"shares": SICK}, "worst": {"norms": NAN_LAYERS}}[run]
         fill(tmp_path, range(100, 200, 100), **parts)
@@ -104,9 +102,9 @@ def test_no_folder_and_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert f"`fxwatch daemon {tmp_path}`" in err
 
 
-def test_a_daemon_without_results_is_unknown_and_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store = Store.of(tmp_path, None)
-    store.create()
+def test_a_daemon_without_results_is_unknown_and_fine(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = as_json(tmp_path, capsys)
     assert (found["verdict"], found["runs"], found["daemon"]["state"]) == ("unknown", {}, "never")
     beat(store, START)

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -23,9 +22,6 @@ from fxwatch.store.write import RunWriter
 from tests.analyses import analysis
 from tests.project import CONFIG, ROOT, Project
 from tests.sync.results import rows
-
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -57,9 +53,9 @@ def test_each_change_is_told_once_also_after_a_restart(store: Store, tmp_path: P
     said: list[str] = []
     add(store, "ok", "bad", "bad")
     for _ in range(2):
-        Alarm(store, store.run("exp"), writing(file), 0, LONG_AGO).look(said.append)
+        Alarm(store, store.run("exp"), writing(file), 0, before=0).look(said.append)
     assert [title for title, _ in told(file)] == ["fxwatch exp: OK -> BAD at step 2"]
-    alarm = Alarm(store, store.run("exp"), writing(file), 0, LATER)
+    alarm = Alarm(store, store.run("exp"), writing(file), 0, before=2)
     add(store, "ok")
     alarm.look(said.append)
     add(store, "ok")
@@ -71,8 +67,12 @@ def test_each_change_is_told_once_also_after_a_restart(store: Store, tmp_path: P
 
 def test_what_was_found_before_there_was_an_alarm_is_not_told(store: Store, tmp_path: Path) -> None:
     add(store, "bad", "bad")
-    Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, LATER).look(print)
+    alarm = Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, before=2)
+    alarm.look(print)
     assert told(tmp_path / "told") == []
+    add(store, "ok", "ok")
+    alarm.look(print)
+    assert [title for title, _ in told(tmp_path / "told")] == ["fxwatch exp: BAD -> OK at step 3"]
 
 
 def test_an_alert_may_be_lost_where_all_is_killed_but_never_comes_twice(
@@ -82,18 +82,18 @@ def test_an_alert_may_be_lost_where_all_is_killed_but_never_comes_twice(
         raise KeyboardInterrupt
 
     add(store, "bad", "bad")
-    first = Alarm(store, store.run("exp"), ["any"], 0, LONG_AGO)
+    first = Alarm(store, store.run("exp"), ["any"], 0, before=0)
     with monkeypatch.context() as moment:
         moment.setattr("fxwatch.daemon.alarm.subprocess.run", killed)
         with pytest.raises(KeyboardInterrupt):
             first.look(print)
-    Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, LONG_AGO).look(print)
+    Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, before=0).look(print)
     assert told(tmp_path / "told") == []
 
 
 def test_an_alert_that_cannot_be_noted_is_told_when_it_can(store: Store, tmp_path: Path) -> None:
     add(store, "bad", "bad", "bad")
-    alarm = Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, LONG_AGO)
+    alarm = Alarm(store, store.run("exp"), writing(tmp_path / "told"), 0, before=0)
     in_the_way = store.root / "alerts"
     in_the_way.touch()
     for _ in range(2):
@@ -131,7 +131,7 @@ def test_the_documented_line_of_apprise_reaches_a_chat(
         monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         add(store, "bad", "bad")
         said: list[str] = []
-        Alarm(store, store.run("exp"), command, 0, LONG_AGO).look(said.append)
+        Alarm(store, store.run("exp"), command, 0, before=0).look(said.append)
         server.shutdown()
     assert said == []
     assert [(one["title"], one["message"]) for one in heard] == [("fxwatch exp: OK -> BAD at step 1", "no finding")]
@@ -147,7 +147,7 @@ def test_the_documented_line_of_apprise_reaches_a_chat(
 def test_a_command_that_fails_is_said_in_one_sentence(store: Store, command: list[str], words: str) -> None:
     add(store, "bad", "bad")
     said: list[str] = []
-    Alarm(store, store.run("exp"), command, 0, LONG_AGO).look(said.append)
+    Alarm(store, store.run("exp"), command, 0, before=0).look(said.append)
     assert len(said) == 1
     assert words in said[0]
 

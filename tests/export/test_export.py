@@ -26,10 +26,8 @@ ROWS = sum(map(len, SHARES.values()))
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Path:
+def watched(tmp_path: Path, store: Store) -> Path:
     """A run whose features were renamed after two of three analyses, the steps out of order."""
-    store = Store.of(tmp_path, None)
-    store.create()
     writer = RunWriter(store.run("exp"))
     dead = DeadFeatures(branches={"hf": ["spread"]}, total_count=1, causes={"hf": {"spread": "constant_input"}})
     writer.commit(analysis(200, "exp", dead_features=dead))
@@ -162,9 +160,7 @@ def test_frames_in_a_notebook_as_the_guide_groups_them(watched: Path) -> None:
 FORMULAS = ["=cmd|' /C calc'!A0", "+di", "-di", "@SUM(A1)", "\t=1", "\r=1", "a=1"]
 
 
-def test_no_name_is_a_formula_in_a_spreadsheet(tmp_path: Path) -> None:
-    store = Store.of(tmp_path, None)
-    store.create()
+def test_no_name_is_a_formula_in_a_spreadsheet(tmp_path: Path, store: Store) -> None:
     writer = RunWriter(store.run("=run"))
     unit = Unit(share=1 / len(FORMULAS), signed=-0.5, low=0.0, high=0.2)
     writer.commit(analysis(1, "=run", units={"-branch": dict.fromkeys(FORMULAS, unit)}))

@@ -16,81 +16,39 @@ from safetensors.numpy import save as save_safetensors
 
 from fxwatch.formats import dump_step, kind_of, recognise, step_in_name
 
+STEPS = {
+    "ppo_1000_steps.zip": 1000, "epoch=3-step=1200.ckpt": 1200, "checkpoint-500/model.safetensors": 500,
+    "checkpoint_7/pytorch_model.bin": 7, "checkpoint-12.pt": 12, "best_model_v7.pt": 7, "model-12.pt": 12,
+    "agent_4000.pt": 4000, "step-000100.pt": 100, "states-512.safetensors": 512, "PPO_100k_3.zip": 3,
+    "run_2025-06-03_v3.pt": 3, "m_20250603-12.pt": 12, "ckpt_step=20240601.pt": 20240601,
+    "latest.pt": None, "checkpoint.pt": None, "seed_3/model.pt": None, "2025/model.pt": None,
+    "model_2025-06-03.pt": None, "model_20250603.pt": None, "model_03-06-2025.pt": None,
+    "m_20250603_142233.pt": None, "checkpoint_2025-06-03_142233.pt": None,
+    f"a-{'9' * 18}.pt": 10**18 - 1, f"a-{'9' * 249}.pt": None,
+}  # fmt: skip
 
-@pytest.mark.parametrize(
-    ("name", "step"),
-    [
-        ("ppo_1000_steps.zip", 1000),
-        ("epoch=3-step=1200.ckpt", 1200),
-        ("checkpoint-500/model.safetensors", 500),
-        ("checkpoint_7/pytorch_model.bin", 7),
-        ("checkpoint-12.pt", 12),
-        ("best_model_v7.pt", 7),
-        ("model-12.pt", 12),
-        ("agent_4000.pt", 4000),
-        ("step-000100.pt", 100),
-        ("states-512.safetensors", 512),
-        ("PPO_100k_3.zip", 3),
-        ("latest.pt", None),
-        ("checkpoint.pt", None),
-        ("seed_3/model.pt", None),
-        ("2025/model.pt", None),
-        ("model_2025-06-03.pt", None),
-        ("model_20250603.pt", None),
-        ("model_03-06-2025.pt", None),
-        ("m_20250603_142233.pt", None),
-        ("checkpoint_2025-06-03_142233.pt", None),
-        ("run_2025-06-03_v3.pt", 3),
-        ("m_20250603-12.pt", 12),
-        ("ckpt_step=20240601.pt", 20240601),
-    ],
-)
+
+@pytest.mark.parametrize(("name", "step"), STEPS.items())
 def test_the_step_in_a_name_is_never_a_date(name: str, step: int | None) -> None:
     assert step_in_name(name) == step
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("a.pt", "checkpoint"),
-        ("a.PTH", "checkpoint"),
-        ("a.ckpt", "checkpoint"),
-        ("a.zip", "checkpoint"),
-        ("a.safetensors", "checkpoint"),
-        ("states.safetensors", "states"),
-        ("states-12.npz", "states"),
-        ("States_a.npz", "states"),
-        ("states.pt", None),
-        ("other.npz", None),
-        ("vecnormalize.pkl", None),
-        ("a.pt.tmp", None),
-        (".tmpAbc.safetensors", None),
-        ("tmp_a.pt", None),
-        ("a.tmp.pt", None),
-        ("a.pt.part", None),
-        ("a.pt~", None),
-        ("notes.txt", None),
-        ("optimizer.pt", None),
-        ("optimizer.bin", None),
-        ("scheduler.pt", None),
-        ("scaler.pt", None),
-        ("rng_state.pth", None),
-        ("rng_state_0.pth", None),
-        ("training_args.bin", None),
-        ("random_states_0.pkl", None),
-        ("custom_checkpoint_0.pkl", None),
-        ("optimizer_free_policy.pt", "checkpoint"),
-        ("optimal.pt", "checkpoint"),
-        ("sampler_3.pt", None),
-        ("pytorch_model.bin", "checkpoint"),
-        ("model-00001-of-00002.safetensors", None),
-        ("model.safetensors.index.json", "checkpoint"),
-        ("config.json", None),
-        ("policy.pt2", "checkpoint"),
-        ("__0_0.distcp", "checkpoint"),
-        ("__1_0.distcp", None),
+KINDS: dict[str | None, list[str]] = {
+    "checkpoint": [
+        "a.pt", "a.PTH", "a.ckpt", "a.zip", "a.safetensors", "optimizer_free_policy.pt", "optimal.pt",
+        "pytorch_model.bin", "model.safetensors.index.json", "policy.pt2", "__0_0.distcp",
     ],
-)
+    "states": ["states.safetensors", "states-12.npz", "States_a.npz"],
+    None: [
+        "states.pt", "other.npz", "vecnormalize.pkl", "a.pt.tmp", ".tmpAbc.safetensors", "tmp_a.pt", "a.tmp.pt",
+        "a.pt.part", "a.pt~", "notes.txt", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt",
+        "rng_state.pth", "rng_state_0.pth", "training_args.bin", "random_states_0.pkl", "custom_checkpoint_0.pkl",
+        "sampler_3.pt", "model-00001-of-00002.safetensors", "config.json", "__1_0.distcp",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for kind, names in KINDS.items() for name in names])
 def test_what_a_name_says(name: str, kind: str | None) -> None:
     assert kind_of(name) == kind
 

@@ -77,11 +77,9 @@ def test_the_package_of_the_guide_is_installed_and_used(tmp_path: Path, project:
     whole = as_npw(project.checkpoint("model.pt"), at=77)
     (project.outputs / "torn.npw").write_bytes(whole.read_bytes()[:1000])
 
-    told = project.run("doctor", "outputs/model.npw", PYTHONPATH=path)
-    assert told.returncode == exit_codes.OK, told.stdout + told.stderr
+    told = project.ok("doctor", "outputs/model.npw", PYTHONPATH=path)
     assert "model.npw: a checkpoint for the adapter fxwatch_npw:read of fxwatch-npw 1.0" in told.stdout
-    done = project.run("daemon", "--once", PYTHONPATH=path)
-    assert done.returncode == exit_codes.OK, done.stderr
+    project.ok("daemon", "--once", PYTHONPATH=path)
     (found,) = project.analyses()
     assert (found["checkpoint"]["format"], found["checkpoint"]["step"]) == ("adapted", 77)
     assert project.ledger()["model.npw"].state == "done"
@@ -98,8 +96,7 @@ def test_one_that_is_broken_costs_its_own_files_a_sentence_each(tmp_path: Path, 
     for name in [*SENTENCES, "lacks"]:
         (project.outputs / f"model.{name}").write_text(name)
     project.checkpoint("model_1.pt", global_step=1)
-    done = project.run("daemon", "--once", PYTHONPATH=path)
-    assert done.returncode == exit_codes.OK, done.stderr
+    done = project.ok("daemon", "--once", PYTHONPATH=path)
     assert "Traceback" not in done.stderr
     reasons = {path: line.reason for path, line in project.ledger().items() if line.state == "failed"}
     assert reasons == {
@@ -117,10 +114,8 @@ def test_one_that_cannot_be_used_is_passed_over_and_said(tmp_path: Path, project
     installed(site, "a", "abc = odd:raises")
     path = installed(site, "b", "abc = odd:leaves", odd=ODD)
     project.checkpoint("model_1.pt")
-    done = project.run("daemon", "--once", PYTHONPATH=path)
-    assert done.returncode == exit_codes.OK, done.stderr
-    told = project.run("doctor", "outputs", PYTHONPATH=path)
-    assert told.returncode == exit_codes.OK, told.stderr
+    done = project.ok("daemon", "--once", PYTHONPATH=path)
+    told = project.ok("doctor", "outputs", PYTHONPATH=path)
     for stderr in (done.stderr, told.stderr):
         assert "fxwatch: the adapter odd:raises of greedy 1.0 is passed over: fxwatch reads *.pt by itself" in stderr
         assert "of vague 1.0 is passed over: that is not the place of a function, as in my_package:read" in stderr

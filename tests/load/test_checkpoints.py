@@ -22,6 +22,7 @@ from fxwatch.load.factory import put_weights
 from fxwatch.records.settings import ModelSettings
 from tests.daemon.harness import ReadInParts
 from tests.policies import GuideLike
+from tests.project import Evil
 
 
 def weights(path: Path, key: str = "auto", safe_globals: Sequence[str] = ()) -> Any:
@@ -126,14 +127,6 @@ def test_a_file_without_checksums_is_read(tmp_path: Path) -> None:
     finally:
         torch.serialization.set_crc32_options(True)
     assert "hf.weight" in weights(tmp_path / "a.pt").state
-
-
-class Evil:
-    def __init__(self, canary: Path) -> None:
-        self.canary = canary
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.canary}",)
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "pickle", "sb3", "module", "namespace", "numpy"])

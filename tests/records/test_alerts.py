@@ -63,6 +63,12 @@ def test_within_the_quiet_period_only_what_is_bad_is_told() -> None:
     assert told(lines("wwooo"), quiet=150) == [(1, "warn"), (4, "ok")]
 
 
+def test_a_clock_that_is_set_back_silences_nobody() -> None:
+    ahead, mended = lines("wwoo")[:2], lines("wwoo")[2:]
+    ahead = [line.model_copy(update={"created_at": line.created_at.replace("2026", "2031")}) for line in ahead]
+    assert told([*ahead, *mended], quiet=600) == [(1, "warn"), (3, "ok")]
+
+
 def test_an_alert_in_words() -> None:
     [alert] = [found for _, found in alerts(AlertState(), lines("bb"), 0) if found is not None]
     assert alert.title("exp") == "fxwatch exp: OK -> BAD at step 1"

@@ -39,38 +39,18 @@ def quality(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "verdict"),
+    ("name", "judged"),
     [
-        ("consensus", 0.7, "ok"),
-        ("consensus", 0.7 - TINY, "warn"),
-        ("consensus", 0.4, "warn"),
-        ("consensus", 0.4 - TINY, "bad"),
-        ("sparsity", 0.1, "ok"),
-        ("sparsity", 0.1 - TINY, "warn"),
-        ("sparsity", 0.5, "ok"),
-        ("sparsity", 0.6, "ok"),
-        ("sparsity", 0.6 + TINY, "warn"),
-        ("concentration", 0.05, "ok"),
-        ("concentration", 0.05 - TINY, "warn"),
-        ("concentration", 0.4, "ok"),
-        ("concentration", 0.5, "ok"),
-        ("concentration", 0.5 + TINY, "bad"),
-        ("infidelity", 0.05, "ok"),
-        ("infidelity", 0.05 + TINY, "warn"),
-        ("infidelity", 0.1, "warn"),
-        ("infidelity", 0.1 + TINY, "bad"),
-        ("sensitivity", 0.1, "ok"),
-        ("sensitivity", 0.1 + TINY, "warn"),
-        ("sensitivity", 0.3, "warn"),
-        ("sensitivity", 0.3 + TINY, "bad"),
-        ("dead_features", 5, "ok"),
-        ("dead_features", 6, "warn"),
-        ("dead_features", 15, "warn"),
-        ("dead_features", 16, "bad"),
+        ("consensus", {0.7: "ok", 0.7 - TINY: "warn", 0.4: "warn", 0.4 - TINY: "bad"}),
+        ("sparsity", {0.1: "ok", 0.1 - TINY: "warn", 0.5: "ok", 0.6: "ok", 0.6 + TINY: "warn"}),
+        ("concentration", {0.05: "ok", 0.05 - TINY: "warn", 0.4: "ok", 0.5: "ok", 0.5 + TINY: "bad"}),
+        ("infidelity", {0.05: "ok", 0.05 + TINY: "warn", 0.1: "warn", 0.1 + TINY: "bad"}),
+        ("sensitivity", {0.1: "ok", 0.1 + TINY: "warn", 0.3: "warn", 0.3 + TINY: "bad"}),
+        ("dead_features", {5: "ok", 6: "warn", 15: "warn", 16: "bad"}),
     ],
 )
-def test_every_threshold_of_the_guide_from_both_sides(name: str, value: float, verdict: Verdict) -> None:
-    assert getattr(Thresholds(), name).judge(value)[0] == verdict
+def test_every_threshold_of_the_guide_from_both_sides(name: str, judged: dict[float, Verdict]) -> None:
+    assert {value: getattr(Thresholds(), name).judge(value)[0] for value in judged} == judged
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from fxwatch.records.internals import Attention
 from fxwatch.records.quality import Concentration, Estimate, Infidelity, QualityMetrics, Sensitivity
 from fxwatch.records.settings import AnalysisSettings
 from fxwatch.records.thresholds import EXPECTED_SHARES
+from tests import analyses
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Shapes = Mapping[str, tuple[int, int]]
@@ -164,10 +165,7 @@ def analysis_of(shapes: Shapes, seed: int = 0, names: Mapping[str, list[str]] | 
     units = units_of(names or names_of(shapes), seed)
     ranking = {branch: sorted(((n, u.share) for n, u in f.items()), key=lambda r: -r[1]) for branch, f in units.items()}
     fields: dict[str, Any] = {
-        "id": "step-000252420-3be426dc",
-        "run": "default",
         "created_at": "2026-11-22T08:09:17.072+00:00",
-        "fxwatch_version": "0.1.0",
         "checkpoint": Checkpoint(path="ppo_252420_steps.zip", sha256="0" * 64, format="sb3", step=252420, update=1972),
         "states": StatesUsed(path="states-252416.safetensors", sha256="0" * 64, count=32, branches=dict(shapes)),
         "target": Target(
@@ -182,13 +180,11 @@ def analysis_of(shapes: Shapes, seed: int = 0, names: Mapping[str, list[str]] | 
         "dead_features": DeadFeatures(branches={branch: [] for branch in shapes}, total_count=0, verdict="ok"),
         "stability": Stability(previous="step-1", spearman=0.97, jaccard10=0.8, null_low=0.88, verdict="ok"),
         "attention": Attention(stability=0.999, entropy=0.883),
-        "decisions": {},
         "methods": {name: MethodReport(status="ok") for name in METHODS},
-        "cost": Cost(forwards=1, backwards=1, seconds=1.0),
         "health": Health(verdict="ok"),
         **more,
     }
-    return Analysis(**fields)
+    return Analysis.of(analyses.analysis(252420, digest="3be426dc"), **fields)
 
 
 def history_of(analysis: Analysis, length: int) -> list[HistoryLine]:

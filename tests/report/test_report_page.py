@@ -89,11 +89,15 @@ def test_every_text_lies_inside_its_panel(sample: Sample, sheet: Sheet) -> None:
         assert bottom <= box.bottom + 6, text.get_text()
 
 
-def test_no_text_overlaps_another(sheet: Sheet) -> None:
+def none_overlaps(sheet: Sheet) -> None:
     for (one, here), (other, there) in combinations(texts_of(sheet), 2):
         across = min(here.x1, there.x1) - max(here.x0, there.x0)
         down = min(here.y1, there.y1) - max(here.y0, there.y0)
         assert across <= TOUCH or down <= TOUCH, (one.get_text(), other.get_text())
+
+
+def test_no_text_overlaps_another(sheet: Sheet) -> None:
+    none_overlaps(sheet)
 
 
 def test_no_mark_of_a_verdict_covers_a_text(sheet: Sheet) -> None:
@@ -183,35 +187,58 @@ def test_it_is_quick() -> None:
     assert min(took) < 1.5
 
 
-def test_the_header_says_what_was_explained() -> None:
-    words = words_of(page("guide"), "header")
-    for said in ("✗ BAD", "default", "step 252,420", "ppo_252420_steps.zip", "2026-11-22 08:09 UTC", "32 states of"):
-        assert said in words
-    assert "the logit of the action in the dump (action_type)" in words
-    assert "8 real states of the same dump" in words
+SAID: dict[str, tuple[str, str, list[str]]] = {
+    "what was explained": ("guide", "header", [
+        "✗ BAD", "default", "step 252,420", "ppo_252420_steps.zip", "2026-11-22 08:09 UTC", "32 states of",
+        "the logit of the action in the dump (action_type)", "8 real states of the same dump",
+    ]),
+    "findings in words with their step and first remedy": ("guide", "findings", [
+        "infidelity 0.526 is above 0.1", "since step 512", "new at this step",
+        "→ do not cut features by these rankings alone",
+    ]),
+    "how many findings have no room": ("all_bad", "findings", [
+        "and 7 more (3 BAD, 4 WARN): gradient_flow.vanishing",
+    ]),
+    "that a healthy analysis is well": ("well", "findings", ["All is well"]),
+    "that a verdict is unknown": ("empty", "findings", ["UNKNOWN"]),
+    "that the first analysis has no history": ("small", "history", ["first analysis: no history yet"]),
+    "why there is no attention": ("small", "quality", ["no attention: the model has no nn.MultiheadAttention"]),
+    "a reason without room in its line below": ("small", "quality", [
+        "unknown, see below", "no stability: no previous analysis on the same probe states",
+    ]),
+    "that many features are cut": ("guide", "features", ["30 steps × 43 features · top 11"]),
+    "why features are dead": ("guide", "features", [
+        "dead: price_velocity (constant input)", "(low importance for long)",
+    ]),
+    "what is missing of a branch, in its place": ("partial", "features", [
+        "portfolio", "no living feature", "lf", "no importance was stored", "macro", "no table of",
+    ]),
+    "which limits lie off the axis": ("guide", "gradients", [
+        "exploding above 1e3 ↑ off the axis", "vanishing below 1e−7 ↓ off the axis",
+    ]),
+    "what is wrong with gradients": ("all_bad", "gradients", [
+        "1 NaN or Inf: hf.extra", "3 exploding ◆", "4 vanishing ▼", "2 zero ✖", "1 unused", "2 sharp drops ■",
+    ]),
+    "which methods have no vote and why": ("guide", "consensus", [
+        "deep lift ⊘", "no vote for deep lift: its rules cover this model only in part",
+    ]),
+    "which methods share a vote": ("crowded", "consensus", ["IG, GS, DL agree above 0.98 and share one vote"]),
+    "which features have no room": ("crowded", "features", ["branch_10"]),
+    "which branches have no room": ("crowded", "shares", ["branch_10"]),
+    "a history without growing steps by number": ("crowded", "history", ["last 500 analyses", "analysis 300"]),
+}  # fmt: skip
 
 
-def test_findings_are_in_words_with_their_step_and_first_remedy() -> None:
-    words = words_of(page("guide"), "findings")
-    assert "infidelity 0.526 is above 0.1" in words
-    assert "since step 512" in words
-    assert "new at this step" in words
-    assert "→ do not cut features by these rankings alone" in words
+@pytest.mark.parametrize("what", SAID)
+def test_it_says(what: str) -> None:
+    name, panel, said = SAID[what]
+    words = words_of(page(name), panel)
+    assert [one for one in said if one not in words and one not in words.replace("\n", " ")] == []
 
 
-def test_findings_without_room_are_counted() -> None:
-    words = words_of(page("all_bad"), "findings")
-    assert "and 7 more (3 BAD, 4 WARN): gradient_flow.vanishing" in words
-
-
-def test_a_healthy_analysis_is_said_to_be_well() -> None:
-    assert "All is well" in words_of(page("well"), "findings")
-
-
-def test_an_unknown_verdict_without_findings_is_not_said_to_be_well() -> None:
-    words = words_of(page("empty"), "findings")
-    assert "All is well" not in words
-    assert "UNKNOWN" in words
+def test_what_is_not_so_is_not_said() -> None:
+    assert "All is well" not in words_of(page("empty"), "findings")
+    assert "off the axis" not in words_of(page("all_bad"), "gradients")
 
 
 @pytest.mark.parametrize("panel", ["features", "shares", "quality", "gradients", "consensus"])
@@ -222,41 +249,6 @@ def test_a_panel_without_numbers_says_why(panel: str) -> None:
 @pytest.mark.parametrize("panel", ["features", "shares", "quality", "gradients", "consensus", "history"])
 def test_a_panel_of_an_empty_analysis_says_that_there_is_nothing(panel: str) -> None:
     assert "no " in words_of(page("empty"), panel)
-
-
-def test_the_first_analysis_has_no_history() -> None:
-    assert "first analysis: no history yet" in words_of(page("small"), "history")
-
-
-def test_missing_attention_is_said_with_its_reason() -> None:
-    words = words_of(page("small"), "quality").replace("\n", " ")
-    assert "no attention: the model has no nn.MultiheadAttention" in words
-
-
-def test_a_reason_without_room_in_its_line_stands_below() -> None:
-    words = words_of(page("small"), "quality")
-    assert "unknown, see below" in words
-    assert "no stability: no previous analysis on the same probe states" in words
-
-
-def test_many_features_are_cut_and_said_to_be() -> None:
-    assert "30 steps × 43 features · top 11" in words_of(page("guide"), "features")
-
-
-def test_dead_features_are_named_with_their_cause() -> None:
-    words = words_of(page("guide"), "features").replace("\n", " ")
-    assert "dead: price_velocity (constant input)" in words
-    assert "(low importance for long)" in words
-
-
-@pytest.mark.parametrize(
-    ("branch", "said"),
-    [("portfolio", "no living feature"), ("lf", "no importance was stored"), ("macro", "no table of")],
-)
-def test_what_is_missing_of_a_branch_is_said_in_its_place(branch: str, said: str) -> None:
-    words = words_of(page("partial"), "features").replace("\n", " ")
-    assert branch in words
-    assert said in words
 
 
 def test_a_heatmap_that_was_not_stored_is_missed() -> None:
@@ -270,41 +262,6 @@ def test_a_heatmap_of_other_features_is_not_shown() -> None:
     analysis = analysis_of(shapes)
     words = words_of(compose(analysis, heats_of({"hf": (4, 5)}, 0), []), "features").replace("\n", " ")
     assert "no heatmap: what was stored has 5 features, not 3" in words
-
-
-def test_limits_off_the_axis_are_named_at_its_edge() -> None:
-    words = words_of(page("guide"), "gradients")
-    assert "exploding above 1e3 ↑ off the axis" in words
-    assert "vanishing below 1e−7 ↓ off the axis" in words
-
-
-def test_limits_on_the_axis_are_drawn() -> None:
-    words = words_of(page("all_bad"), "gradients")
-    assert "off the axis" not in words
-    for said in ("1 NaN or Inf: hf.extra", "3 exploding ◆", "4 vanishing ▼", "2 zero ✖", "1 unused", "2 sharp drops ■"):
-        assert said in words
-
-
-def test_methods_without_a_vote_are_marked_and_why() -> None:
-    words = words_of(page("guide"), "consensus").replace("\n", " ")
-    assert "deep lift ⊘" in words
-    assert "no vote for deep lift: its rules cover this model only in part" in words
-
-
-def test_methods_that_share_a_vote_are_named() -> None:
-    words = words_of(page("crowded"), "consensus").replace("\n", " ")
-    assert "IG, GS, DL agree above 0.98 and share one vote" in words
-
-
-def test_branches_without_room_are_named() -> None:
-    for panel in ("features", "shares"):
-        assert "branch_10" in words_of(page("crowded"), panel)
-
-
-def test_history_without_growing_steps_is_drawn_by_number() -> None:
-    words = words_of(page("crowded"), "history")
-    assert "last 500 analyses" in words
-    assert "analysis 300" in words
 
 
 def test_limits_are_those_that_judged_the_analysis() -> None:
@@ -335,4 +292,4 @@ def test_any_number_of_branches_has_room(branches: int, findings: int) -> None:
     analysis = analysis.model_copy(update={"health": analysis.health.model_copy(update={"findings": bad})})
     sheet = compose(analysis, heats_of(shapes, 1), history_of(analysis, 9))
     test_every_text_lies_inside_its_panel(Sample(analysis, {}, []), sheet)
-    test_no_text_overlaps_another(sheet)
+    none_overlaps(sheet)

@@ -19,13 +19,6 @@ from fxwatch.store.write import RunWriter
 from tests.report.samples import SAMPLES, Sample
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    made = Store.of(tmp_path, None)
-    made.create()
-    return made
-
-
 def commit(run: Run, sample: Sample, *steps: int) -> list[str]:
     """Analyses of a run at some steps, with arrays; their ids."""
     writer = RunWriter(run)

@@ -14,6 +14,7 @@ from fxwatch.store.write import RunWriter
 from fxwatch.sync.outbox import Outbox, read_outbox
 from tests.analyses import analysis
 from tests.project import command, environ
+from tests.sync.backend import Backend
 
 CANARY = "c0ffee" * 6 + "beef"
 """A key that must be in no file."""
@@ -86,6 +87,11 @@ class Results:
     def outbox(self, run: str = "exp") -> Outbox | None:
         """What is noted."""
         return read_outbox(self.store, self.run(run))
+
+    def arrived(self, backend: Backend, number: str = "fxwatch/seq") -> list[int]:
+        """The analyses that a server has, by a number of theirs."""
+        outbox = self.outbox()
+        return [row[number] for row in backend.history(outbox.id)] if outbox else []
 
     def files(self) -> list[Path]:
         """Offline files, the oldest first."""

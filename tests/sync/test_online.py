@@ -12,11 +12,6 @@ from tests.sync.backend import Backend
 from tests.sync.results import Results
 
 
-def seqs(backend: Backend, results: Results) -> list[int]:
-    outbox = results.outbox()
-    return [row["fxwatch/seq"] for row in backend.history(outbox.id)] if outbox else []
-
-
 def test_a_round_trip_and_another(results: Results, backend: Backend) -> None:
     results.add([100, 50])
     code, output, errors = results.sync(WANDB_BASE_URL=backend.url)
@@ -43,7 +38,7 @@ def test_a_lost_note_doubles_nothing(results: Results, backend: Backend) -> None
     (results.store.root / "sync" / "exp.json").unlink()
     results.add([3])
     assert results.sync(WANDB_BASE_URL=backend.url)[0] == exit_codes.OK
-    assert seqs(backend, results) == [0, 1, 2, 3]
+    assert results.arrived(backend) == [0, 1, 2, 3]
     sent = [one["input"]["artifactTypeName"] for one in backend.artifacts]
     assert sent.count("attribution") == 4
 
@@ -52,7 +47,7 @@ def test_a_lost_note_doubles_nothing(results: Results, backend: Backend) -> None
 def test_what_is_killed_loses_and_doubles_nothing(results: Results, backend: Backend, victim: str) -> None:
     results.add(range(25))
     process = results.start(WANDB_BASE_URL=backend.url)
-    eventually(lambda: len(seqs(backend, results)) >= 3 or process.poll() is not None, 30)
+    eventually(lambda: len(results.arrived(backend)) >= 3 or process.poll() is not None, 30)
     assert process.poll() is None, "it was too quick to be killed"
     if victim == "all":
         os.killpg(process.pid, signal.SIGKILL)
@@ -65,9 +60,9 @@ def test_what_is_killed_loses_and_doubles_nothing(results: Results, backend: Bac
         assert process.returncode == exit_codes.FAILURE
         assert "Traceback" not in errors, errors
         assert "25 analyses wait for W&B" in errors
-    assert len(seqs(backend, results)) < 25
+    assert len(results.arrived(backend)) < 25
     assert results.sync(WANDB_BASE_URL=backend.url)[0] == exit_codes.OK
-    assert seqs(backend, results) == list(range(25))
+    assert results.arrived(backend) == list(range(25))
 
 
 def test_without_a_key_it_says_what_to_do(results: Results) -> None:
@@ -94,4 +89,4 @@ def test_trouble_is_one_sentence_and_what_waits_is_sent_later(results: Results, 
     assert "\nW&B: 1 analyses of exp wait: " in results.status()
     backend.refuse, backend.garbage = None, False
     assert results.sync(WANDB_BASE_URL=backend.url)[0] == exit_codes.OK
-    assert seqs(backend, results) == [0]
+    assert results.arrived(backend) == [0]

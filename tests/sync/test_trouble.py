@@ -56,9 +56,7 @@ def test_a_disk_that_is_full_while_all_is_sent(results: Results, backend: Backen
     full = sync_with_little_room(results, 3_000, WANDB_BASE_URL=backend.url)
     assert full.stderr.count("\n") == (full.returncode != 0)
     assert results.sync(WANDB_BASE_URL=backend.url)[0] == exit_codes.OK
-    outbox = results.outbox()
-    assert outbox is not None
-    assert [row["fxwatch/step"] for row in backend.history(outbox.id)] == list(range(1, 11))
+    assert results.arrived(backend, "fxwatch/step") == list(range(1, 11))
 
 
 def test_a_network_that_goes_away_for_a_while(results: Results, backend: Backend) -> None:
@@ -69,9 +67,7 @@ def test_a_network_that_goes_away_for_a_while(results: Results, backend: Backend
     threading.Timer(1.0, lambda: setattr(backend, "refuse", None)).start()
     _, errors = process.communicate(timeout=90)
     assert (process.returncode, errors) == (exit_codes.OK, "")
-    outbox = results.outbox()
-    assert outbox is not None
-    assert [row["fxwatch/seq"] for row in backend.history(outbox.id)] == list(range(25))
+    assert results.arrived(backend) == list(range(25))
 
 
 def test_a_server_that_never_takes_the_end_is_given_up_in_words(results: Results, backend: Backend) -> None:
@@ -87,9 +83,7 @@ def test_a_server_that_never_takes_the_end_is_given_up_in_words(results: Results
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     backend.refuse = None
     assert results.sync(WANDB_BASE_URL=backend.url)[0] == exit_codes.OK
-    outbox = results.outbox()
-    assert outbox is not None
-    assert [row["fxwatch/seq"] for row in backend.history(outbox.id)] == list(range(25))
+    assert results.arrived(backend) == list(range(25))
 
 
 def test_nothing_is_left_behind_also_where_a_sync_was_killed(results: Results, backend: Backend) -> None:

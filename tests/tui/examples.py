@@ -34,6 +34,8 @@ START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC).timestamp()
 """The time in all examples."""
 
 SHARES = {"hf": 0.20, "mf": 0.22, "lf": 0.13, "portfolio": 0.45}
+SICK = {"hf": 0.7, "mf": 0.1, "lf": 0.1, "portfolio": 0.1}
+"""Of branches: one has by far too much."""
 FEATURES = {
     "hf": ["price_velocity", "volume_ratio", "spread"],
     "mf": ["ema_cross_signal", "rsi_divergence", "bollinger_position"],

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+COMMAND = "import sys; from fxwatch.cli import main; sys.argv[0] = 'fxwatch'; main()"
 
 
 class Terminal:

@@ -12,10 +12,9 @@ from fxwatch.store.layout import Store
 from fxwatch.tui.actions import ACTIONS
 from fxwatch.tui.read.glance import glance
 from tests.tui.examples import START, fill
-from tests.tui.terminal import ROOT, Terminal
+from tests.tui.terminal import COMMAND, ROOT, Terminal
 
 TEXT = (ROOT / "docs" / "monitor.md").read_text(encoding="utf-8")
-COMMAND = "import sys; from fxwatch.cli import main; sys.argv[0] = 'fxwatch'; main()"
 
 
 def commands() -> list[list[str]]:

@@ -15,8 +15,8 @@ from fxwatch.tui.screens.overview import Overview
 from fxwatch.tui.view.help import lines as help_lines
 from fxwatch.tui.view.subjects import TABLES, TEXTS
 from fxwatch.tui.view.text import plain
-from tests.tui.examples import START, beat, fill, note
-from tests.tui.test_monitor import SICK, monitor, screen_text, showing, until, watched  # noqa: F401 - a fixture
+from tests.tui.examples import SICK, START, beat, fill, note
+from tests.tui.test_monitor import monitor, screen_text, showing, until
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ async def test_what_keys_show(results: Path, keys: Sequence[str], text: str) -> 
         await until(pilot, showing(app, text))
 
 
-async def test_one_cursor_for_all_screens(watched: Path) -> None:  # noqa: F811
+async def test_one_cursor_for_all_screens(watched: Path) -> None:
     async with monitor(watched) as (app, pilot):
         await until(pilot, showing(app, "(16 of 16)"))
         await pilot.press("left")
@@ -86,7 +86,7 @@ async def test_one_cursor_for_all_screens(watched: Path) -> None:  # noqa: F811
             await until(pilot, showing(app, "held at step 1,500 (15 of 16)"))
 
 
-async def test_a_feature_follows_the_cursor(watched: Path) -> None:  # noqa: F811
+async def test_a_feature_follows_the_cursor(watched: Path) -> None:
     async with monitor(watched) as (app, pilot):
         await until(pilot, showing(app, "(16 of 16)"))
         await pilot.press("f", "enter")
@@ -116,7 +116,7 @@ async def test_the_log_follows_until_one_looks_up(tmp_path: Path) -> None:
         await until(pilot, showing(app, "61.zip"))
 
 
-async def test_y_copies_the_row_and_o_the_path(watched: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # noqa: F811
+async def test_y_copies_the_row_and_o_the_path(watched: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     copied: list[str] = []
     monkeypatch.setattr(Monitor, "copy_to_clipboard", lambda _, text: copied.append(text))
     png = Store.of(watched, None).run("sick").png
@@ -134,7 +134,7 @@ async def test_y_copies_the_row_and_o_the_path(watched: Path, monkeypatch: pytes
     assert (tmp_path / "kept" / "copied.txt").read_text() == copied[1] + "\n"
 
 
-async def test_keys_belong_to_the_words_while_one_types(watched: Path) -> None:  # noqa: F811
+async def test_keys_belong_to_the_words_while_one_types(watched: Path) -> None:
     async with monitor(watched) as (app, pilot):
         await pilot.press("f", "slash", *"qwjk")
         await until(pilot, showing(app, "/ qwjk"))
@@ -147,7 +147,7 @@ async def test_keys_belong_to_the_words_while_one_types(watched: Path) -> None: 
         await until(pilot, lambda: not app.is_running or app._exit)
 
 
-async def test_it_opens_as_it_was_left(watched: Path) -> None:  # noqa: F811
+async def test_it_opens_as_it_was_left(watched: Path) -> None:
     left = Remembered(subject="features", tables={"features": Sorting(sort=2, falling=True)}).at(watched, "good")
     app = Monitor(Store.of(watched, None), watched=watched, clock=lambda: START, remembered=left)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -162,7 +162,7 @@ async def test_it_opens_as_it_was_left(watched: Path) -> None:  # noqa: F811
     assert kept.run_of(watched) == "good"
 
 
-async def test_a_subject_that_is_known_no_more_is_forgotten(watched: Path) -> None:  # noqa: F811
+async def test_a_subject_that_is_known_no_more_is_forgotten(watched: Path) -> None:
     app = Monitor(Store.of(watched, None), watched=watched, remembered=Remembered(subject="no such", metric="odd"))
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: app.snapshot is not None)

@@ -20,17 +20,22 @@ from fxwatch.tui.screens.overview import Overview
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.widgets.footer import Footer
 from fxwatch.tui.widgets.rows import Rows
-from tests.tui.examples import START, beat, fill, snapshot
+from tests.tui.examples import SICK, START, beat, fill, snapshot
 from tests.tui.test_views import HOSTILE, STATES
 
 SIZES = [(60, 16), (80, 24), (120, 40), (200, 60)]
-SICK = {"hf": 0.7, "mf": 0.1, "lf": 0.1, "portfolio": 0.1}
 Condition = Callable[[], bool]
 
 
 def screen_text(app: Monitor) -> str:
     """The cells of the screen."""
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def colours_of(app: Monitor) -> set[str]:
+    """The colours of the letters on the screen."""
+    styles = [segment.style for strip in app.screen._compositor.render_strips() for segment in strip]
+    return {style.color.name for style in styles if style is not None and style.color is not None}
 
 
 def showing(app: Monitor, text: str) -> Condition:
@@ -56,16 +61,6 @@ async def monitor(
         await until(pilot, lambda: app.snapshot is not None)
         await pilot.pause(0.05)
         yield app, pilot
-
-
-@pytest.fixture
-def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two runs, of which the worse one is shown first."""
-    monkeypatch.chdir(tmp_path)
-    folder = Path("outputs")
-    fill(folder, range(100, 1700, 100), "good")
-    beat(fill(folder, range(100, 1700, 100), "sick", shares=SICK))
-    return folder
 
 
 async def test_the_worst_run_is_shown_live(watched: Path) -> None:
@@ -338,13 +333,7 @@ async def test_without_colours(watched: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("NO_COLOR", "1")
     async with monitor(watched) as (app, pilot):
         await until(pilot, showing(app, "! WARN"))
-        colours = {
-            segment.style.color.name
-            for strip in app.screen._compositor.render_strips()
-            for segment in strip
-            if segment.style is not None and segment.style.color is not None
-        }
-        assert colours <= {"default"}
+        assert colours_of(app) <= {"default"}
 
 
 async def test_a_mistake_of_the_reader_is_not_swallowed(tmp_path: Path) -> None:

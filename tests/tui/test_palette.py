@@ -12,6 +12,7 @@ from fxwatch.tui.app import Monitor
 from fxwatch.tui.palette import ON_DARK, ON_LIGHT, palette
 from fxwatch.tui.view.text import Role
 from tests.tui.examples import snapshot
+from tests.tui.test_monitor import colours_of
 from tests.tui.test_views import sick
 
 VERDICTS: list[Role] = ["ok", "warn", "bad"]
@@ -78,12 +79,7 @@ async def test_the_monitor_draws_for_its_ground(light: bool) -> None:  # noqa: F
     app = Monitor(Store(Path("nowhere")), watched=Path("outputs"), read=lambda _: seen, interval=0.05, light=light)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(0.3)
-        colours = {
-            segment.style.color.name
-            for strip in app.screen._compositor.render_strips()
-            for segment in strip
-            if segment.style is not None and segment.style.color is not None
-        }
+        colours = colours_of(app)
     ours, others = (ON_LIGHT, ON_DARK) if light else (ON_DARK, ON_LIGHT)
     assert ours["bad"] in colours
     assert not colours & set(others.values())

@@ -8,23 +8,20 @@ RUNS = ["bad_one", "good_one", "third"]
 
 
 @pytest.mark.parametrize(
-    ("index", "intent", "then"),
+    ("intent", "moves"),
     [
-        (None, Intent.OLDER, 8),
-        (8, Intent.OLDER, 7),
-        (0, Intent.OLDER, 0),
-        (7, Intent.NEWER, 8),
-        (8, Intent.NEWER, None),
-        (None, Intent.NEWER, None),
-        (None, Intent.MUCH_OLDER, 0),
-        (3, Intent.MUCH_NEWER, None),
-        (5, Intent.OLDEST, 0),
-        (5, Intent.LIVE, None),
-        (5, Intent.NEXT_RUN, 5),
+        (Intent.OLDER, {None: 8, 8: 7, 0: 0}),
+        (Intent.NEWER, {7: 8, 8: None, None: None}),
+        (Intent.MUCH_OLDER, {None: 0}),
+        (Intent.MUCH_NEWER, {3: None}),
+        (Intent.OLDEST, {5: 0}),
+        (Intent.LIVE, {5: None}),
+        (Intent.NEXT_RUN, {5: 5}),
     ],
 )
-def test_moving_through_ten_analyses(index: int | None, intent: Intent, then: int | None) -> None:
-    assert Place("a", index).moved(intent, 0, 10) == Place("a", then)
+def test_moving_through_ten_analyses(intent: Intent, moves: dict[int | None, int | None]) -> None:
+    assert {index: Place("a", index).moved(intent, 0, 10).index for index in moves} == moves
+    assert {Place("a", index).moved(intent, 0, 10).run for index in moves} == {"a"}
 
 
 def test_there_is_nowhere_to_go_in_a_history_of_one() -> None:

@@ -19,9 +19,7 @@ from fxwatch.tui.read.history import History
 from fxwatch.tui.read.reader import StoreReader
 from fxwatch.tui.read.runs import Folders, run_names
 from fxwatch.tui.snapshot import Lack, Snapshot
-from tests.tui.examples import START, beat, fill, iso, note
-
-SICK = {"hf": 0.7, "mf": 0.1, "lf": 0.1, "portfolio": 0.1}
+from tests.tui.examples import SICK, START, beat, fill, iso, note
 
 
 def reader(watched: Path, store: Store | None = None) -> StoreReader:

@@ -18,7 +18,7 @@ from fxwatch.store.layout import Store
 from tests.machine import program
 from tests.tui.examples import beat, fill
 from tests.tui.terminal import ROOT, Terminal
-from tests.tui.test_terminal import MONITOR, opened, settled, state, watched  # noqa: F401 - fixtures
+from tests.tui.test_terminal import MONITOR, settled
 
 FAILING = """
 import sys
@@ -37,7 +37,7 @@ sys.exit(monitor.return_code)
 RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?2004l")
 
 
-def test_a_mistake_ends_it_with_the_terminal_restored_and_a_traceback(opened: list[Terminal]) -> None:  # noqa: F811
+def test_a_mistake_ends_it_with_the_terminal_restored_and_a_traceback(opened: list[Terminal]) -> None:
     opened.append(terminal := Terminal(FAILING))
     sent = terminal.read(15, lambda sent: b"ZeroDivisionError" in sent)
     assert terminal.ended(3)
@@ -49,12 +49,8 @@ def test_a_mistake_ends_it_with_the_terminal_restored_and_a_traceback(opened: li
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signals_leave_the_terminal_as_it_was(
-    watched: Path,  # noqa: F811
-    opened: list[Terminal],  # noqa: F811
-    number: signal.Signals,
-) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_signals_leave_the_terminal_as_it_was(live: Path, opened: list[Terminal], number: signal.Signals) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     os.kill(terminal.pid, number)
     sent = terminal.read(2.0, lambda sent: all(mode in sent for mode in RESTORED))
@@ -63,8 +59,8 @@ def test_signals_leave_the_terminal_as_it_was(
     assert termios.tcgetattr(terminal.master)[:4] == terminal.attributes[:4]
 
 
-def test_a_storm_of_resizes(watched: Path, opened: list[Terminal]) -> None:  # noqa: F811
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_a_storm_of_resizes(live: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     chosen = random.Random(7)
     for number in range(120):
@@ -80,9 +76,9 @@ def test_a_storm_of_resizes(watched: Path, opened: list[Terminal]) -> None:  # n
     assert os.waitstatus_to_exitcode(terminal.status or 0) == 0
 
 
-def test_bytes_that_are_no_text_are_no_harm(watched: Path, opened: list[Terminal]) -> None:  # noqa: F811
+def test_bytes_that_are_no_text_are_no_harm(live: Path, opened: list[Terminal]) -> None:
     """As a multiplexer may send when one comes back to it."""
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     terminal.write(b"\xff\xfe\x9b\x80\x1b[?62;22c\x1b[I\x1b[O")
     terminal.read(0.5)
@@ -120,18 +116,16 @@ class Tmux:
 
 
 @pytest.fixture
-def tmux(watched: Path, tmp_path: Path) -> Iterator[Tmux]:  # noqa: F811
+def tmux(live: Path, tmp_path: Path) -> Iterator[Tmux]:
     program("tmux")
     environment = [f"PYTHONPATH={ROOT}", f"XDG_STATE_HOME={tmp_path / 'state'}"]
-    server = Tmux(tmp_path / "tmux", "env", *environment, sys.executable, "-c", MONITOR, str(watched))
+    server = Tmux(tmp_path / "tmux", "env", *environment, sys.executable, "-c", MONITOR, str(live))
     yield server
     server("kill-server")
 
 
 def test_detached_from_tmux_it_goes_on_and_reattached_it_is_up_to_date(
-    tmux: Tmux,
-    watched: Path,  # noqa: F811
-    opened: list[Terminal],  # noqa: F811
+    tmux: Tmux, live: Path, opened: list[Terminal]
 ) -> None:
     assert tmux.shows("live at step 1,600 (16 of 16)")
     for step in (1700, 1800):
@@ -140,8 +134,8 @@ def test_detached_from_tmux_it_goes_on_and_reattached_it_is_up_to_date(
         tmux("detach-client", "-s", "monitor")
         client.read(0.5)
         assert client.ended(3)
-        fill(watched, range(step, step + 100, 100))
-        beat(Store.of(watched, None), time.time())
+        fill(live, range(step, step + 100, 100))
+        beat(Store.of(live, None), time.time())
         assert tmux.shows(f"live at step {step:,}", 10)
     opened.append(client := tmux.client())
     client.read(5, lambda sent: b"live at step" in sent)

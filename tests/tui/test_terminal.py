@@ -4,14 +4,13 @@ import os
 import signal
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fxwatch.store.layout import Store
 from tests.tui.examples import beat, fill
-from tests.tui.terminal import Terminal
+from tests.tui.terminal import COMMAND, Terminal
 
 MONITOR = """
 import sys
@@ -19,29 +18,6 @@ from pathlib import Path
 from fxwatch.commands.tui import tui
 sys.exit(tui(Path(sys.argv[1]), None))
 """
-COMMAND = "import sys; from fxwatch.cli import main; sys.argv[0] = 'fxwatch'; main()"
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What is remembered stays in the test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state" / "fxwatch"
-
-
-@pytest.fixture
-def watched(tmp_path: Path) -> Path:
-    folder = tmp_path / "outputs"
-    beat(fill(folder, range(100, 1700, 100)), time.time())
-    return folder
-
-
-@pytest.fixture
-def opened() -> Iterator[list[Terminal]]:
-    terminals: list[Terminal] = []
-    yield terminals
-    for terminal in terminals:
-        terminal.close()
 
 
 def settled(terminal: Terminal) -> bytes:
@@ -51,24 +27,24 @@ def settled(terminal: Terminal) -> bytes:
     return sent + terminal.read(2.0)
 
 
-def test_nothing_is_sent_while_nothing_changes(watched: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_nothing_is_sent_while_nothing_changes(live: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     sent = b""
     for _ in range(3):
-        beat(Store.of(watched, None), time.time())  # the daemon lives, and says nothing new
+        beat(Store.of(live, None), time.time())  # the daemon lives, and says nothing new
         sent += terminal.read(1.5)
     assert sent == b""
 
 
-def test_a_live_run_is_thrifty(watched: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_a_live_run_is_thrifty(live: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     sent = b""
     for number in range(4):
         level = 0.1 * (number % 3)
         fill(
-            watched,
+            live,
             range(1700 + number * 100, 1800 + number * 100, 100),
             consensus=0.75 + level,
             infidelity=0.02 + level,
@@ -81,17 +57,17 @@ def test_a_live_run_is_thrifty(watched: Path, opened: list[Terminal]) -> None:
 
 @pytest.mark.parametrize("ignoring", [(), (signal.SIGHUP,)])
 def test_it_ends_when_its_terminal_goes_away(
-    watched: Path, opened: list[Terminal], ignoring: tuple[signal.Signals, ...]
+    live: Path, opened: list[Terminal], ignoring: tuple[signal.Signals, ...]
 ) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(watched), ignoring=ignoring))
+    opened.append(terminal := Terminal(MONITOR, str(live), ignoring=ignoring))
     settled(terminal)
     terminal.hang_up()
     assert terminal.ended(2.0)
 
 
-def test_it_ends_when_its_terminal_goes_away_while_it_is_stuck(watched: Path, opened: list[Terminal]) -> None:
+def test_it_ends_when_its_terminal_goes_away_while_it_is_stuck(live: Path, opened: list[Terminal]) -> None:
     """A terminal that takes nothing more: the writes pile up, and then it goes."""
-    opened.append(terminal := Terminal(MONITOR, str(watched), ignoring=(signal.SIGHUP,)))
+    opened.append(terminal := Terminal(MONITOR, str(live), ignoring=(signal.SIGHUP,)))
     settled(terminal)
     for _ in range(200):
         terminal.write(b"w\x1b[C?")
@@ -102,8 +78,8 @@ def test_it_ends_when_its_terminal_goes_away_while_it_is_stuck(watched: Path, op
 
 
 @pytest.mark.parametrize("keys", [b"q", b"\x03", b"wq"])
-def test_quitting_restores_the_terminal(watched: Path, opened: list[Terminal], keys: bytes) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_quitting_restores_the_terminal(live: Path, opened: list[Terminal], keys: bytes) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     sent = settled(terminal)
     assert b"\x1b[?1000h" not in sent  # no mouse: the terminal's own selection goes on working
     for key in keys:
@@ -117,59 +93,59 @@ def test_quitting_restores_the_terminal(watched: Path, opened: list[Terminal], k
     assert termios.tcgetattr(terminal.master)[:4] == terminal.attributes[:4]
 
 
-def test_a_signal_ends_it_in_good_order(watched: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_a_signal_ends_it_in_good_order(live: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     os.kill(terminal.pid, signal.SIGTERM)
     assert b"\x1b[?1049l" in terminal.read(2.0)
     assert terminal.ended(2.0)
 
 
-def test_the_path_of_the_png_goes_to_the_clipboard(watched: Path, opened: list[Terminal]) -> None:
-    Store.of(watched, None).run("default").png.touch()
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_the_path_of_the_png_goes_to_the_clipboard(live: Path, opened: list[Terminal]) -> None:
+    Store.of(live, None).run("default").png.touch()
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     terminal.write(b"y")
     assert b"\x1b]52;c;" in terminal.read(2.0)
 
 
-def test_a_terminal_without_features_gets_text(watched: Path, opened: list[Terminal]) -> None:
+def test_a_terminal_without_features_gets_text(live: Path, opened: list[Terminal]) -> None:
     program = "import os; os.environ['TERM'] = 'dumb'\n" + MONITOR
-    opened.append(terminal := Terminal(program, str(watched)))
+    opened.append(terminal := Terminal(program, str(live)))
     sent = terminal.read(5)
     assert sent.startswith(b"Health: OK")
     assert b"\x1b" not in sent
 
 
-def test_what_was_copied_is_in_a_file_too(watched: Path, opened: list[Terminal], state: Path) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_what_was_copied_is_in_a_file_too(live: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     terminal.write(b"f")
     terminal.read(1.0)
     terminal.write(b"y")
     terminal.read(2.0, lambda sent: b"also in" in sent)
-    assert (state / "copied.txt").read_text().startswith("price_velocity\thf\t")
+    assert (live.parent / "state" / "fxwatch" / "copied.txt").read_text().startswith("price_velocity\thf\t")
 
 
-def test_it_opens_as_it_was_left(watched: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_it_opens_as_it_was_left(live: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     for key in (b"f", b"s", b"q"):
         terminal.write(key)
         terminal.read(0.5)
     assert terminal.ended(2.0)
-    opened.append(again := Terminal(MONITOR, str(watched)))
+    opened.append(again := Terminal(MONITOR, str(live)))
     assert b"by feature" in again.read(15, lambda sent: b"by feature" in sent)
 
 
-def test_the_mouse_is_taken_only_where_that_is_asked_for(watched: Path, opened: list[Terminal]) -> None:
+def test_the_mouse_is_taken_only_where_that_is_asked_for(live: Path, opened: list[Terminal]) -> None:
     for option, taken in (("--no-mouse", False), ("--mouse", True)):
-        opened.append(terminal := Terminal(COMMAND, "tui", str(watched), option))
+        opened.append(terminal := Terminal(COMMAND, "tui", str(live), option))
         assert (b"\x1b[?1000h" in settled(terminal)) is taken
 
 
-def test_ascii_sends_ascii(watched: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(COMMAND, "tui", str(watched), "--ascii"))
+def test_ascii_sends_ascii(live: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(COMMAND, "tui", str(live), "--ascii"))
     sent = settled(terminal)
     for key in (b"f", b"\r", b"u", b"?"):
         terminal.write(key)
@@ -222,9 +198,9 @@ def test_a_terminal_that_takes_no_pictures_is_not_drawn_to(
     assert b"no pictures" in terminal.read(5, lambda sent: b"no pictures" in sent)
 
 
-def test_where_no_picture_can_be_drawn_its_path_is_copied(watched: Path, opened: list[Terminal]) -> None:
-    Store.of(watched, None).run("default").png.touch()
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_where_no_picture_can_be_drawn_its_path_is_copied(live: Path, opened: list[Terminal]) -> None:
+    Store.of(live, None).run("default").png.touch()
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     terminal.write(b"o")
     terminal.read(5, lambda sent: DEVICE_ATTRIBUTES in sent)
@@ -237,10 +213,8 @@ def test_where_no_picture_can_be_drawn_its_path_is_copied(watched: Path, opened:
     assert DEVICE_ATTRIBUTES not in again
 
 
-def test_esc_is_answered_at_once_and_an_arrow_in_pieces_is_still_an_arrow(
-    watched: Path, opened: list[Terminal]
-) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(watched)))
+def test_esc_is_answered_at_once_and_an_arrow_in_pieces_is_still_an_arrow(live: Path, opened: list[Terminal]) -> None:
+    opened.append(terminal := Terminal(MONITOR, str(live)))
     settled(terminal)
     terminal.write(b"\x1b")
     time.sleep(0.005)

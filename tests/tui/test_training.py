@@ -41,7 +41,6 @@ def lines(count: int = 12, **layers: LayerSpan) -> list[TrainingLine]:
 def test_every_layer_has_a_row_with_its_trend_and_its_trouble_by_the_guides_limits() -> None:
     far = LayerSpan(1.0, 2.0, 1500.0, 1.0, 0.5)
     shown = replace(snapshot(), training=training_of(lines(far=far)))
-    text = ""
     for width in (60, 80, 140):
         narrow = plain(training.gradients_table(shown, width))
         assert "\x1b" not in narrow
@@ -74,7 +73,7 @@ def test_every_head_has_a_row_with_its_entropy_and_its_stability() -> None:
         assert "\x1b" not in text
         assert all(len(row) <= width for row in text.splitlines())
         assert plain(model_internals.lines(shown, width)).endswith(text)
-    rows = [row.split() for row in text.splitlines()[3:]]
+    rows = [row.split() for row in plain(training.heads_table(shown, 140)).splitlines()[3:]]
     assert [row[-4:-1] for row in rows[:1]] == [["0", "0.700", "0.990"]]
     assert rows[1] == ["1", "0.900", "–"]
     assert rows[2][-3:] == ["0", "–", "–"]

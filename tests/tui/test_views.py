@@ -282,6 +282,14 @@ def test_heartbeat_of_the_daemon() -> None:
     assert "daemon silent" in beat(daemon=daemon(at=START).model_copy(update={"at": "rubbish"}))
 
 
+def test_a_clock_that_was_set_back_makes_nothing_alive() -> None:
+    assert beat(daemon=daemon(START + 9)) == beat()
+    told = beat(daemon=daemon(START + 90_000))
+    assert told.startswith("daemon silent, clock set back since 2026-11-23 09:00 UTC · `fxwatch daemon")
+    assert "training not watched" in told
+    assert "training not known to be alive" in beat(files=FileNews(at=START + 90_000))
+
+
 @pytest.mark.parametrize(
     ("mode", "delivery", "words"),
     [

@@ -22,11 +22,7 @@ DEFINITIONS = [
         "importance over that of all units; shares sum to 1; 95 % bootstrap interval over states",
         "–",
     ),
-    Definition(
-        "branch share",
-        "sum of its units' shares",
-        "in its expected band",
-    ),
+    Definition("branch share", "sum of its units' shares", "in its expected band"),
     Definition(
         "consensus",
         "Spearman correlation of unit importances between methods, by state, averaged over states and pairs "
@@ -57,11 +53,7 @@ DEFINITIONS = [
         "draws, averaged over 8 states; over all states where there is one baseline",
         "≤ 0.1",
     ),
-    Definition(
-        "completeness",
-        "Σ|Σφ - Δf| / Σ|Δf|: what the attributions miss of the change of output",
-        "≤ 0.05",
-    ),
+    Definition("completeness", "Σ|Σφ - Δf| / Σ|Δf|: what the attributions miss of the change of output", "≤ 0.05"),
     Definition(
         "gradient norm",
         "L2 norm of the gradient of the chosen logit plus value, mean over states, by the parameters of a layer",
@@ -103,9 +95,5 @@ DEFINITIONS = [
         "correlation of importances with those of four models with shuffled weights; once for an architecture",
         "within two deviations of what these have among themselves, and ≤ 0.9",
     ),
-    Definition(
-        "random logit",
-        "correlation of the attributions with those of another action",
-        "≤ 0.9",
-    ),
+    Definition("random logit", "correlation of the attributions with those of another action", "≤ 0.9"),
 ]

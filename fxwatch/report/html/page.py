@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from fxwatch import __version__
 from fxwatch.records.analysis import Analysis
-from fxwatch.records.base import Verdict, worst
+from fxwatch.records.base import SEVERITY, Verdict, worst
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.quality import Estimate, QualityMetrics
+from fxwatch.records.quality import Estimate
 from fxwatch.records.thresholds import AtLeast, AtMost, Between
 from fxwatch.records.training import LayerSpan, TrainingLine, Trouble, trouble
 from fxwatch.report.html.definitions import DEFINITIONS
@@ -64,9 +65,9 @@ class Section(NamedTuple):
     training: Training | None
 
 
-def page(parts: Sequence[Part], made_at: str, version: str) -> str:
+def page(parts: Sequence[Part], made_at: str) -> str:
     """The whole page, the worst run first; it needs no other file, and runs no script."""
-    ordered = sorted(parts, key=lambda part: _SEVERITY.index(part.analysis.health.verdict))
+    ordered = sorted(parts, key=lambda part: -SEVERITY[part.analysis.health.verdict])
     sections = [
         Section(
             anchor=f"run-{place}",
@@ -78,20 +79,14 @@ def page(parts: Sequence[Part], made_at: str, version: str) -> str:
         )
         for place, part in enumerate(ordered)
     ]
-    return (
-        _environment()
-        .get_template("page.html.jinja")
-        .render(
-            sections=sections,
-            verdict=worst(*(part.analysis.health.verdict for part in parts)),
-            definitions=DEFINITIONS,
-            made_at=moment(made_at),
-            version=version,
-        )
+    template = _environment().get_template("page.html.jinja")
+    return template.render(
+        sections=sections,
+        verdict=worst(*(part.analysis.health.verdict for part in parts)),
+        definitions=DEFINITIONS,
+        made_at=moment(made_at),
+        version=__version__,
     )
-
-
-_SEVERITY: list[Verdict] = ["bad", "warn", "unknown", "ok"]
 
 
 def _training(part: Part) -> Training | None:
@@ -100,23 +95,14 @@ def _training(part: Part) -> Training | None:
     limits, last = part.analysis.thresholds.gradient, part.training[-1]
     figure = training_figure(part.training, limits, part.analysis.run)
     numbers = training_numbers_figure(part.training)
-    return Training(
-        figure, numbers, last, [(name, layer, trouble(layer, limits)) for name, layer in last.layers.items()]
-    )
+    layers = [(name, layer, trouble(layer, limits)) for name, layer in last.layers.items()]
+    return Training(figure, numbers, last, layers)
 
 
 def metrics(analysis: Analysis) -> list[Metric]:
     """The headline numbers, with the limits that they are judged by."""
-    consensus, quality, flow = analysis.consensus, analysis.quality, analysis.gradient_flow
-    thresholds = analysis.thresholds
-    agreement = Estimate(
-        value=consensus.mean_correlation,
-        standard_error=consensus.standard_error,
-        verdict=consensus.verdict,
-        reason=consensus.reason,
-    )
-    rows = [_metric("consensus", agreement, thresholds.consensus)]
-    rows += [_metric(name, getattr(quality, name), getattr(thresholds, name)) for name in QualityMetrics.model_fields]
+    flow, thresholds = analysis.gradient_flow, analysis.thresholds
+    rows = [_metric(name, found, getattr(thresholds, name)) for name, found in analysis.estimates().items()]
     dead, stability, attention = analysis.dead_features, analysis.stability, analysis.attention
     found = Estimate(value=dead.total_count, verdict=dead.verdict, reason=dead.reason)
     rows.append(_metric("dead features", found, thresholds.dead_features))
@@ -126,10 +112,8 @@ def metrics(analysis: Analysis) -> list[Metric]:
         found = Estimate(value=len(layers) if measured else None, verdict=verdict, reason=flow.reason)
         rows.append(_metric(f"{words} layers", found, None))
     found = Estimate(value=stability.spearman, verdict=stability.verdict, reason=stability.reason)
-    row = _metric("stability", found, None)
-    rows.append(
-        row._replace(limits="" if stability.null_low is None else f"noise band from {number(stability.null_low)}")
-    )
+    noise = "" if stability.null_low is None else f"noise band from {number(stability.null_low)}"
+    rows.append(_metric("stability", found, None)._replace(limits=noise))
     rows.append(_metric("attention stability", Estimate(value=attention.stability, reason=attention.reason), None))
     return rows
 

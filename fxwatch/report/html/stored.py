@@ -1,6 +1,7 @@
 """Write the page of the newest analyses that the store holds."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fxwatch.report.html.page import Part, page
@@ -14,9 +15,10 @@ from fxwatch.store.training import read_training
 NAME = "report.html"
 
 
-def stored_page(newest: Iterable[tuple[Run, str]], made_at: str, version: str) -> str:
-    """The page, with one analysis of each run. Raises StoreError where one cannot be read."""
-    return page([part_of(run, analysis_id) for run, analysis_id in newest], made_at, version)
+def stored_page(newest: Iterable[tuple[Run, str]]) -> str:
+    """The page, made now, with one analysis of each run. Raises StoreError where one cannot be read."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return page([part_of(run, analysis_id) for run, analysis_id in newest], now)
 
 
 def part_of(run: Run, analysis_id: str) -> Part:
@@ -27,11 +29,11 @@ def part_of(run: Run, analysis_id: str) -> Part:
     return Part(analysis, read_heat(folder.arrays), history, past, read_training(run))
 
 
-def write_page(store: Store, newest: Iterable[tuple[Run, str]], made_at: str, version: str) -> Path:
+def write_page(store: Store, newest: Iterable[tuple[Run, str]]) -> Path:
     """Write `report.html` beside the runs; the file.
 
     Raises StoreError where an analysis cannot be read, OSError where the page cannot be written.
     """
     file = store.root / NAME
-    write_atomic(file, stored_page(newest, made_at, version).encode())
+    write_atomic(file, stored_page(newest).encode())
     return file

@@ -42,10 +42,7 @@ def draw_features(panel: Panel, analysis: Analysis, arrays: Mapping[str, NDArray
         words = f"{count(len(left_out), 'more branch', 'more branches')} without room here: {some(left_out, 6)}"
         panel.text(line.left, line.middle - 4, words, size=SMALL, colour=MUTED, width=line.width)
     branches = branches[:MOST_BRANCHES]
-    sides = [box] if len(branches) == 1 else [
-        box._replace(right=box.centre - ACROSS / 2),
-        box._replace(left=box.centre + ACROSS / 2),
-    ]  # fmt: skip
+    sides = box.columns(1 if len(branches) == 1 else 2, ACROSS)
     columns = arranged(blocks_of(branches, panel.ruler, sides[0].width), len(sides))
     row, columns = shrunk(columns, box.height)
     shown = [block.branch.living[: block.rows] for column in columns for block in column]

@@ -15,7 +15,8 @@ from fxwatch.report.panel import CHIP, Panel
 from fxwatch.report.scale import Scale, decades
 from fxwatch.report.words import count, number
 
-_HEALTHY = (0.01, 10.0)  # the guide's
+HEALTHY_NORMS = (0.01, 10.0)
+"""The guide's."""
 _AXIS = 72.0
 _ZERO = 18.0
 _EDGE = 22.0
@@ -97,7 +98,7 @@ def _plot(panel: Panel, area: Box, flow: GradientFlow) -> _Plot:
 
 def _frame(panel: Panel, plot: _Plot, limits: GradientLimits) -> None:
     box, height = plot.box, plot.height
-    healthy = [math.log10(end) for end in _HEALTHY]
+    healthy = [math.log10(end) for end in HEALTHY_NORMS]
     about = "healthy, 0.01 to 10: off the axis"
     if healthy[0] < height.high and healthy[1] > height.low:
         about = "shaded: healthy, 0.01 to 10"

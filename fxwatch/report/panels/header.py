@@ -15,21 +15,21 @@ _GAP = 36.0
 def draw_header(panel: Panel, analysis: Analysis) -> None:
     """The badge, the run and its step in large letters, and the facts below them."""
     headline, facts = panel.box.split_down(_BADGE, 12)
-    _headline(panel, headline, analysis)
+    step, update = analysis.checkpoint.step, analysis.checkpoint.update
+    where = "step unknown" if step is None else f"step {step:,}"
+    where += "" if update is None else f" · update {update:,}"
+    draw_headline(panel, headline, analysis, where, "feature importance analysis")
     _facts(panel, facts, _what_was_done(analysis))
 
 
-def _headline(panel: Panel, box: Box, analysis: Analysis) -> None:
+def draw_headline(panel: Panel, box: Box, analysis: Analysis, where: str, about: str) -> None:
+    """The badge, the run and where in it in large letters, and what the page is about."""
     mark = MARKS[analysis.health.verdict]
     words = f"{mark.symbol} {mark.word}"
     wide = panel.ruler.width(words, 26, bold=True) + 36
     panel.bar(Box(box.left, box.top, box.left + wide, box.bottom), mark.fill, rounding=8)
     panel.text(box.left + wide / 2, box.middle, words, size=26, colour=mark.ink, bold=True, align="centre")
-    about = "fxwatch · feature importance analysis"
-    right = box.right - panel.text(box.right, box.middle, about, colour=MUTED, align="right") - _GAP
-    step, update = analysis.checkpoint.step, analysis.checkpoint.update
-    where = "step unknown" if step is None else f"step {step:,}"
-    where += "" if update is None else f" · update {update:,}"
+    right = box.right - panel.text(box.right, box.middle, f"fxwatch · {about}", colour=MUTED, align="right") - _GAP
     left = box.left + wide + 24
     room = right - left - panel.ruler.width(where, HEADLINE) - 20
     left += panel.text(left, box.middle, analysis.run, size=HEADLINE, bold=True, width=room) + 20

@@ -32,9 +32,7 @@ class Positions(NamedTuple):
 
     def draw_axis(self, panel: Panel, area: Box, y: float) -> None:
         """Write both ends of the axis below an area."""
-        half = area.width / 2 - 6
-        panel.text(area.left, y, f"{self.unit} {self.first:,}", size=SMALL, colour=MUTED, width=half)
-        panel.text(area.right, y, f"{self.last:,}", size=SMALL, colour=MUTED, align="right", width=half)
+        draw_ends(panel, area, y, f"{self.unit} {self.first:,}", f"{self.last:,}")
 
 
 class Curve(NamedTuple):
@@ -58,6 +56,13 @@ def positions(history: Sequence[HistoryLine], area: Box) -> Positions:
     values = known if grow else [line.seq for line in history]
     scale = Scale(values[0], values[-1], area.left + 8, area.right - 8)
     return Positions([scale(value) for value in values], values[0], values[-1], "step" if grow else "analysis")
+
+
+def draw_ends(panel: Panel, area: Box, y: float, first: str, last: str) -> None:
+    """What stands below both ends of an area."""
+    half = area.width / 2 - 6
+    panel.text(area.left, y, first, size=SMALL, colour=MUTED, width=half)
+    panel.text(area.right, y, last, size=SMALL, colour=MUTED, align="right", width=half)
 
 
 def limits_of(limit: AtLeast | AtMost | Between) -> list[tuple[float, Verdict]]:

@@ -55,11 +55,8 @@ def draw_past_numbers(panel: Panel, past: Past, columns: int) -> None:
     """Whether the explanations could be trusted, and what was wrong with features and gradients."""
     box = panel.title("Numbers over the run", count(past.analyses, "analysis", "analyses"))
     curves = _curves(past.lines, past.analysis.thresholds)
-    wide = (box.width - (columns - 1) * _ACROSS) / columns
     rows = _in_rows(columns)
-    for column in range(columns):
-        left = box.left + column * (wide + _ACROSS)
-        part = box._replace(left=left, right=left + wide)
+    for column, part in enumerate(box.columns(columns, _ACROSS)):
         area = Box(part.left + LABEL + _WIDER, part.top, part.right - VALUE - _WIDER, part.bottom - _AXIS)
         places = positions(past.lines, area)
         _column(panel, part, area, places.xs, curves[column * rows : (column + 1) * rows], rows)

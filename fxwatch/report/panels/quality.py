@@ -78,14 +78,8 @@ def _columns(panel: Panel, box: Box, lines: list[_Line]) -> _Columns:
 
 
 def _lines(analysis: Analysis) -> list[_Line]:
-    quality, stability, thresholds = analysis.quality, analysis.stability, analysis.thresholds
-    lines = [
-        _Line("sparsity", quality.sparsity, thresholds.sparsity),
-        _Line("concentration", quality.concentration, thresholds.concentration),
-        _Line("infidelity", quality.infidelity, thresholds.infidelity),
-        _Line("sensitivity", quality.sensitivity, thresholds.sensitivity),
-        _Line("completeness", quality.completeness, thresholds.completeness),
-    ]
+    stability = analysis.stability
+    lines = [_Line(name, found, getattr(analysis.thresholds, name)) for name, found in analysis.quality]
     null = stability.null_low if stability.null_low is not None else -1.0
     moved = Estimate(value=stability.spearman, verdict=stability.verdict, reason=stability.reason)
     return [*lines, _Line("stability", moved, AtLeast(ok=null, bad=-1.0))]

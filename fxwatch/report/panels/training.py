@@ -10,11 +10,11 @@ from fxwatch.report.box import Box
 from fxwatch.report.lettering import SMALL
 from fxwatch.report.palette import HEALTHY, INK, MARKS, MUTED, NEUTRAL, RULE
 from fxwatch.report.panel import Panel
+from fxwatch.report.panels.gradients import HEALTHY_NORMS
+from fxwatch.report.panels.over_steps import draw_ends
 from fxwatch.report.scale import Scale, decades
 from fxwatch.report.words import count, number, some
 
-HEALTHY_NORMS = (0.01, 10.0)
-"""The guide's."""
 _AXIS, _FOOT, _NOTE, _NAMES = 72.0, 26.0, 24.0, 250.0
 _APART = 19.0
 _MOST_DECADES = 14
@@ -43,7 +43,8 @@ def draw_training(panel: Panel, lines: Sequence[TrainingLine], limits: GradientL
         panel.line(xs, ys, colour, 1.8 if name in ill else 0.9)
         panel.dots(xs[-1:], ys[-1:], colour, size=5)
     _names(panel, area, {name: up(points[-1][1]) for name, points in series.items()}, ill)
-    _steps(panel, area, box, (min(steps), max(steps)), "step" if on_own_steps(lines) else "optimizer step")
+    unit = "step" if on_own_steps(lines) else "optimizer step"
+    draw_ends(panel, area, box.bottom - _NOTE - _FOOT / 2, f"{unit} {min(steps):,}", f"{max(steps):,}")
     words = "; ".join(f"{kind}: {some(layers, 4)}" for kind, layers in found.items())
     told = words or f"all {count(len(lines[-1].layers), 'layer')} within the limits in the newest line"
     y = box.bottom - _NOTE / 2
@@ -93,9 +94,3 @@ def _names(panel: Panel, area: Box, ends: dict[str, float], ill: set[str]) -> No
     for name, y in told.items():
         colour = MARKS["bad"].line if name in ill else INK
         panel.text(area.right + 8, y, name.removeprefix(f"{common}."), size=SMALL, colour=colour, width=_NAMES - 10)
-
-
-def _steps(panel: Panel, area: Box, box: Box, ends: tuple[int, int], unit: str) -> None:
-    y = box.bottom - _NOTE - _FOOT / 2
-    panel.text(area.left, y, f"{unit} {ends[0]:,}", size=SMALL, colour=MUTED)
-    panel.text(area.right, y, f"{ends[1]:,}", size=SMALL, colour=MUTED, align="right")

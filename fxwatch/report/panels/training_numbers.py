@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from fxwatch.records.training import HeadSpan, TrainingLine, on_own_steps
-from fxwatch.report.lettering import SMALL
-from fxwatch.report.palette import MUTED
+from fxwatch.report.box import Box
 from fxwatch.report.panel import TITLE_HEIGHT, Panel
-from fxwatch.report.panels.over_steps import LABEL, VALUE, Curve, draw_chart
+from fxwatch.report.panels.over_steps import LABEL, VALUE, Curve, draw_chart, draw_ends
 from fxwatch.report.scale import Scale
 from fxwatch.report.words import count, named
 
@@ -32,13 +31,8 @@ def draw_training_numbers(panel: Panel, lines: Sequence[TrainingLine]) -> None:
     rows = -(-len(curves) // _COLUMNS)
     steps = [step for _, points in curves for step, _ in points]
     unit = "step" if on_own_steps(lines) else "optimizer step"
-    wide = (box.width - (_COLUMNS - 1) * _ACROSS) / _COLUMNS
-    for column in range(_COLUMNS):
-        left = box.left + column * (wide + _ACROSS)
-        part = box._replace(left=left, right=left + wide)
-        area = part._replace(
-            left=left + LABEL + _WIDER, right=part.right - VALUE - _WIDER / 2, bottom=part.bottom - _AXIS
-        )
+    for column, part in enumerate(box.columns(_COLUMNS, _ACROSS)):
+        area = Box(part.left + LABEL + _WIDER, part.top, part.right - VALUE - _WIDER / 2, part.bottom - _AXIS)
         across = Scale(min(steps), max(steps), area.left + 8, area.right - 8)
         own = curves[column * rows : (column + 1) * rows]
         for row, (name, points) in zip(area.rows(rows, _CHART + _GAP), own, strict=False):
@@ -46,10 +40,7 @@ def draw_training_numbers(panel: Panel, lines: Sequence[TrainingLine]) -> None:
             curve = Curve(named(name), [value for _, value in points], [], 1e-9)
             draw_chart(panel, part, place, [across(step) for step, _ in points], curve)
         if own:
-            half = area.width / 2 - 6
-            y = part.bottom - _AXIS / 2
-            panel.text(area.left, y, f"{unit} {min(steps):,}", size=SMALL, colour=MUTED, width=half)
-            panel.text(area.right, y, f"{max(steps):,}", size=SMALL, colour=MUTED, align="right", width=half)
+            draw_ends(panel, area, part.bottom - _AXIS / 2, f"{unit} {min(steps):,}", f"{max(steps):,}")
 
 
 def training_numbers_about(lines: Sequence[TrainingLine]) -> str:

@@ -1,14 +1,9 @@
 """Analyses, opened when they are shown, and the last few of them kept."""
 
 from collections import OrderedDict
-from pathlib import Path
 
-from pydantic import ValidationError
-
-from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
-from fxwatch.records.base import Record
-from fxwatch.store.bounded import read_regular
-from fxwatch.store.layout import Run, StoreError
+from fxwatch.records.analysis import Analysis
+from fxwatch.store.layout import NewerError, Run, StoreError
 from fxwatch.store.read import read_analysis
 
 _KEPT = 8
@@ -37,13 +32,9 @@ def open_analysis(run: Run, analysis_id: str) -> Analysis | str:
     path = run.analysis(analysis_id).json
     try:
         return read_analysis(path)
+    except NewerError as error:
+        return str(error).replace(str(path), "it", 1)
     except StoreError as error:
-        version = _version(path)
-        if version > SCHEMA_VERSION:
-            return (
-                f"it was written by a newer fxwatch (schema {version}, this one knows {SCHEMA_VERSION}); "
-                "update fxwatch to read it"
-            )
         return str(error)
 
 
@@ -54,17 +45,3 @@ def png_of(run: Run, analysis_id: str) -> str | None:
         return next((str(path.absolute()) for path in drawn), None)
     except (OSError, ValueError):
         return None
-
-
-_LARGEST = 16 << 20
-
-
-class _Versioned(Record):
-    schema_version: int = SCHEMA_VERSION
-
-
-def _version(path: Path) -> int:
-    try:
-        return _Versioned.model_validate_json(read_regular(path, _LARGEST)).schema_version
-    except (OSError, ValidationError):
-        return SCHEMA_VERSION

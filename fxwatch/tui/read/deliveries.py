@@ -1,7 +1,6 @@
 """What of the analyses has gone to W&B, as the notes of `fxwatch sync` in the store tell."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from fxwatch.store.layout import Store
 from fxwatch.sync.outbox import Outbox, outbox_file, read_outbox
@@ -15,7 +14,7 @@ class Deliveries:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._notes: dict[str, Once[Outbox | None]] = {}
+        self._notes: dict[str, Once[Outbox]] = {}
 
     def news(self, runs: Sequence[RunNews]) -> Delivery:
         """Of all runs together: how many analyses wait, when something was sent last, and what is in the way."""
@@ -31,9 +30,5 @@ class Deliveries:
     def _note(self, name: str) -> Outbox | None:
         if name not in self._notes:
             run = self._store.run(name)
-
-            def read(_: Path) -> Outbox | None:
-                return read_outbox(self._store, run)
-
-            self._notes[name] = Once(outbox_file(self._store, run), read, missing=None)
+            self._notes[name] = Once(outbox_file(self._store, run), lambda: read_outbox(self._store, run))
         return self._notes[name]()

@@ -5,39 +5,19 @@ from pathlib import Path
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.store.layout import Store
-from fxwatch.store.read import read_status
 from fxwatch.tui.read.analyses import open_analysis
-from fxwatch.tui.read.barred import Barred
-from fxwatch.tui.read.deliveries import Deliveries
-from fxwatch.tui.read.files import Files
+from fxwatch.tui.read.common import Common
 from fxwatch.tui.read.history import History
-from fxwatch.tui.read.lack import is_empty, lack_of
-from fxwatch.tui.read.runs import Runs
 from fxwatch.tui.read.training import TrainingReader
-from fxwatch.tui.snapshot import Lack, Past, Snapshot
+from fxwatch.tui.snapshot import Past, Snapshot
 
 _RECENT = 1 << 16
 
 
 def glance(store: Store, watched: Path, now: float) -> tuple[Snapshot, list[Snapshot]]:
     """What is true of all runs, and a snapshot of each, the worst first."""
-    searched = Runs(store)
-    runs = searched.news(now)
-    common = Snapshot(
-        now=now,
-        watched=str(watched),
-        store=str(store.root),
-        daemon=read_status(store),
-        runs=runs,
-        files=Files(store).news(),
-        delivery=Deliveries(store).news(runs),
-        barred=Barred(store).news(searched.names, searched.barred),
-    )
-    if not runs:
-        lack = Lack.RIGHTS if common.barred else lack_of(store, watched)
-        return replace(common, lack=lack, empty=is_empty(watched)), []
-    found = []
-    for run in runs:
+    common, found = Common(store, watched)(now), []
+    for run in common.runs:
         opened = open_analysis(store.run(run.name), run.latest)
         recent = History(store.run(run.name), backlog=_RECENT)
         recent.follow(lambda: False)

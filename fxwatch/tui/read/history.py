@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 
-from fxwatch.records.base import Verdict
+from fxwatch.records.base import SEVERITY, Verdict
 from fxwatch.records.history import HEADLINES, HistoryLine
 from fxwatch.store.layout import Run
 from fxwatch.store.lines import parse_line
@@ -17,7 +17,7 @@ from fxwatch.tui.times import seconds
 _TREND = 120
 _STRIP = 64
 _NO_STEP = -1
-_VERDICTS: tuple[Verdict, ...] = ("ok", "unknown", "warn", "bad")
+_VERDICTS = tuple(SEVERITY)
 _MOST_BRANCHES = 64
 
 
@@ -144,7 +144,7 @@ class History:
             self.newest = self.count
         self._ids.append(line.id)
         self._steps.append(_NO_STEP if line.step is None or not 0 <= line.step < 1 << 62 else line.step)
-        self._verdicts.append(_VERDICTS.index(line.verdict))
+        self._verdicts.append(SEVERITY[line.verdict])
         found = frozenset(line.findings)
         self._findings.append(self._kinds.setdefault(found, found))
         self._times.append(_number(seconds(line.created_at)))

@@ -8,23 +8,23 @@ Content = TypeVar("Content")
 
 
 class Once(Generic[Content]):
-    """The content of a file that is replaced or grows now and then; `missing` where there is none."""
+    """The content of a file that is replaced or grows now and then; None where there is none."""
 
-    def __init__(self, path: Path, read: Callable[[Path], Content], missing: Content) -> None:
-        self._path, self._read, self._missing = path, read, missing
-        self._content = missing
+    def __init__(self, path: Path, read: Callable[[], Content | None]) -> None:
+        self._path, self._read = path, read
+        self._content: Content | None = None
         self._signature: tuple[int, int, int] | None = None
 
-    def __call__(self) -> Content:
+    def __call__(self) -> Content | None:
         """The content as it is now. A file that cannot be read just now keeps the content that it had."""
         try:
             found = self._path.stat()
             signature = (found.st_ino, found.st_size, found.st_mtime_ns)
             if signature != self._signature:
-                self._content = self._read(self._path)
+                self._content = self._read()
                 self._signature = signature
         except (FileNotFoundError, NotADirectoryError):
-            self._content, self._signature = self._missing, None
+            self._content, self._signature = None, None
         except OSError:
             pass
         return self._content

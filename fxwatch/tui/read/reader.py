@@ -7,19 +7,13 @@ from pathlib import Path
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.store.layout import Store
-from fxwatch.store.read import read_status
 from fxwatch.tui.place import Intent, Look, Place, Since, Wish
 from fxwatch.tui.read.analyses import Analyses, png_of
-from fxwatch.tui.read.barred import Barred
 from fxwatch.tui.read.closer import CloserReader, Shown
-from fxwatch.tui.read.deliveries import Deliveries
-from fxwatch.tui.read.files import Files
+from fxwatch.tui.read.common import Common
 from fxwatch.tui.read.history import History
-from fxwatch.tui.read.lack import is_empty, lack_of
-from fxwatch.tui.read.once import Once
-from fxwatch.tui.read.runs import Runs
 from fxwatch.tui.read.training import TrainingReader
-from fxwatch.tui.snapshot import Lack, Past, RunNews, Snapshot
+from fxwatch.tui.snapshot import Past, RunNews, Snapshot
 
 _AT_ONCE = 0.25
 """Seconds for which a long history is read before what is there is shown."""
@@ -32,34 +26,19 @@ class StoreReader:
     """
 
     def __init__(self, store: Store, watched: Path, clock: Callable[[], float], *, run: str | None = None) -> None:
-        self._store, self._watched, self._clock = store, watched, clock
-        self._status = Once(store.status, lambda _: read_status(store), missing=None)
-        self._runs, self._files, self._analyses = Runs(store), Files(store), Analyses()
-        self._closer, self._deliveries = CloserReader(store, self._analyses), Deliveries(store)
-        self._barred = Barred(store)
-        self._training = TrainingReader()
+        self._store, self._clock, self._common = store, clock, Common(store, watched)
+        self._analyses, self._training = Analyses(), TrainingReader()
+        self._closer = CloserReader(store, self._analyses)
         self._place, self._look = Place(run), Look()
         self._pinned: tuple[str, str] | None = None
         self._history: tuple[str, History] | None = None
 
     def __call__(self, wishes: Sequence[Wish] = ()) -> Snapshot:
         """The snapshot after some wishes."""
-        now = self._clock()
-        runs = self._runs.news(now)
-        snapshot = Snapshot(
-            now=now,
-            watched=str(self._watched),
-            store=str(self._store.root),
-            daemon=self._status(),
-            runs=runs,
-            files=self._files.news(),
-            delivery=self._deliveries.news(runs),
-            barred=self._barred.news(self._runs.names, self._runs.barred),
-        )
+        snapshot = self._common(self._clock())
         if not snapshot.runs:
             self._place, self._history = Place(self._place.run), None
-            lack = Lack.RIGHTS if snapshot.barred else lack_of(self._store, self._watched)
-            return replace(snapshot, lack=lack, empty=is_empty(self._watched))
+            return snapshot
         history, reading = self._move(wishes, snapshot.runs)
         news = next(run for run in snapshot.runs if run.name == self._place.run)
         past, analysis_id = _where(self._place, history, news, reading=reading)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fxwatch.records.base import Verdict
+from fxwatch.records.base import SEVERITY
 from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Store
 from fxwatch.store.read import newest_line
@@ -19,7 +19,6 @@ _LOOK_EVERY = 10.0
 _REST = 200.0
 _SETTLED = 2.0
 """Seconds after which a folder's time of change is trusted to change with the next entry, whatever the file system."""
-_ORDER: dict[Verdict, int] = {"bad": 0, "warn": 1, "unknown": 2, "ok": 3}
 
 
 class Runs:
@@ -30,7 +29,7 @@ class Runs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._newest: dict[str, Once[HistoryLine | None]] = {}
+        self._newest: dict[str, Once[HistoryLine]] = {}
         self._searched: float | None = None
         self._pause = _LOOK_EVERY
         self._folders = Folders()
@@ -53,7 +52,7 @@ class Runs:
         news = [
             RunNews(name, line.verdict, line.step, line.seq + 1, line.id) for name, line in found if line is not None
         ]
-        return tuple(sorted(news, key=lambda run: (_ORDER[run.verdict], run.name)))
+        return tuple(sorted(news, key=lambda run: (-SEVERITY[run.verdict], run.name)))
 
     def _search(self, now: float) -> None:
         self._searched, begun = now, time.monotonic()
@@ -61,9 +60,9 @@ class Runs:
         self._pause = max(_LOOK_EVERY, _REST * (time.monotonic() - begun))
         self._newest = {name: self._newest.get(name) or self._newest_line(name) for name in sorted(names)}
 
-    def _newest_line(self, name: str) -> Once[HistoryLine | None]:
+    def _newest_line(self, name: str) -> Once[HistoryLine]:
         run = self._store.run(name)
-        return Once(run.history, lambda _: newest_line(run), missing=None)
+        return Once(run.history, lambda: newest_line(run))
 
 
 class Folders:

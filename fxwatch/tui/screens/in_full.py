@@ -8,7 +8,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from fxwatch.tui.actions import Action, of_scope
-from fxwatch.tui.screens.page import Page, bindings
+from fxwatch.tui.screens.page import Page, bindings, lines_of
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view import help as help_view
 from fxwatch.tui.view import nothing_to_show
@@ -45,5 +45,4 @@ class InFull(Page):
     def scroll_by(self, stride: str) -> None:
         """Scroll by lines or by a `page`."""
         scroll = self.query_one(Scroll)
-        sign = -1 if stride.startswith("-") else 1
-        scroll.scroll_lines(sign * (scroll.size.height - 1) if stride.endswith("page") else int(stride))
+        scroll.scroll_lines(lines_of(stride, scroll.size.height - 1))

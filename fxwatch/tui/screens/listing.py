@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from fxwatch.tui.actions import Action, of_scope
-from fxwatch.tui.screens.page import Page, bindings
+from fxwatch.tui.screens.page import Page, bindings, lines_of
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.table import Way, words_of
 from fxwatch.tui.widgets.grid import Grid
@@ -54,8 +54,7 @@ class Listing(Page):
 
     def scroll_by(self, stride: str) -> None:
         """Choose another row, by lines or by a `page`."""
-        sign = -1 if stride.startswith("-") else 1
-        self.grid.choose(sign * max(1, self.grid.size.height - 3) if stride.endswith("page") else int(stride))
+        self.grid.choose(lines_of(stride, self.grid.size.height - 3))
 
     def on_key(self, event: events.Key) -> None:
         """Type."""

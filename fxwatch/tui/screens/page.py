@@ -22,6 +22,12 @@ def bindings(actions: Sequence[Action]) -> list[BindingType]:
     ]
 
 
+def lines_of(stride: str, page: int) -> int:
+    """How far a stride goes, which is in lines, or a `page` of so many."""
+    sign = -1 if stride.startswith("-") else 1
+    return sign * max(1, page) if stride.endswith("page") else int(stride)
+
+
 class Page(Screen[None], inherit_bindings=False):
     """A screen that shows snapshots."""
 

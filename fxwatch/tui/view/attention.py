@@ -4,7 +4,7 @@ from fxwatch.records.internals import AttentionHead
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.layers import common_start
 from fxwatch.tui.view.table import Bar, Column, Row, Table
-from fxwatch.tui.view.text import Line, Span, crop, joined, line, name, quiet, wrapped
+from fxwatch.tui.view.text import Line, Span, joined, name, paragraph
 from fxwatch.tui.view.words import count, number
 
 NAME = "Attention"
@@ -45,10 +45,9 @@ def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:
         f"{count(sum(map(len, attention.layers.values())), 'head')} in {count(len(attention.layers), 'layer')}",
     ]
     found = [(Span("  "), *joined(parts, width - 2))]
-    effects = [head.effect for heads in attention.layers.values() for head in heads]
-    if not any(effect is not None for effect in effects) and height > 12:
+    if height > 12 and all(head.effect is None for heads in attention.layers.values() for head in heads):
         words = attention.effect_reason or "effects are measured where [analysis] track_layers = true"
-        found += [crop(line("  ", quiet(part)), width) for part in wrapped(name(words), max(10, width - 2))[:2]]
+        found += paragraph(name(words), width)[:2]
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fxwatch.tui.view.text import Line, line, quiet
+from fxwatch.tui.view.text import Line, crop, line, quiet
 
 
 class Block(NamedTuple):
@@ -14,10 +14,14 @@ class Block(NamedTuple):
     cut: bool = False
 
 
-def fitted(blocks: Sequence[Block], height: int | None) -> list[Line]:
-    """The lines of as many blocks as there is room for."""
-    if height is None:
-        return [piece for block in blocks for piece in block.lines]
+def fitted(blocks: Sequence[Block], width: int, height: int | None) -> list[Line]:
+    """The lines of as many blocks as there is room for, and of each line as much."""
+    kept = _kept(blocks, height) if height is not None else [block.lines for block in blocks]
+    return [crop(row, width) for rows in kept for row in rows]
+
+
+def _kept(blocks: Sequence[Block], height: int) -> list[list[Line]]:
+    """What is left of the blocks, in reading order."""
     kept: dict[int, list[Line]] = {}
     room = height
     for index in sorted(range(len(blocks)), key=lambda index: blocks[index].rank):
@@ -29,7 +33,7 @@ def fitted(blocks: Sequence[Block], height: int | None) -> list[Line]:
         else:
             continue
         room -= len(kept[index])
-    return [piece for index in sorted(kept) for piece in kept[index]]
+    return [kept[index] for index in sorted(kept)]
 
 
 def shortened(lines: list[Line], height: int) -> list[Line]:

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from fxwatch.tui.view.text import Line, Role, Span, crop, line, quiet, right
+from fxwatch.tui.view.braille import blank, braille, set_dot
+from fxwatch.tui.view.text import Line, Role, Span, line, quiet, right
 from fxwatch.tui.view.words import number
 
 _AXIS = 8
-_DOTS = ((0x40, 0x80), (0x04, 0x20), (0x02, 0x10), (0x01, 0x08))
-_BLANK = 0x2800
 
 
 class Scale(NamedTuple):
@@ -33,17 +32,16 @@ def scale_of(values: Sequence[float | None], least_range: float) -> Scale:
 def curve(values: Sequence[float | None], scale: Scale, width: int, height: int, role: Role = "accent") -> list[Line]:
     """A line through values, oldest at the left, over the whole width."""
     columns = max(1, (width - _AXIS - 2) * 2)
-    grid = [[0] * -(-columns // 2) for _ in range(height)]
+    grid = blank(-(-columns // 2), height)
     before: int | None = None
     for column, value in enumerate(_over(values, columns)):
         dot = None if value is None else round(scale.part(value) * (height * 4 - 1))
         if dot is not None:
             begin = dot if before is None else before
             for filled in range(min(begin, dot), max(begin, dot) + 1):
-                grid[height - 1 - filled // 4][column // 2] |= _DOTS[filled % 4][column % 2]
+                set_dot(grid, column, filled)
         before = dot
-    rows = ["".join(chr(_BLANK + cell) if cell else " " for cell in row) for row in grid]
-    return [_with_axis(Span(row, role), place, height, scale, width) for place, row in enumerate(rows)]
+    return [_with_axis(Span(row, role), place, height, scale) for place, row in enumerate(braille(grid))]
 
 
 def overlay(curves: Mapping[str, Sequence[tuple[float, float]]], width: int, height: int) -> list[Line]:
@@ -59,19 +57,19 @@ def overlay(curves: Mapping[str, Sequence[tuple[float, float]]], width: int, hei
             row = height - 1 - round(values.part(value) * (height - 1))
             column = round(steps.part(step) * (columns - 1))
             grid[row][column] = letter if grid[row][column] in {" ", letter} else "*"
-    rows = [_with_axis(Span("".join(row)), place, height, values, width) for place, row in enumerate(grid)]
+    rows = [_with_axis(Span("".join(row)), place, height, values) for place, row in enumerate(grid)]
     return [*rows, ends(f"step {steps.low:,.0f}", f"{steps.high:,.0f}", width)]
 
 
 def ends(first: str, last: str, width: int) -> Line:
     """What stands below the two ends of a chart."""
     room = max(0, width - _AXIS - 2 - len(first) - len(last))
-    return crop(line(quiet(" " * (_AXIS + 2) + first + " " * room + last)), width)
+    return line(quiet(" " * (_AXIS + 2) + first + " " * room + last))
 
 
-def _with_axis(row: Span, place: int, height: int, scale: Scale, width: int) -> Line:
+def _with_axis(row: Span, place: int, height: int, scale: Scale) -> Line:
     label = number(scale.high) if place == 0 else number(scale.low) if place == height - 1 else ""
-    return crop(line(quiet(right(label, _AXIS) + (" ┤" if label else " │")), row), width)
+    return line(quiet(right(label, _AXIS) + (" ┤" if label else " │")), row)
 
 
 def _over(values: Sequence[float | None], columns: int) -> list[float | None]:

@@ -6,7 +6,7 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.records.comparison import Compared, ImportanceComparison, UnitChange, compare_importance
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.table import Column, Row, Table
-from fxwatch.tui.view.text import Line, Span, crop, joined, line, mark, name, quiet, wrapped
+from fxwatch.tui.view.text import Line, Span, joined, line, mark, name, quiet, wrapped
 from fxwatch.tui.view.words import at_step, number, percent, points
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:
         return []
     found = compare_importance(against, analysis)
     why = "kept by p" if snapshot.closer.pinned else "the analysis before; p keeps another"
-    rows = [_which("A", found.a, why, width), _which("B", found.b, "shown", width), _ranks(found, width)]
+    rows = [_which("A", found.a, why, width), _which("B", found.b, "shown", width), _ranks(found)]
     rows += _branches(found, width)
-    rows += _findings(found, width)
+    rows += _findings(found)
     for note in found.notes:
         first, *rest = wrapped(name(note), max(10, width - 4)) or [""]
         rows += [line(mark("warn"), f" {first}"), *(line(f"  {part}") for part in rest)]
@@ -67,12 +67,12 @@ def _which(letter: str, one: Compared, why: str, width: int) -> Line:
     return (Span(f"  {letter}  ", "key"), *joined(parts, width - 5))
 
 
-def _ranks(found: ImportanceComparison, width: int) -> Line:
+def _ranks(found: ImportanceComparison) -> Line:
     beyond = sum(unit.beyond is True for unit in found.units)
     verdict: Verdict = "unknown" if found.beyond is None else "warn" if found.beyond else "ok"
     noise = "" if found.null_low is None else f", noise alone leaves {number(found.null_low)} or more"
     words = f" ranks agree by {number(found.spearman)}{noise}; {beyond} of {len(found.units)} moved beyond the noise"
-    return crop(line(mark(verdict), words), width)
+    return line(mark(verdict), words)
 
 
 def _branches(found: ImportanceComparison, width: int) -> list[Line]:
@@ -86,11 +86,11 @@ def _branches(found: ImportanceComparison, width: int) -> list[Line]:
     return [(Span("  "), quiet("branches "), *joined(parts, width - 11))] if parts else []
 
 
-def _findings(found: ImportanceComparison, width: int) -> list[Line]:
+def _findings(found: ImportanceComparison) -> list[Line]:
     rows = []
     for change in found.findings[:_MOST_NOTES]:
         state = "new" if change.a is None else "gone" if change.b is None else f"{change.a} → {change.b}"
-        rows.append(crop(line(mark(change.b or "ok"), f" {state}: {name(change.message)}"), width))
+        rows.append(line(mark(change.b or "ok"), f" {state}: {name(change.message)}"))
     return rows
 
 

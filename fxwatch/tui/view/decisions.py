@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from fxwatch.records.decisions import Decision, ExpectedFeature
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.features import signed
-from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped
+from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, paragraph, quiet, title, wrapped
 from fxwatch.tui.view.words import count, number, percent
 
 if TYPE_CHECKING:
@@ -27,20 +27,20 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     for action, decision in ranked:
         head += [*_decision(action, decision, analysis.states.count, width), BLANK]
     words = "An expected feature leads where it is in the upper half of its branch, among the first five at most."
-    return head + [line(quiet(part)) for part in wrapped(words, width)]
+    return [crop(row, width) for row in [*head, *paragraph(words, width, 0)]]
 
 
 def _decision(action: str, decision: Decision, states: int, width: int) -> list[Line]:
     taken = f"{count(decision.count, 'state')}, {percent(decision.count / states if states else None)}"
-    found = [crop(line(Span(left(name(action, 24), 16), "strong"), taken, "   ", *agreement(decision)), width)]
+    found = [line(Span(left(name(action, 24), 16), "strong"), taken, "   ", *agreement(decision))]
     if decision.reason:
-        found += [line("  ", quiet(part)) for part in wrapped(name(decision.reason), max(10, width - 2))]
+        found += paragraph(name(decision.reason), width)
     for branch, ranking in decision.features.items():
         features = ", ".join(
             f"{name(feature)} {number(score)} ({_speaks(decision, branch, feature)})" for feature, score in ranking
         )
         found += _labelled(name(branch), features, width)
-        found += [_expected(one, width) for one in decision.expected.get(branch, [])]
+        found += map(_expected, decision.expected.get(branch, []))
     return found
 
 
@@ -67,13 +67,11 @@ def _labelled(label: str, text: str, width: int) -> list[Line]:
     return [line("  ", head, part) for head, part in zip(heads, parts, strict=False)]
 
 
-def _expected(one: ExpectedFeature, width: int) -> Line:
+def _expected(one: ExpectedFeature) -> Line:
+    margin = " " * (2 + _BRANCH)
     if not one.features:
-        state = line(mark("unknown"), quiet(f" {name(one.words)}: the model has no such feature"))
-    else:
-        verdict: Verdict = "ok" if one.leading else "warn"
-        place = "" if one.rank is None else f" at rank {one.rank}"
-        meant = ", ".join(map(name, one.features[:2]))
-        words = f" {'leads' if one.leading else 'does not lead'}{place}: {meant}, expected as {name(one.words)}"
-        state = line(mark(verdict), Span(words, "" if one.leading else "warn"))
-    return crop((Span(right("", 2 + _BRANCH)), *state), width)
+        return line(margin, mark("unknown"), quiet(f" {name(one.words)}: the model has no such feature"))
+    place = "" if one.rank is None else f" at rank {one.rank}"
+    meant = ", ".join(map(name, one.features[:2]))
+    words = f" {'leads' if one.leading else 'does not lead'}{place}: {meant}, expected as {name(one.words)}"
+    return line(margin, mark("ok" if one.leading else "warn"), Span(words, "" if one.leading else "warn"))

@@ -3,7 +3,7 @@
 from fxwatch.tui.actions import ACTIONS
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.table import Column, Row, Table
-from fxwatch.tui.view.text import Line, Span
+from fxwatch.tui.view.text import Span
 
 NAME = "Commands"
 _COLUMNS = (Column("what it does", 40, most=76, text=True), Column("keys", 14, 1, most=30, text=True))
@@ -16,8 +16,3 @@ def table(snapshot: Snapshot) -> Table:  # noqa: ARG001 - all tables are asked t
         for action in ACTIONS
     ]
     return Table(_COLUMNS, rows, noun="command")
-
-
-def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:  # noqa: ARG001
-    """Nothing."""
-    return []

@@ -5,7 +5,7 @@ from fxwatch.tui.snapshot import FeatureNews, Snapshot
 from fxwatch.tui.view.chart import curve, ends, scale_of
 from fxwatch.tui.view.features import signed
 from fxwatch.tui.view.heatmap import heatmap, legend
-from fxwatch.tui.view.text import BLANK, Line, Span, crop, joined, left, line, mark, name, quiet, title, wrapped
+from fxwatch.tui.view.text import BLANK, Line, Span, crop, joined, left, line, mark, name, paragraph, quiet, title
 from fxwatch.tui.view.words import count, number, percent, whole
 
 NAME = "Feature"
@@ -17,7 +17,8 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     if snapshot.analysis is None or news is None:
         return [title(NAME, width, "Esc")]
     head = title(f"{name(news.branch, 40)} / {name(news.feature, 80)}", width, "Esc")
-    return [head, *_facts(snapshot.analysis, news, width), *_history(news, width), *_over_time(news, width)]
+    text = [head, *_facts(snapshot.analysis, news, width), *_history(news, width), *_over_time(news, width)]
+    return [crop(row, width) for row in text]
 
 
 def _facts(analysis: Analysis, news: FeatureNews, width: int) -> list[Line]:
@@ -37,18 +38,17 @@ def _facts(analysis: Analysis, news: FeatureNews, width: int) -> list[Line]:
     found = [(Span("  "), *joined(parts, width - 2))]
     if news.feature in analysis.dead_features.branches.get(news.branch, []):
         cause = analysis.dead_features.causes.get(news.branch, {}).get(news.feature, "no cause given")
-        found.append(crop(line(mark("warn"), Span(f" dead: {name(cause).replace('_', ' ')}", "warn")), width))
+        found.append(line(mark("warn"), Span(f" dead: {name(cause).replace('_', ' ')}", "warn")))
     for action, decision in analysis.decisions.items():
         speaks = decision.signed.get(news.branch, {}).get(news.feature)
         if speaks is not None:
             words = "for it" if speaks > 0 else "against it"
-            text = f"  leads {left(name(action, 20), 14)} {signed(speaks)}, speaks {words}"
-            found.append(crop(line(text), width))
+            found.append(line(f"  leads {left(name(action, 20), 14)} {signed(speaks)}, speaks {words}"))
     return found
 
 
 def _history(news: FeatureNews, width: int) -> list[Line]:
-    head = [BLANK, crop(line(quiet(f"  share over {count(len(news.shares), 'analysis', 'analyses')}")), width)]
+    head = [BLANK, line(quiet(f"  share over {count(len(news.shares), 'analysis', 'analyses')}"))]
     if len(news.shares) < 2:
         return head if news.shares else [BLANK, line(quiet("  no history of shares yet"))]
     drawn = curve(news.shares, scale_of(news.shares, 0.01), width, 6)
@@ -57,14 +57,14 @@ def _history(news: FeatureNews, width: int) -> list[Line]:
 
 def _over_time(news: FeatureNews, width: int) -> list[Line]:
     if news.trouble is not None:
-        return [BLANK, *(line(quiet(f"  {part}")) for part in wrapped(name(news.trouble), max(10, width - 4)))]
+        return [BLANK, *paragraph(name(news.trouble), width)]
     if not news.heat:
         return []
     at = news.names.index(news.feature)
     steps = len(news.heat[at])
     caption = f"  signed attribution over {count(steps, 'time step')} of a state, the newest at the right"
-    found = [BLANK, crop(line(quiet(caption)), width)]
+    found = [BLANK, line(quiet(caption))]
     found += curve(news.heat[at], scale_of([0.0, *news.heat[at]], 1e-12), width, 4)
     label = max(12, min(28, width // 3))
-    found += [BLANK, crop(line(quiet(f"  all of {name(news.branch, 40)}: "), legend(news.heat)), width)]
+    found += [BLANK, line(quiet(f"  all of {name(news.branch, 40)}: "), legend(news.heat))]
     return found + heatmap(news.heat, [name(feature) for feature in news.names], width, label, at)

@@ -3,7 +3,7 @@
 from fxwatch.records.analysis import Analysis
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.table import Bar, Column, Row, Table, Trend
-from fxwatch.tui.view.text import Line, Span, name, quiet
+from fxwatch.tui.view.text import Span, name, quiet
 from fxwatch.tui.view.words import number, percent
 
 NAME = "Features"
@@ -27,11 +27,6 @@ def table(snapshot: Snapshot) -> Table:
         return Table(_COLUMNS, ())
     rows = [row for branch in snapshot.analysis.units for row in _rows(snapshot, snapshot.analysis, branch)]
     return Table(_COLUMNS, rows, "this analysis has no shares of features", noun="feature")
-
-
-def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:  # noqa: ARG001
-    """Nothing: all room is for the features."""
-    return []
 
 
 def _rows(snapshot: Snapshot, analysis: Analysis, branch: str) -> list[Row]:

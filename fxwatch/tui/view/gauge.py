@@ -1,21 +1,13 @@
 """A number on its scale: where it is well, where not, and where it stands. The zones differ in stroke and colour."""
 
-from typing import NamedTuple
-
 from fxwatch.records.base import Verdict
 from fxwatch.records.thresholds import AtLeast, AtMost, Between, Limit
-from fxwatch.tui.view.text import Line, Span, quiet
+from fxwatch.tui.view.chart import Scale
+from fxwatch.tui.view.text import Line, Span, merged, quiet
 
 _STROKE: dict[Verdict, str] = {"ok": "━", "warn": "─", "bad": "┄", "unknown": " "}
 _MARKER = "●"
 _BELOW, _ABOVE = "◂", "▸"
-
-
-class Scale(NamedTuple):
-    """The ends of a gauge."""
-
-    low: float
-    high: float
 
 
 def scale_of(limit: Limit) -> Scale:
@@ -40,14 +32,8 @@ def gauge(value: float | None, verdict: Verdict, limit: Limit, width: int) -> Li
     marker = _BELOW if value < low else _ABOVE if value > high else _MARKER
     at = min(max(at, 0), width - 1)
     zones = [limit.judge(low + (high - low) * (cell + 0.5) / width)[0] for cell in range(width)]
-    pieces: list[Span] = []
-    for cell, zone in enumerate(zones):
-        piece = Span(marker, verdict) if cell == at else Span(_STROKE[zone], zone)
-        if pieces and pieces[-1].role == piece.role and cell != at and pieces[-1].text[-1] == piece.text:
-            pieces[-1] = Span(pieces[-1].text + piece.text, piece.role)
-        else:
-            pieces.append(piece)
-    return tuple(pieces)
+    strokes = [Span(_STROKE[zone], zone) for zone in zones]
+    return (*merged(strokes[:at]), Span(marker, verdict), *merged(strokes[at + 1 :]))
 
 
 def ticks(limit: Limit) -> str:

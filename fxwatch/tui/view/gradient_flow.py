@@ -8,20 +8,15 @@ from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import Block, fitted
 from fxwatch.tui.view.layers import common_start, extremes, layer_chart, layer_table
 from fxwatch.tui.view.optimizer import optimizer_table
-from fxwatch.tui.view.text import Line, Span, ending, joined, left, line, mark, name, quiet, title, wrapped
+from fxwatch.tui.view.text import BLANK, Line, Span, ending, joined, left, line, mark, name, paragraph, title
 from fxwatch.tui.view.training import gradients_table
 
 NAME = "Gradient flow"
 
 
-def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
-    """The fewest lines that are of use."""
-    return 2
-
-
-def good(snapshot: Snapshot) -> int:
-    """The lines for all but details."""
-    return 2 if snapshot.analysis is None or not snapshot.analysis.gradient_flow.layer_gradients else 10
+def room(snapshot: Snapshot) -> tuple[int, int]:
+    """The fewest lines that are of use, and those for all but details."""
+    return 2, 10 if snapshot.analysis is not None and snapshot.analysis.gradient_flow.layer_gradients else 2
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
@@ -31,8 +26,8 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
         return head
     flow = snapshot.analysis.gradient_flow
     if flow.reason is not None:
-        words = wrapped(f"not computed: {name(flow.reason)}", max(10, width - 2))
-        return fitted([Block(0, head), Block(1, [line("  ", quiet(part)) for part in words], cut=True)], height)
+        words = paragraph(f"not computed: {name(flow.reason)}", width)
+        return fitted([Block(0, head), Block(1, words, cut=True)], width, height)
     blocks = [Block(0, head), Block(0, [counts(flow, width)])]
     layers = flow.layer_gradients
     if layers:
@@ -44,8 +39,8 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     if height is None:
         blocks.append(Block(4, gradients_table(snapshot, width)))
         blocks.append(Block(4, optimizer_table(flow.optimizer, width)))
-        blocks.append(Block(5, [line(), *(line(quiet(part)) for part in wrapped(f"of {name(flow.of)}", width))]))
-    return fitted(blocks, height)
+        blocks.append(Block(5, [BLANK, *paragraph(f"of {name(flow.of)}", width, 0)]))
+    return fitted(blocks, width, height)
 
 
 class Trouble(NamedTuple):

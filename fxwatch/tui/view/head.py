@@ -2,7 +2,7 @@
 
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.heatmap import heatmap
-from fxwatch.tui.view.text import BLANK, Line, Span, crop, joined, line, name, quiet, title, wrapped
+from fxwatch.tui.view.text import BLANK, Line, Span, crop, joined, name, paragraph, title
 from fxwatch.tui.view.words import number
 
 NAME = "Head"
@@ -24,9 +24,9 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
         ]
         found.append((Span("  "), *joined(parts, width - 2)))
     if news.trouble is not None:
-        return [*found, BLANK, *(line(quiet(f"  {part}")) for part in wrapped(name(news.trouble), max(10, width - 4)))]
+        return [*found, BLANK, *paragraph(name(news.trouble), width)]
     most = max((value for row in news.weights for value in row if value is not None), default=0.0)
-    words = f"  a row a query, a column a key, mean over the probe states; █ is {number(most)}"
-    found += [BLANK, *(line(quiet(part)) for part in wrapped(words, width))]
+    words = f"a row a query, a column a key, mean over the probe states; █ is {number(most)}"
+    found += [BLANK, *paragraph(words, width)]
     labels = [f"query {place}" for place in range(len(news.weights))]
     return [crop(row, width) for row in [*found, *heatmap(news.weights, labels, width, 10)]]

@@ -2,9 +2,9 @@
 
 from fxwatch.records.analysis import Finding
 from fxwatch.records.base import Verdict, worst
-from fxwatch.tui.snapshot import Lack, Past, RunNews, Snapshot
+from fxwatch.tui.snapshot import Lack, Past, Snapshot
 from fxwatch.tui.view.heartbeat import heartbeat, heartbeat_and_work, work
-from fxwatch.tui.view.text import MARK, Line, Span, crop, joined, line, name, quiet, spread, width_of
+from fxwatch.tui.view.text import MARK, Line, Span, crop, joined, line, merged, name, quiet, spread, width_of
 from fxwatch.tui.view.words import at_step
 
 
@@ -90,15 +90,9 @@ def scrubber(past: Past | None, width: int) -> Line:
     if width < 8 or group > 8:
         return ()
     at = (past.number - 1) // (past.stride * group)
-    pieces: list[Span] = []
-    for cell in range(-(-len(past.verdicts) // group)):
-        verdict = worst(*past.verdicts[cell * group : (cell + 1) * group])
-        piece = Span("●", verdict) if cell == at else Span(_STROKE[verdict], verdict)
-        if pieces and pieces[-1].role == piece.role:
-            pieces[-1] = Span(pieces[-1].text + piece.text, piece.role)
-        else:
-            pieces.append(piece)
-    return (quiet("├"), *pieces, quiet("┤"))
+    cells = [worst(*past.verdicts[begin : begin + group]) for begin in range(0, len(past.verdicts), group)]
+    drawn = (Span("●" if cell == at else _STROKE[verdict], verdict) for cell, verdict in enumerate(cells))
+    return (quiet("├"), *merged(drawn), quiet("┤"))
 
 
 def place(snapshot: Snapshot) -> Span:
@@ -114,12 +108,8 @@ def place(snapshot: Snapshot) -> Span:
 def _others(snapshot: Snapshot) -> Span:
     if len(snapshot.runs) < 2:
         return quiet("")
-    here = [run.name for run in snapshot.runs].index(snapshot.run or "") + 1
-    worse = _worse(snapshot)
-    words = f"run {here} of {len(snapshot.runs)}, worst first"
-    return Span(f"{name(worse.name, 40)} is {worse.verdict.upper()}, r", worse.verdict) if worse else quiet(words)
-
-
-def _worse(snapshot: Snapshot) -> RunNews | None:
     first, news = snapshot.runs[0], snapshot.news
-    return first if news is not None and first.verdict != news.verdict else None
+    if news is not None and first.verdict != news.verdict:
+        return Span(f"{name(first.name, 40)} is {first.verdict.upper()}, r", first.verdict)
+    here = [run.name for run in snapshot.runs].index(snapshot.run or "") + 1
+    return quiet(f"run {here} of {len(snapshot.runs)}, worst first")

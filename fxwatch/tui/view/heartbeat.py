@@ -41,13 +41,13 @@ class Words(NamedTuple):
 
 
 def life(daemon: DaemonStatus | None, now: float) -> Life:
-    """The state of a daemon at a moment."""
+    """The state of a daemon at a moment. A heartbeat of a time to come tells nothing: the clock was set back since."""
     if daemon is None:
         return Life("never")
     at = seconds(daemon.at)
     if daemon.state == "stopped":
         return Life("stopped", at)
-    if at is None or now - at > STALE_SECONDS:
+    if at is None or abs(now - at) > STALE_SECONDS:
         return Life("silent", at)
     return Life(daemon.state, at)
 
@@ -65,6 +65,8 @@ def daemon_words(snapshot: Snapshot) -> Words:
     if found.at is None:
         return Words(verdict, f"daemon {found.state}")
     when = moment(found.at, snapshot.now)
+    if found.at > snapshot.now:
+        return Words(verdict, f"daemon {found.state}", f", clock set back since {when}")
     since = f"stopped {when}" if found.state == "stopped" else f"silent since {when}"
     return Words(verdict, f"daemon {since}", f", {age(snapshot.now - found.at)} ago")
 
@@ -77,6 +79,9 @@ def training_words(snapshot: Snapshot) -> Words:
     newest = snapshot.files.at
     if newest is None:
         return Words("unknown", "no files from training yet")
+    if newest - snapshot.now > STALE_SECONDS:
+        back = f", clock set back since {moment(newest, snapshot.now)}"
+        return Words("unknown", "training not known to be alive", back)
     quiet_for = max(0.0, snapshot.now - newest)
     longest = max(_SILENT_AFTER, _SILENT_GAPS * (past.gap or 0.0) if past else 0.0)
     if quiet_for <= longest:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fxwatch.tui.snapshot import Map
-from fxwatch.tui.view.text import Line, Span, crop, ending, line, quiet
+from fxwatch.tui.view.text import Line, Span, ending, line, quiet
 from fxwatch.tui.view.words import number
 
 _SHADES = " ░▒▓█"
@@ -23,9 +23,7 @@ def heatmap(rows: Map, labels: Sequence[str], width: int, label: int, chosen: in
     for place, (name, row) in enumerate(zip(labels, rows, strict=False)):
         drawn = "".join(_cell(value, most, each, signed=signed) for value in _grouped(row, room // each))
         head = Span(ending(name, label), "strong" if place == chosen else "")
-        found.append(
-            crop(line(Span("▸ ", "key") if place == chosen else "  ", head, " ", Span(drawn, "accent")), width)
-        )
+        found.append(line(Span("▸ ", "key") if place == chosen else "  ", head, " ", Span(drawn, "accent")))
     return found
 
 

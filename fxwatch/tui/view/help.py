@@ -2,7 +2,7 @@
 
 from fxwatch.tui.actions import Scope, of_scope
 from fxwatch.tui.view.arrangement import LEAVING
-from fxwatch.tui.view.text import BLANK, MARK, Line, Span, crop, left, line, quiet, title, wrapped
+from fxwatch.tui.view.text import BLANK, MARK, Line, Span, crop, left, line, paragraph, quiet, title
 
 _SCOPES: dict[Scope, str] = {"everywhere": "", "in full": "where something stands alone", "table": "in tables"}
 
@@ -16,11 +16,9 @@ def lines(width: int) -> list[Line]:
     text += [BLANK, title("Signs", width)]
     text.append(line("  ", *(Span(f"{sign} {verdict}   ", verdict) for verdict, sign in MARK.items())))
     leaving = ", then ".join(name.replace("_", " ") for name in LEAVING[:-1])
-    for paragraph in (
-        *_EXPLANATIONS,
-        f"On a small screen these panels leave first: {leaving}. Their keys show them alone.",
-    ):
-        text += [line("  ", part) for part in wrapped(paragraph, max(10, width - 2))]
+    small = f"On a small screen these panels leave first: {leaving}. Their keys show them alone."
+    for words in (*_EXPLANATIONS, small):
+        text += paragraph(words, width, role="")
     return [crop(row, width) for row in text]
 
 

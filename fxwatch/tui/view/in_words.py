@@ -69,10 +69,11 @@ def run_in_words(snapshot: Snapshot) -> Iterator[str]:
 
 def _metrics(snapshot: Snapshot, analysis: Analysis) -> Iterator[str]:
     for metric in metrics(snapshot, analysis):
-        error = f" ± {number(metric.standard_error)}" if metric.standard_error is not None else ""
-        missing = f"unknown, {name(metric.reason or 'not computed')}"
-        value = f"{number(metric.value)}{error}, {metric.verdict}" if metric.value is not None else missing
-        note = f", {metric.note}" if metric.note and metric.value is not None else ""
+        found = metric.found
+        error = f" ± {number(found.standard_error)}" if found.standard_error is not None else ""
+        missing = f"unknown, {name(found.reason or 'not computed')}"
+        value = f"{number(found.value)}{error}, {found.verdict}" if found.value is not None else missing
+        note = f", {metric.note}" if metric.note and found.value is not None else ""
         yield f"  {metric.label.capitalize()}: {value}{note}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from fxwatch.records.gradients import LayerGradient
 from fxwatch.records.thresholds import GradientLimits
 from fxwatch.tui.view.log_chart import LogScale, dots
-from fxwatch.tui.view.text import Line, Role, Span, crop, ending, left, line, name, quiet, right
+from fxwatch.tui.view.text import Line, Role, Span, ending, left, line, name, quiet, right
 from fxwatch.tui.view.words import number
 
 _AXIS = 6
@@ -23,9 +23,9 @@ def layer_chart(layers: Layers, limits: GradientLimits, width: int, height: int)
         limit = index in {0, height - 1}
         role: Role = "accent" if not limit else "bad" if row.strip() else "quiet"
         axis = quiet(right(labels.get(index, ""), _AXIS) + (" ┤" if index in labels else " │"))
-        found.append(crop(line(axis, Span(row.replace(" ", "┈") if limit else row, role)), width))
+        found.append(line(axis, Span(row.replace(" ", "┈") if limit else row, role)))
     many = f"{len(layers)} layers, from the inputs to the outputs"
-    return [*found, crop(line(quiet(" " * (_AXIS + 2) + many)), width)]
+    return [*found, line(quiet(" " * (_AXIS + 2) + many))]
 
 
 def extremes(layers: Layers, width: int) -> list[Line]:
@@ -35,7 +35,7 @@ def extremes(layers: Layers, width: int) -> list[Line]:
     found = []
     for words, (layer_name, layer) in (("largest", ranked[-1]), ("smallest", ranked[0])):
         head = line("  ", quiet(left(words, 9)), Span(right(number(layer.norm), 7), "strong"), "  ")
-        found.append(crop((*head, Span(ending(name(layer_name.removeprefix(begin)), max(0, width - 20)))), width))
+        found.append((*head, Span(ending(name(layer_name.removeprefix(begin)), max(0, width - 20)))))
     return found
 
 
@@ -60,7 +60,7 @@ def layer_table(layers: Layers, width: int) -> list[Line]:
                 Span(_log_bar(layer.norm, low, high, 12), "accent"),
             )
         )
-    return [crop(row, width) for row in found]
+    return found
 
 
 def _log_bar(norm: float, low: float, high: float, width: int) -> str:

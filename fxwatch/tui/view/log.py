@@ -4,7 +4,7 @@ from fxwatch.records.ledger import LedgerLine
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.times import seconds
 from fxwatch.tui.view.table import Column, Row, Table
-from fxwatch.tui.view.text import Line, Role, Span, name, quiet
+from fxwatch.tui.view.text import Role, Span, name, quiet
 from fxwatch.tui.view.words import moment
 
 NAME = "Log"
@@ -32,11 +32,6 @@ def table(snapshot: Snapshot) -> Table:
     long = any(len(row.cells[0].text) > _TODAY for row in rows if isinstance(row.cells[0], Span))
     time = Column("time", _DATED if long else _TODAY, 1, text=True)
     return Table((time, *_COLUMNS), rows, "nobody has noted anything yet", tail=True, noun="line")
-
-
-def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:  # noqa: ARG001
-    """Nothing: all room is for the log."""
-    return []
 
 
 def _row(entry: LedgerLine, now: float) -> Row:

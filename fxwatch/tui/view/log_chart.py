@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-_DOTS = ((0x40, 0x80), (0x04, 0x20), (0x02, 0x10), (0x01, 0x08))
-_BLANK = 0x2800
+from fxwatch.tui.view.braille import blank, braille, set_dot
 
 
 class LogScale(NamedTuple):
@@ -36,11 +35,10 @@ def dots(values: Sequence[float], scale: LogScale, width: int) -> list[str]:
     More values than that: each dot is the one of its group that is farthest from 1. Fewer: they are drawn wider. Values
     that are not above nought are drawn at the bottom.
     """
-    grid = [[0] * width for _ in range(scale.height)]
+    grid = blank(width, scale.height)
     for column, value in enumerate(_spread(values, width * 2)):
-        dot = scale.dot(value)
-        grid[scale.height - 1 - dot // 4][column // 2] |= _DOTS[dot % 4][column % 2]
-    return ["".join(chr(_BLANK + cell) if cell else " " for cell in row) for row in grid]
+        set_dot(grid, column, scale.dot(value))
+    return braille(grid)
 
 
 def _spread(values: Sequence[float], columns: int) -> list[float]:

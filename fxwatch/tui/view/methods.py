@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from fxwatch.records.analysis import Analysis, MethodReport
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.ranks import rank_table
-from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped
+from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, paragraph, quiet, right, title
 from fxwatch.tui.view.words import count, duration, number, percent
 
 if TYPE_CHECKING:
@@ -21,13 +21,14 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     analysis = snapshot.analysis
     if analysis is None:
         return head
-    return [
+    text = [
         *head,
         *_matrix(snapshot, analysis, width),
         *_votes(analysis, width),
         *rank_table(analysis, voting(analysis), width),
         *_reports(analysis, width),
     ]
+    return [crop(row, width) for row in text]
 
 
 def voting(analysis: Analysis) -> list[str]:
@@ -51,16 +52,14 @@ def _matrix(snapshot: Snapshot, analysis: Analysis, width: int) -> list[Line]:
     rows.append(line(" " * (_LABEL + 2), *(quiet(right(f"[{place}]", cell)) for place in range(1, len(methods) + 1))))
     for place, method in enumerate(methods, 1):
         cells = [_agreement(known.get(frozenset((method, other))), snapshot, cell) for other in methods]
-        label = left(f"[{place}] {_spoken(method)}", _LABEL)
-        rows.append(line("  ", label, *cells))
-    ranked = sorted(consensus.pairs, key=lambda pair: pair.spearman)
-    worst = ranked[0]
+        rows.append(line("  ", left(f"[{place}] {_spoken(method)}", _LABEL), *cells))
+    worst = min(consensus.pairs, key=lambda pair: pair.spearman)
     words = (
         f"least alike: {' and '.join(map(_spoken, worst.methods))} with {number(worst.spearman)}, "
         f"{percent(worst.jaccard10)} of their top ten in common"
         + ("" if worst.sign_agreement is None else f", {percent(worst.sign_agreement)} of signs alike")
     )
-    return [crop(row, width) for row in rows] + [line("  ", quiet(part)) for part in wrapped(words, max(10, width - 2))]
+    return rows + paragraph(words, width)
 
 
 def _agreement(value: float | None, snapshot: Snapshot, cell: int) -> Span:
@@ -77,7 +76,7 @@ def _votes(analysis: Analysis, width: int) -> list[Line]:
     words += f"; these say the same and share one: {'; '.join(merged)}" if merged else ", each method its own"
     without = sum(report.status != "ok" for report in analysis.methods.values())
     words += f"; {count(without, 'method')} without a vote, told below" if without else ""
-    return [BLANK, *(line("  ", part) for part in wrapped(words, max(10, width - 2)))] if analysis.methods else []
+    return [BLANK, *paragraph(words, width, role="")] if analysis.methods else []
 
 
 def _reports(analysis: Analysis, width: int) -> list[Line]:
@@ -86,9 +85,8 @@ def _reports(analysis: Analysis, width: int) -> list[Line]:
         verdict: Verdict = "ok" if report.status == "ok" else "warn"
         role = "ranks" if place == 0 else "votes" if report.status == "ok" else report.status
         label = Span(left(_spoken(method), _LABEL), "strong")
-        found.append(crop(line(mark(verdict), " ", label, left(name(role, 20), 12), quiet(_cost(report))), width))
-        reason = wrapped(name(report.reason), max(10, width - 4)) if report.reason else []
-        found += [line("    ", Span(part, "warn")) for part in reason]
+        found.append(line(mark(verdict), " ", label, left(name(role, 20), 12), quiet(_cost(report))))
+        found += paragraph(name(report.reason or ""), width, 4, "warn")
     return found
 
 

@@ -5,7 +5,7 @@ from fxwatch.records.internals import Attention
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import Block, fitted, shortened
 from fxwatch.tui.view.branch_bar import branch_bar, interval_bar, longest_share
-from fxwatch.tui.view.text import BLANK, Line, Span, crop, left, line, mark, name, quiet, right, title, width_of
+from fxwatch.tui.view.text import BLANK, Line, Span, left, line, mark, name, quiet, right, title, width_of
 from fxwatch.tui.view.top_features import top_features
 from fxwatch.tui.view.training import heads_table
 from fxwatch.tui.view.trend import trend
@@ -16,23 +16,13 @@ _LABEL, _SHARE, _INTERVAL, _CHANGE = 11, 7, 9, 6
 _MOST_BRANCHES = 12
 
 
-def least(snapshot: Snapshot) -> int:
-    """The fewest lines that are of use."""
-    return 1 + min(4, _branches(snapshot))
-
-
-def good(snapshot: Snapshot) -> int:
-    """The lines for all but details."""
-    branches = _branches(snapshot)
-    return 2 + branches + 1 + 3 * branches + 1 + _dead(snapshot) + 2
-
-
-def _branches(snapshot: Snapshot) -> int:
-    return max(1, min(_MOST_BRANCHES, len(snapshot.analysis.branches))) if snapshot.analysis else 1
-
-
-def _dead(snapshot: Snapshot) -> int:
-    return min(5, len(_causes(snapshot.analysis.dead_features))) if snapshot.analysis else 0
+def room(snapshot: Snapshot) -> tuple[int, int]:
+    """The fewest lines that are of use, and those for all but details."""
+    if snapshot.analysis is None:
+        return 2, 10
+    branches = max(1, min(_MOST_BRANCHES, len(snapshot.analysis.branches)))
+    dead = min(5, len(_causes(snapshot.analysis.dead_features)))
+    return 1 + min(4, branches), 2 + branches + 1 + 3 * branches + 1 + dead + 2
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
@@ -44,9 +34,9 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     rows = [_branch(label, snapshot, width, leader=tight) for label in analysis.branches]
     intervals = [_interval(branch, analysis, width) for branch in analysis.branches.values()]
     shown = rows if height is None else shortened(rows, max(1, min(_MOST_BRANCHES, height - 1)))
-    dead = _dead_lines(analysis.dead_features, width)
+    dead = _dead_lines(analysis.dead_features)
     head = title(NAME, width, "2", _rest(analysis) if tight else "")
-    blocks = [Block(0, [head]), Block(3, [_caption(width)])]
+    blocks = [Block(0, [head]), Block(3, [line(quiet(_CAPTION))])]
     spacious = height is None or height >= 2 + 2 * len(rows) + 6 * len(rows) + len(dead) + 3
     for row, interval in zip(shown, intervals, strict=False):
         blocks.append(Block(0, [row]))
@@ -57,15 +47,13 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     blocks += [Block(7, [BLANK]), Block(1, features)]
     blocks += [Block(7, [BLANK]), Block(2, dead[:1])]
     blocks.append(Block(5, dead[1:], cut=True))
-    blocks.append(Block(4, _attention(analysis.attention, snapshot, width)))
+    blocks.append(Block(4, [_attention(analysis.attention, snapshot, width)]))
     if height is None:
         blocks.append(Block(5, heads_table(snapshot, width)))
-    return fitted(blocks, height)
+    return fitted(blocks, width, height)
 
 
-def _caption(width: int) -> Line:
-    words = " " * 13 + right("share", _SHARE) + right("95 %", _INTERVAL) + right("change", _CHANGE + 1)
-    return crop(line(quiet(f"{words}  ░ expected")), width)
+_CAPTION = " " * 13 + right("share", _SHARE) + right("95 %", _INTERVAL) + right("change", _CHANGE + 1) + "  ░ expected"
 
 
 def _rest(analysis: Analysis) -> str:
@@ -105,13 +93,13 @@ def _branch(label: str, snapshot: Snapshot, width: int, *, leader: bool) -> Line
     if beside:
         feature, score = ranking[0]
         end = line(" " * (room - width_of(bar) + 2), left(name(feature), _LEADER - 7), " ", number(score))
-    return crop((*head, *bar, *end), width)
+    return (*head, *bar, *end)
 
 
 def _interval(branch: BranchShare, analysis: Analysis, width: int) -> Line:
     """The interval of a share, to be drawn below its bar."""
     drawn = interval_bar(branch, longest_share(analysis.branches.values()), max(4, width - _TAKEN))
-    return crop(line(" " * _TAKEN, quiet(drawn)), width)
+    return line(" " * _TAKEN, quiet(drawn))
 
 
 def _features(analysis: Analysis, width: int, height: int | None, fixed: int, *, spacious: bool) -> list[Line]:
@@ -137,35 +125,28 @@ def _causes(dead: DeadFeatures) -> list[tuple[str, str, str]]:
     ]
 
 
-def _dead_lines(dead: DeadFeatures, width: int) -> list[Line]:
-    total = NOT_LOOKED if dead.total_count is None else f"{dead.total_count:,}"
+def _dead_lines(dead: DeadFeatures) -> list[Line]:
+    total = "not looked for" if dead.total_count is None else f"{dead.total_count:,}"
     words = name(dead.reason or "") if dead.total_count is None else ""
     head = line(mark(dead.verdict), " ", left("dead features", 14), Span(total, "strong"), " ", quiet(words))
     found = [
         line("  ", left(f"  {name(branch)}/{name(feature)}", 30), " ", quiet(name(cause).replace("_", " ")))
         for branch, feature, cause in _causes(dead)
     ]
-    return [crop(row, width) for row in (head, *found)]
+    return [head, *found]
 
 
-NOT_LOOKED = "not looked for"
-
-
-def _attention(attention: Attention, snapshot: Snapshot, width: int) -> list[Line]:
-    label = line("  ", left("attention", 14))
+def _attention(attention: Attention, snapshot: Snapshot, width: int) -> Line:
+    label = left("attention", 14)
     if attention.stability is None and attention.entropy is None:
-        return [crop((*label, quiet(name(attention.reason or "none"))), width)]
+        return line("  ", label, quiet(name(attention.reason or "none")))
     heads = sum(map(len, attention.layers.values()))
     past = snapshot.past.trends.get("attention_stability", ()) if snapshot.past else ()
-    return [
-        crop(
-            (
-                *label,
-                *line("stability ", Span(number(attention.stability), "strong")),
-                *line(", entropy ", Span(number(attention.entropy), "strong")),
-                quiet(f", {count(heads, 'head')} "),
-                Span(trend(past, min(20, max(0, width - 66)), 0.1)),
-            ),
-            width,
-        )
-    ]
+    return line(
+        "  ",
+        label,
+        *("stability ", Span(number(attention.stability), "strong")),
+        *(", entropy ", Span(number(attention.entropy), "strong")),
+        quiet(f", {count(heads, 'head')} "),
+        trend(past, min(20, max(0, width - 66)), 0.1),
+    )

@@ -3,7 +3,7 @@
 from fxwatch.tui.snapshot import Lack, Snapshot
 from fxwatch.tui.view.commands import daemon_command, read_command
 from fxwatch.tui.view.heartbeat import daemon_words, life
-from fxwatch.tui.view.text import BLANK, Line, Span, crop, line, name, quiet, wrapped
+from fxwatch.tui.view.text import BLANK, Line, crop, line, name, paragraph
 
 _DEMO = "fxwatch demo"
 _GOES_ON = "This screen goes on looking, and changes by itself. q quits."
@@ -14,11 +14,11 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     """A few sentences and a command or two, somewhat above the middle."""
     room = max(20, min(_WIDEST, width - 4))
     text: list[Line] = []
-    for paragraph, commands in _paragraphs(snapshot):
-        text += [line(part) for part in wrapped(paragraph, room)]
-        typed = [line("    ", Span(part, "accent")) for command in commands for part in wrapped(command, room - 4)]
+    for words, commands in _paragraphs(snapshot):
+        text += paragraph(words, room, 0, "")
+        typed = [row for command in commands for row in paragraph(command, room, 4, "accent")]
         text += [BLANK, *typed, BLANK] if typed else [BLANK]
-    text += [line(quiet(part)) for part in wrapped(_GOES_ON, room)]
+    text += paragraph(_GOES_ON, room, 0)
     margin = " " * max(0, (width - room) // 2)
     above = max(0, (height - len(text)) // 3) if height else 0
     return [BLANK] * above + [crop(line(margin, *row), width) for row in text]

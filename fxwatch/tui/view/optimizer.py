@@ -4,21 +4,21 @@ from collections.abc import Mapping
 
 from fxwatch.records.gradients import OptimizerLayer
 from fxwatch.tui.view.layers import common_start
-from fxwatch.tui.view.text import BLANK, Line, Span, crop, ending, line, name, quiet, right, wrapped
+from fxwatch.tui.view.text import BLANK, Line, Span, ending, line, name, paragraph, quiet, right
 from fxwatch.tui.view.words import number
 
 
 def optimizer_table(layers: Mapping[str, OptimizerLayer], width: int) -> list[Line]:
     """A line a layer; nothing where the checkpoint holds no moments."""
     if not layers:
-        return [BLANK, crop(line(quiet("  no optimizer's moments in this checkpoint")), width)]
+        return [BLANK, line(quiet("  no optimizer's moments in this checkpoint"))]
     label = max(10, min(60, width - 36))
     words = "training's own gradients, from Adam's moments: usual norm, mean over scatter, next update over weights"
     head = " " * (label + 2) + right("gradient", 10) + right("signal", 10) + right("update", 10)
-    found = [BLANK, *(line(quiet(f"  {part}")) for part in wrapped(words, max(10, width - 2))), line(quiet(head))]
+    found = [BLANK, *paragraph(words, width), line(quiet(head))]
     start = common_start(layers)
     for layer, moments in layers.items():
         numbers = (moments.gradient_rms, moments.signal_to_noise, moments.update_ratio)
         cells = "".join(right(number(value), 10) for value in numbers)
         found.append(line("  ", ending(name(layer.removeprefix(start)), label), Span(cells, "strong")))
-    return [crop(row, width) for row in found]
+    return found

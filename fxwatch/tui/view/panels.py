@@ -13,11 +13,8 @@ class PanelView(Protocol):
 
     NAME: str
 
-    def least(self, snapshot: Snapshot) -> int:
-        """The fewest lines that are of use."""
-
-    def good(self, snapshot: Snapshot) -> int:
-        """The lines for all but details."""
+    def room(self, snapshot: Snapshot) -> tuple[int, int]:
+        """The fewest lines that are of use, and those for all but details."""
 
     def lines(self, snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
         """As much as fits; without a height, everything."""
@@ -38,6 +35,5 @@ PANELS: dict[str, PanelView] = {
 def needs(snapshot: Snapshot, width: int) -> dict[str, Need]:
     """The room that each panel needs."""
     return {
-        name: Need(panel.least(snapshot), panel.good(snapshot), len(panel.lines(snapshot, width, _TALL)))
-        for name, panel in PANELS.items()
+        name: Need(*panel.room(snapshot), len(panel.lines(snapshot, width, _TALL))) for name, panel in PANELS.items()
     }

@@ -1,20 +1,17 @@
 """PPO metrics: how far the methods agree, and how far the attribution can be trusted."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fxwatch.records.analysis import Analysis, Consensus
-from fxwatch.records.base import Verdict
+from fxwatch.records.quality import Estimate
 from fxwatch.records.thresholds import Limit
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import Block, fitted
 from fxwatch.tui.view.gauge import gauge, scale_of, ticks
-from fxwatch.tui.view.text import Line, Span, crop, left, line, mark, name, quiet, right, title, wrapped
+from fxwatch.tui.view.text import BLANK, Line, Span, left, line, mark, name, paragraph, quiet, right, title
 from fxwatch.tui.view.training import scalars_table
 from fxwatch.tui.view.trend import trend
 from fxwatch.tui.view.words import count, error, number, percent
-
-if TYPE_CHECKING:
-    from fxwatch.records.quality import Estimate
 
 NAME = "PPO metrics"
 _LABEL, _VALUE, _ERROR = 13, 6, 7
@@ -24,63 +21,33 @@ class Metric(NamedTuple):
     """One row: a number with its standard error and the limit that judges it."""
 
     label: str
-    value: float | None
-    standard_error: float | None
-    verdict: Verdict
+    found: Estimate
     limit: Limit
-    reason: str | None
     note: str
 
 
 def metrics(snapshot: Snapshot, analysis: Analysis) -> list[Metric]:
     """Consensus and the quality of the attribution."""
-    limits, quality = snapshot.thresholds, analysis.quality
-    agreement = analysis.consensus
-    effective = quality.concentration.effective_features
-    notes = {"concentration": f"{effective:.1f} effective features" if effective is not None else ""}
-    judged: list[tuple[str, Estimate, Limit]] = [
-        ("sparsity", quality.sparsity, limits.sparsity),
-        ("concentration", quality.concentration, limits.concentration),
-        ("infidelity", quality.infidelity, limits.infidelity),
-        ("sensitivity", quality.sensitivity, limits.sensitivity),
-        ("completeness", quality.completeness, limits.completeness),
+    effective = analysis.quality.concentration.effective_features
+    notes = {
+        "consensus": _spread_of(analysis.consensus),
+        "concentration": f"{effective:.1f} effective features" if effective is not None else "",
+    }
+    limits = snapshot.thresholds
+    return [
+        Metric(label, found, getattr(limits, label), notes.get(label, ""))
+        for label, found in analysis.estimates().items()
     ]
-    consensus = Metric(
-        "consensus",
-        agreement.mean_correlation,
-        agreement.standard_error,
-        agreement.verdict,
-        limits.consensus,
-        agreement.reason,
-        consensus_words(agreement),
-    )
-    return [consensus] + [
-        Metric(label, part.value, part.standard_error, part.verdict, limit, part.reason, notes.get(label, ""))
-        for label, part, limit in judged
-    ]
-
-
-def consensus_words(consensus: Consensus) -> str:
-    """What stands behind the mean."""
-    return (
-        f"min {number(consensus.min_correlation)}, std {number(consensus.std_correlation)}, "
-        f"agreement score {number(consensus.agreement_score)}"
-    )
 
 
 def _spread_of(consensus: Consensus) -> str:
-    """The same, for the little room that a title has."""
-    return consensus_words(consensus).replace(" score", "")
+    ends = f"min {number(consensus.min_correlation)}, std {number(consensus.std_correlation)}"
+    return f"{ends}, agreement score {number(consensus.agreement_score)}"
 
 
-def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
-    """The fewest lines that are of use."""
-    return 7
-
-
-def good(snapshot: Snapshot) -> int:  # noqa: ARG001
-    """The lines for all but details."""
-    return 10
+def room(snapshot: Snapshot) -> tuple[int, int]:  # noqa: ARG001 - all panels are asked the same
+    """The fewest lines that are of use, and those for all but details."""
+    return 7, 10
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
@@ -91,31 +58,33 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     rows = metrics(snapshot, analysis)
     roomy = width >= 110
     tight = height is not None and height <= len(rows) + 1 and not roomy
-    blocks = [Block(0, [title(NAME, width, "1", _spread_of(analysis.consensus) if tight else "")])]
+    spread = rows[0].note.replace(" score", "")  # for the little room that a title has
+    blocks = [Block(0, [title(NAME, width, "1", spread if tight else "")])]
     for row in rows:
         blocks.append(Block(0, [_row(row, snapshot, width, roomy=roomy)]))
         if row.note and not roomy:
-            blocks.append(Block(1, [crop(line("    ", quiet(row.note)), width)]))
-    blocks.append(Block(2, _caption(width)))
+            blocks.append(Block(1, [line("    ", quiet(row.note))]))
+    blocks.append(Block(2, [line(quiet(" " * 16 + "━ ok  ─ warn  ┄ bad  ● here  ▸ beyond"))]))
     blocks.append(Block(3, _pairs(analysis.consensus, width)))
-    blocks.append(Block(4, _methods(analysis, width), cut=True))
+    blocks.append(Block(4, _methods(analysis), cut=True))
     if height is None:
         blocks.append(Block(5, _limits(rows, width)))
         blocks.append(Block(5, scalars_table(snapshot, width)))
-    return fitted(blocks, height)
+    return fitted(blocks, width, height)
 
 
 def _row(row: Metric, snapshot: Snapshot, width: int, *, roomy: bool) -> Line:
+    found = row.found
     head = line(
-        mark(row.verdict),
+        mark(found.verdict),
         " ",
         left(row.label, _LABEL),
-        Span(right(number(row.value), _VALUE), row.verdict if row.verdict in {"warn", "bad"} else "strong"),
-        quiet(" " + left(error(row.standard_error), _ERROR)),
+        Span(right(number(found.value), _VALUE), found.verdict if found.verdict in {"warn", "bad"} else "strong"),
+        quiet(" " + left(error(found.standard_error), _ERROR)),
         " ",
     )
-    if row.value is None:
-        return crop((*head, quiet(name(row.reason or "not computed"))), width)
+    if found.value is None:
+        return (*head, quiet(name(found.reason or "not computed")))
     room = width - (_LABEL + _VALUE + _ERROR + 4)
     note = quiet(f"  {left(row.note, 50)}") if roomy else quiet("")
     room -= 52 if roomy else 0
@@ -123,54 +92,37 @@ def _row(row: Metric, snapshot: Snapshot, width: int, *, roomy: bool) -> Line:
     low, high = scale_of(row.limit)
     past = snapshot.past.trends.get(row.label, ()) if snapshot.past else ()
     picture = trend(past, drawn, (high - low) / 10)
-    return crop(
-        (*head, quiet(picture), Span("  "), *gauge(row.value, row.verdict, row.limit, room - drawn - 2), note), width
-    )
-
-
-def _caption(width: int) -> list[Line]:
-    words = "━ ok  ─ warn  ┄ bad  ● here  ▸ beyond"
-    return [crop(line(quiet(" " * 16 + words)), width)]
+    return (*head, quiet(picture), Span("  "), *gauge(found.value, found.verdict, row.limit, room - drawn - 2), note)
 
 
 def _pairs(consensus: Consensus, width: int) -> list[Line]:
     if not consensus.pairs:
         return []
     label = min(44, width - 26)
-    head = line(quiet(left("  agreement of two methods", label + 2)), quiet(right("rank", 7) + right("top 10", 8)))
-    found = [(*head, quiet(right("sign", 8)))]
+    head = (left("  agreement of two methods", label + 2), right("rank", 7) + right("top 10", 8), right("sign", 8))
+    found = [BLANK, line(*map(quiet, head))]
     for pair in consensus.pairs:
         names = name(" · ".join(pair.methods)).replace("_", " ")
-        signs = percent(pair.sign_agreement)
-        found.append(
-            line(
-                "  ",
-                left(names, label),
-                right(number(pair.spearman), 7),
-                right(percent(pair.jaccard10), 8),
-                right(signs, 8),
-            )
-        )
-    return [(), *(crop(row, width) for row in found)]
+        shares = [right(percent(share), 8) for share in (pair.jaccard10, pair.sign_agreement)]
+        found.append(line("  ", left(names, label), right(number(pair.spearman), 7), *shares))
+    return found
 
 
-def _methods(analysis: Analysis, width: int) -> list[Line]:
+def _methods(analysis: Analysis) -> list[Line]:
     if not analysis.methods:
         return []
-    votes = count(len(analysis.consensus.voters), "vote")
-    found = [line(), crop(line(quiet(f"  methods, {votes}")), width)]
+    found = [BLANK, line(quiet(f"  methods, {count(len(analysis.consensus.voters), 'vote')}"))]
     for method, report in analysis.methods.items():
-        verdict: Verdict = "ok" if report.status == "ok" else "warn"
+        sign = mark("ok" if report.status == "ok" else "warn")
         cost = count(report.forwards, "forward")
         words = name(f"{report.status}: {report.reason}" if report.reason else f"{report.status}, {cost}")
-        found.append(crop(line(mark(verdict), " ", left(name(method).replace("_", " "), 24), quiet(words)), width))
+        found.append(line(sign, " ", left(name(method).replace("_", " "), 24), quiet(words)))
     return found
 
 
 def _limits(rows: list[Metric], width: int) -> list[Line]:
-    found = [line(), line(quiet("  limits"))]
+    found = [BLANK, line(quiet("  limits"))]
     for row in rows:
-        found.append(crop(line("  ", left(row.label, _LABEL), " ", ticks(row.limit)), width))
-        reasons = wrapped(name(row.reason), max(10, width - 16)) if row.reason else []
-        found += [crop(line(" " * 16, quiet(part)), width) for part in reasons]
+        found.append(line("  ", left(row.label, _LABEL), " ", ticks(row.limit)))
+        found += paragraph(name(row.found.reason or ""), width, 16)
     return found

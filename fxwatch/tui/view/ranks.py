@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.ranks import FeatureRanks, outlying
-from fxwatch.tui.view.text import BLANK, Line, Span, crop, ending, line, mark, name, quiet, right, wrapped
+from fxwatch.tui.view.text import BLANK, Line, Span, ending, line, mark, name, paragraph, quiet, right
 from fxwatch.tui.view.words import count
 
 _LABEL, _WIDEST_LABEL, _CELL = 24, 44, 9
@@ -22,10 +22,10 @@ def rank_table(analysis: Analysis, methods: Sequence[str], width: int) -> list[L
     words = _WORDS.format(units=count(units_of(analysis), "feature"))
     cell = max(5, min(_CELL, (width - _LABEL - 2) // len(methods)))
     label = max(_LABEL, min(_WIDEST_LABEL, width - 2 - cell * len(methods)))
-    found = [BLANK, *(line(quiet(f"  {part}")) for part in wrapped(words, max(10, width - 2)))]
+    found = [BLANK, *paragraph(words, width)]
     numbers = (quiet(right(f"[{place}]", cell)) for place in range(1, len(methods) + 1))
     found.append(line(" " * (label + 2), *numbers))
-    return [crop(row, width) for row in [*found, *(_row(one, analysis, methods, (label, cell)) for one in ranks)]]
+    return found + [_row(one, analysis, methods, (label, cell)) for one in ranks]
 
 
 def units_of(analysis: Analysis) -> int:

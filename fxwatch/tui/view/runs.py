@@ -1,16 +1,15 @@
 """Runs: all runs below the folder, worst first, with a metric of each over training on one pair of axes."""
 
-from fxwatch.records.base import Verdict
+from fxwatch.records.base import SEVERITY
 from fxwatch.records.history import HEADLINES
 from fxwatch.tui.snapshot import RunNews, Snapshot
 from fxwatch.tui.view.chart import overlay
 from fxwatch.tui.view.table import Column, Row, Table, Trend
-from fxwatch.tui.view.text import MARK, Line, Span, crop, line, name, quiet
+from fxwatch.tui.view.text import MARK, Line, Span, line, name, quiet
 from fxwatch.tui.view.words import number, whole
 
 NAME = "Runs"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_SEVERITY: dict[Verdict, float] = {"bad": 3, "warn": 2, "unknown": 1, "ok": 0}
 
 
 def table(snapshot: Snapshot) -> Table:
@@ -43,7 +42,7 @@ def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:
     metric = _metric_of(snapshot)
     reading = ", still reading" if snapshot.closer.reading else ""
     words = f"  {metric} of all runs over steps, by letter; v and V choose another metric{reading}"
-    return [crop(line(quiet(words)), width), *overlay(curves, width, tall)]
+    return [line(quiet(words)), *overlay(curves, width, tall)]
 
 
 def _metric_of(snapshot: Snapshot) -> str:
@@ -70,4 +69,4 @@ def _row(snapshot: Snapshot, place: int, run: RunNews) -> Row:
         Span(number(newest), "strong"),
         Trend(curve.values if curve else (), 0.02),
     )
-    return Row((run.name,), cells, (run.name, None, _SEVERITY[run.verdict], run.step, run.analyses, newest, None))
+    return Row((run.name,), cells, (run.name, None, SEVERITY[run.verdict], run.step, run.analyses, newest, None))

@@ -2,7 +2,7 @@
 
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view import nothing_to_show
-from fxwatch.tui.view.subjects import KEYS, OF_AN_ANALYSIS, TABLES
+from fxwatch.tui.view.subjects import ABOVE, KEYS, OF_AN_ANALYSIS, TABLES
 from fxwatch.tui.view.table import Table, Way, Window, arranged, new_below, sorted_by, table_lines
 from fxwatch.tui.view.text import Line, Span, crop, line, name, quiet, title
 from fxwatch.tui.view.words import count
@@ -19,8 +19,9 @@ def sheet(subject: str, snapshot: Snapshot, way: Way, width: int, height: int, t
     table = view.table(snapshot)
     rows = arranged(table, way)
     words = [_filter(way)] if way.filter or way.typing else []
-    over = view.above(snapshot, width, height - 1 - len(words))[: max(0, height - 1 - len(words) - _LEAST)]
-    room = max(1, height - 1 - len(words) - len(over))
+    room = height - 1 - len(words)
+    over = ABOVE[subject](snapshot, width, room)[: max(0, room - _LEAST)] if subject in ABOVE else []
+    room = max(1, room - len(over))
     window = table_lines(table, way, width, room, top)
     head = title(view.NAME, width, KEYS[subject], _note(table, way, window, len(rows)))
     lines = [head, *words, *over, *window.lines][:height]
@@ -29,11 +30,8 @@ def sheet(subject: str, snapshot: Snapshot, way: Way, width: int, height: int, t
 
 def _filter(way: Way) -> Line:
     words = name(way.filter, 200)
-    return line(Span("  / ", "key"), Span(f"{words}▏" if way.typing else words, "strong"), _how(way))
-
-
-def _how(way: Way) -> Span:
-    return quiet("   Enter keeps, Esc drops it") if way.typing else quiet("   / changes, Esc drops it")
+    how = quiet("   Enter keeps, Esc drops it" if way.typing else "   / changes, Esc drops it")
+    return line(Span("  / ", "key"), Span(f"{words}▏" if way.typing else words, "strong"), how)
 
 
 def _note(table: Table, way: Way, window: Window, rows: int) -> str:

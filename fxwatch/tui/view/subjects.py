@@ -1,20 +1,10 @@
 """Everything that can be shown alone: as text to scroll, or as a table."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from fxwatch.tui.snapshot import Snapshot
-from fxwatch.tui.view import (
-    attention,
-    compare,
-    decisions,
-    every_action,
-    feature,
-    features,
-    head,
-    log,
-    methods,
-    runs,
-)
+from fxwatch.tui.view import attention, compare, decisions, every_action, feature, features, head, log, methods, runs
 from fxwatch.tui.view.panels import PANELS
 from fxwatch.tui.view.table import Table
 from fxwatch.tui.view.text import Line
@@ -35,9 +25,6 @@ class TableView(Protocol):
     def table(self, snapshot: Snapshot) -> Table:
         """Its rows."""
 
-    def above(self, snapshot: Snapshot, width: int, height: int) -> list[Line]:
-        """What stands above them, in a room of which they need a part."""
-
 
 TEXTS: dict[str, TextView] = {**PANELS, "decisions": decisions, "methods": methods, "feature": feature, "head": head}
 
@@ -49,6 +36,13 @@ TABLES: dict[str, TableView] = {
     "compare": compare,
     "every_action": every_action,
 }
+
+ABOVE: dict[str, Callable[[Snapshot, int, int], list[Line]]] = {
+    "attention": attention.above,
+    "runs": runs.above,
+    "compare": compare.above,
+}
+"""What stands above the rows of some tables, for a width and a height of which the rows need a part."""
 
 KEYS = {"features": "6", "attention": "9", "runs": "0", "log": "e", "compare": "c", "every_action": ":"}
 

@@ -1,9 +1,10 @@
 """Lines of text with roles. A role says what a piece of text means; how that looks is the palette's business."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Literal, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from fxwatch.records.base import Verdict
 from fxwatch.terminal import clean
@@ -45,9 +46,8 @@ def name(text: str, longest: int = 200) -> str:
     return clean(text, longest)
 
 
-def cells(text: str) -> int:
-    """How many cells of a terminal a text takes."""
-    return cell_len(text)
+cells = cell_len
+"""How many cells of a terminal a text takes."""
 
 
 def left(text: str, width: int) -> str:
@@ -93,6 +93,13 @@ def crop(pieces: Line, width: int) -> Line:
     return tuple(kept)
 
 
+def merged(pieces: Iterable[Span]) -> Line:
+    """Neighbours of one role as one piece."""
+    return tuple(
+        Span("".join(piece.text for piece in group), role) for role, group in groupby(pieces, lambda p: p.role)
+    )
+
+
 def spread(begin: Line, end: Line, width: int) -> Line:
     """Two pieces at the two ends of a line; where there is no room for both, the first alone."""
     gap = width - width_of(begin) - width_of(end)
@@ -115,25 +122,17 @@ def wrapped(text: str, width: int) -> list[str]:
     """A text in lines of at most some cells, broken between words where that is possible."""
     lines, current = [], ""
     for word in text.split(" "):
-        longer = f"{current} {word}" if current else word
-        if cells(longer) <= width:
-            current = longer
+        before, current = current, f"{current} {word}" if current else word
+        if cells(current) <= width:
             continue
-        if current:
-            lines.append(current)
-        while cells(word) > width > 0:
-            head = _longest_start(word, width)
-            lines.append(head)
-            word = word[len(head) :]  # noqa: PLW2901 - what is left of a word that is longer than a line
-        current = word
+        *heads, current = chop_cells(word, width) or [""]
+        lines += [before, *heads] if before else heads
     return [*lines, current] if current else lines
 
 
-def _longest_start(word: str, width: int) -> str:
-    end = min(len(word), width)
-    while end > 1 and cells(word[:end]) > width:
-        end -= 1
-    return word[:end]
+def paragraph(text: str, width: int, margin: int = 2, role: Role = "quiet") -> list[Line]:
+    """A text in lines of at most some cells, the margin among them."""
+    return [line(" " * margin, Span(part, role)) for part in wrapped(text, max(10, width - margin))]
 
 
 def title(text: str, width: int, key: str = "", note: str = "") -> Line:

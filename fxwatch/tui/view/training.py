@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from fxwatch.records.training import troubles
 from fxwatch.tui.snapshot import Snapshot, Training
 from fxwatch.tui.view.layers import common_start
-from fxwatch.tui.view.text import BLANK, Line, Span, crop, ending, left, line, mark, name, quiet, right, wrapped
+from fxwatch.tui.view.text import BLANK, Line, Span, crop, ending, left, line, mark, name, paragraph, quiet, right
 from fxwatch.tui.view.trend import trend
 from fxwatch.tui.view.words import count, moment, number, whole
 
@@ -27,14 +27,14 @@ def gradients_table(snapshot: Snapshot, width: int) -> list[Line]:
     over = count(last.steps, "step")
     words = f"training's own gradients, by the recorder, {_where(snapshot)}: norm over the last {over}"
     names = " " * (label + 4) + right("mean", 8) + right("greatest", 10) + right("of weight", 10) + "  log trend"
-    found = [BLANK, *(line(quiet(f"  {part}")) for part in wrapped(words, max(10, width - 2))), line(quiet(names))]
+    found = [BLANK, *paragraph(words, width), line(quiet(names))]
     for layer, span in last.layers.items():
         kind = ill.get(layer)
         numbers = right(number(span.mean), 8) + right(number(span.greatest), 10) + right(number(span.weight_ratio), 10)
         drawn = trend(_logarithms(training.norms.get(layer, ())), _TREND, _FINEST)
-        head = (mark("bad" if kind else "ok"), Span(" "), Span(ending(name(layer.removeprefix(begin)), label + 2)))
-        cells = (Span(numbers, "bad" if kind else "strong"), Span("  "), Span(drawn, "accent"))
-        found.append((*head, *cells, Span(f"  {kind or ''}", "bad")))
+        head = (mark("bad" if kind else "ok"), " ", ending(name(layer.removeprefix(begin)), label + 2))
+        cells = (Span(numbers, "bad" if kind else "strong"), "  ", Span(drawn, "accent"))
+        found.append(line(*head, *cells, Span(f"  {kind or ''}", "bad")))
     return [crop(row, width) for row in found]
 
 
@@ -48,17 +48,12 @@ def heads_table(snapshot: Snapshot, width: int) -> list[Line]:
     label = max(10, min(60, width - 30 - _TREND))
     words = f"attention in training, by the recorder, {_where(snapshot)}"
     names = " " * (label + 2) + right("head", 6) + right("entropy", 9) + right("stability", 11) + "  trend"
-    found = [BLANK, *(line(quiet(f"  {part}")) for part in wrapped(words, max(10, width - 2))), line(quiet(names))]
+    found = [BLANK, *paragraph(words, width), line(quiet(names))]
     for (layer, head), stability in training.attention.items():
         numbers = right(number(last.attention[layer].entropy[head]), 9) + right(number(stability[-1]), 11)
         shown = ending(name(layer.removeprefix(begin)), label) if head == 0 else " " * label
-        cells = (
-            Span(right(str(head), 6)),
-            Span(numbers, "strong"),
-            Span("  "),
-            Span(trend(stability, _TREND, 0.1), "accent"),
-        )
-        found.append((Span("  "), Span(shown), *cells))
+        drawn = Span(trend(stability, _TREND, 0.1), "accent")
+        found.append(line("  ", shown, right(str(head), 6), Span(numbers, "strong"), "  ", drawn))
     return [crop(row, width) for row in found]
 
 
@@ -71,8 +66,8 @@ def scalars_table(snapshot: Snapshot, width: int) -> list[Line]:
     found = [BLANK, line(quiet(f"  the trainer's own numbers, {_where(snapshot)}"))]
     for scalar, values in training.scalars.items():
         newest = next((value for value in reversed(values) if value is not None), None)
-        cells = (Span(right(number(newest), 10), "strong"), Span("  "), Span(trend(values, _TREND, 1e-12), "accent"))
-        found.append((Span("  "), Span(left(name(scalar), label)), *cells))
+        cells = (Span(right(number(newest), 10), "strong"), "  ", Span(trend(values, _TREND, 1e-12), "accent"))
+        found.append(line("  ", left(name(scalar), label), *cells))
     return [crop(row, width) for row in found]
 
 

@@ -5,21 +5,16 @@ from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.times import seconds
 from fxwatch.tui.view.blocks import Block, fitted
 from fxwatch.tui.view.heartbeat import wandb_words
-from fxwatch.tui.view.text import Line, Span, crop, joined, left, line, name, quiet, title
+from fxwatch.tui.view.text import Line, Span, joined, left, line, name, quiet, title
 from fxwatch.tui.view.words import count, duration, moment, size, whole
 
 NAME = "Training progress"
 _LABEL = 15
 
 
-def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
-    """The fewest lines that are of use."""
-    return 2
-
-
-def good(snapshot: Snapshot) -> int:  # noqa: ARG001
-    """The lines for all but details."""
-    return 6
+def room(snapshot: Snapshot) -> tuple[int, int]:  # noqa: ARG001 - all panels are asked the same
+    """The fewest lines that are of use, and those for all but details."""
+    return 2, 6
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
@@ -42,10 +37,10 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     blocks = [Block(0, [title(NAME, width, "4")])]
     for rank, (label, parts) in enumerate(rows):
         row = (Span("  "), quiet(left(label, _LABEL)), *joined(parts or [quiet("not known")], room))
-        blocks.append(Block(rank, [crop(row, width)]))
-    blocks.append(Block(8, [_barred(path, why, width) for path, why in snapshot.barred], cut=True))
-    blocks.append(Block(9, [_trouble(trouble, width) for trouble in snapshot.files.troubles], cut=True))
-    return fitted(blocks, height)
+        blocks.append(Block(rank, [row]))
+    blocks.append(Block(8, [_barred(path, why) for path, why in snapshot.barred], cut=True))
+    blocks.append(Block(9, [_trouble(trouble) for trouble in snapshot.files.troubles], cut=True))
+    return fitted(blocks, width, height)
 
 
 def _in_one_line(snapshot: Snapshot, width: int) -> Line:
@@ -116,10 +111,10 @@ def _sent(snapshot: Snapshot) -> list[str | Span]:
     return [told] if trouble is None else [told, Span(name(trouble), "warn")]
 
 
-def _barred(path: str, why: str, width: int) -> Line:
-    return crop(line(Span("! ", "warn"), name(path, 200), " ", quiet(f"cannot be read: {name(why)}")), width)
+def _barred(path: str, why: str) -> Line:
+    return line(Span("! ", "warn"), name(path, 200), " ", quiet(f"cannot be read: {name(why)}"))
 
 
-def _trouble(trouble: LedgerLine, width: int) -> Line:
+def _trouble(trouble: LedgerLine) -> Line:
     words = f"{trouble.state}: {name(trouble.reason)}" if trouble.reason else trouble.state
-    return crop(line(Span("! ", "warn"), name(trouble.path, 80), " ", quiet(words)), width)
+    return line(Span("! ", "warn"), name(trouble.path, 80), " ", quiet(words))

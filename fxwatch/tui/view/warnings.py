@@ -6,21 +6,30 @@ from fxwatch.records.analysis import Finding
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import shortened
 from fxwatch.tui.view.header import reason, since
-from fxwatch.tui.view.text import BLANK, Line, Span, cells, crop, line, mark, name, quiet, spread, title, wrapped
+from fxwatch.tui.view.text import (
+    BLANK,
+    Line,
+    Span,
+    cells,
+    crop,
+    line,
+    mark,
+    name,
+    paragraph,
+    quiet,
+    spread,
+    title,
+    wrapped,
+)
 
 NAME = "Warnings"
 _HINT = "Enter goes to where ▸ began"
 _ROOM_FOR_A_HINT = 60
 
 
-def least(snapshot: Snapshot) -> int:  # noqa: ARG001 - all panels are asked the same
-    """The fewest lines that are of use."""
-    return 2
-
-
-def good(snapshot: Snapshot) -> int:
-    """The lines for all but details."""
-    return 1 + max(1, len(_findings(snapshot)))
+def room(snapshot: Snapshot) -> tuple[int, int]:
+    """The fewest lines that are of use, and those for all but details."""
+    return 2, 1 + max(1, len(_findings(snapshot)))
 
 
 def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Line]:
@@ -98,8 +107,7 @@ def _wrapped(finding: Finding, width: int) -> list[Line]:
 
 def _with_remedies(finding: Finding, width: int) -> list[Line]:
     remedies = "; ".join(map(name, finding.remedies))
-    rows = wrapped(f"→ {remedies}", max(10, width - 4)) if remedies else []
-    return [*_wrapped(finding, width), *(line("  ", quiet(part)) for part in rows)]
+    return [*_wrapped(finding, width), *(paragraph(f"→ {remedies}", width - 2) if remedies else [])]
 
 
 def _in_full(finding: Finding, width: int) -> list[Line]:

@@ -5,7 +5,7 @@ from textual import events
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.sheet import sheet
 from fxwatch.tui.view.subjects import TABLES
-from fxwatch.tui.view.table import Row, Way, Window, arranged, chosen, moved
+from fxwatch.tui.view.table import Row, Table, Way, Window, arranged, chosen, moved
 from fxwatch.tui.view.text import Line
 from fxwatch.tui.widgets.rows import Rows
 
@@ -41,8 +41,7 @@ class Grid(Rows):
 
     def choose(self, stride: int) -> None:
         """Another row."""
-        if self._snapshot is not None:
-            self.turn(moved(TABLES[self._subject].table(self._snapshot), self.way, stride))
+        self.turn(moved(self._table, self.way, stride))
 
     def on_mouse_scroll_down(self) -> None:
         """Some rows down."""
@@ -54,17 +53,16 @@ class Grid(Rows):
 
     def on_click(self, event: events.Click) -> None:
         """Choose the row under the mouse; rows stand at the end of all lines."""
-        if self._snapshot is not None and not self.way.wrap:
-            rows = arranged(TABLES[self._subject].table(self._snapshot), self.way)
-            place = event.y - len(self._window.lines) + self._window.end
-            if self._window.first <= place < self._window.end:
-                self.turn(self.way._replace(chosen=rows[place].key))
+        place = event.y - len(self._window.lines) + self._window.end
+        if not self.way.wrap and self._window.first <= place < self._window.end:
+            self.turn(self.way._replace(chosen=arranged(self._table, self.way)[place].key))
 
     @property
     def row(self) -> Row | None:
         """The chosen row."""
-        if self._snapshot is None:
-            return None
-        table = TABLES[self._subject].table(self._snapshot)
-        rows = arranged(table, self.way)
-        return rows[chosen(table, rows, self.way)] if rows else None
+        rows = arranged(self._table, self.way)
+        return rows[chosen(self._table, rows, self.way)] if rows else None
+
+    @property
+    def _table(self) -> Table:
+        return TABLES[self._subject].table(self._snapshot) if self._snapshot is not None else Table((), ())

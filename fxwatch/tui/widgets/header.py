@@ -2,9 +2,7 @@
 
 from textual.geometry import Size
 
-from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view import header
-from fxwatch.tui.view.text import Line
 from fxwatch.tui.widgets.shown import Shown
 
 
@@ -12,12 +10,8 @@ class Header(Shown):
     """The lines that are always there."""
 
     def __init__(self) -> None:
-        super().__init__(id="header")
+        super().__init__(header.lines, id="header")
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         """As many as become the screen."""
         return header.height_of(viewport.height)
-
-    def view(self, snapshot: Snapshot, width: int, height: int) -> list[Line]:
-        """The most important ones first."""
-        return header.lines(snapshot, width, height)

@@ -1,30 +1,24 @@
 """One subject of the overview."""
 
+from dataclasses import dataclass
+
 from textual.message import Message
 
-from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.panels import PanelView
-from fxwatch.tui.view.text import Line
 from fxwatch.tui.widgets.shown import Shown
 
 
 class Panel(Shown):
     """Draws a panel's view."""
 
+    @dataclass
     class Clicked(Message):
         """It is to be shown in full."""
 
-        def __init__(self, subject: str) -> None:
-            super().__init__()
-            self.subject = subject
+        subject: str
 
     def __init__(self, name: str, subject: PanelView) -> None:
-        super().__init__(id=name)
-        self._subject = subject
-
-    def view(self, snapshot: Snapshot, width: int, height: int) -> list[Line]:
-        """As much as fits."""
-        return self._subject.lines(snapshot, width, height)
+        super().__init__(subject.lines, id=name)
 
     def on_click(self) -> None:
         """Ask to be shown in full."""
