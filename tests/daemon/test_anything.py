@@ -184,9 +184,14 @@ class Anything(RuleBasedStateMachine):
     def a_thread_ends(self) -> None:
         self.life.source.why_broken = "a thread has ended"
 
-    @rule(call=some.integers(1, 60), when=some.sampled_from(["before", "torn", "after"]))
-    def kill_it_at_a_write(self, call: int, when: str) -> None:
+    @rule(
+        call=some.integers(1, 40),
+        when=some.sampled_from(["before", "torn", "after", "full"]),
+        seconds=some.sampled_from([0.0, 3.0]),
+    )
+    def kill_it_at_a_write(self, call: int, when: str, seconds: float) -> None:
         self.life.faults.again(call, when)
+        self.life.go(seconds)
 
     @rule()
     def kill_it(self) -> None:
@@ -194,7 +199,6 @@ class Anything(RuleBasedStateMachine):
 
     @rule(patient=some.booleans())
     def end_it(self, *, patient: bool) -> None:
-        self.life.faults.again()
         self.life.stop(patient=patient)
 
     @rule(slow=some.booleans())

@@ -92,7 +92,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
 
 @pytest.mark.parametrize("every", [25, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("when", ["before", "torn", "after", "full"])
-def test_killed_before_in_or_after_any_write_or_with_a_full_disk_from_it_on_it_loses_and_doubles_nothing(
+def test_killed_at_any_write_or_with_a_full_disk_from_it_on_it_loses_and_doubles_nothing(
     tmp_path: Path, calls: int, when: str, every: int
 ) -> None:
     assert calls > 80
