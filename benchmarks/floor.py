@@ -65,7 +65,7 @@ def main() -> None:
         few = case.states.take(np.arange(4))
         explain(case.policy, few, SETTINGS, GradientLimits())  # what is loaded late, is loaded
         first = _watched(case, Context())
-        explanation, arrays = explain(case.policy, case.states, SETTINGS, GradientLimits())
+        explanation, arrays = explain(Counted(case.policy), case.states, SETTINGS, GradientLimits())
         previous = Previous(
             "before", arrays["probe"], randomisation=explanation.trust.parameter_randomisation, attention={}
         )

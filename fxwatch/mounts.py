@@ -29,4 +29,4 @@ def _mount(line: str) -> tuple[str, str]:
     """Mount point and type of a line of mountinfo (see proc_pid_mountinfo(5))."""
     first, _, rest = line.partition(" - ")
     point = first.split(" ")[4] if first.count(" ") > 4 else ""
-    return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), point), rest.split(" ")[0]
+    return re.sub(r"\\([0-3][0-7]{2})", lambda octal: chr(int(octal[1], 8)), point), rest.split(" ")[0]

@@ -57,10 +57,12 @@ class AdaptiveIntegratedGradients:
         tolerance: float = 0.1,
         most: int = MOST,
         at_inputs: Evaluated | None = None,
+        at_baselines: Evaluated | None = None,
     ) -> Integrated:
         """Attributions of N inputs, averaged over a distribution of K baselines; target: (N,).
 
-        `at_inputs` is what is known there already.
+        `at_inputs` is what is known there already, and `at_baselines` what is at all of them, for one target that there
+        is after the other: (targets × K, ...).
 
         The steps of a pair of input and baseline are doubled, from 5, while its attributions miss the change of the
         output by more than `tolerance` of the mean change, or are thought to err by more than thrice that. What they
@@ -70,7 +72,7 @@ class AdaptiveIntegratedGradients:
         kind = torch.unique(target, return_inverse=True)[1]
         count, references = len(target), len(baselines[0])
         at_inputs = at_inputs or self.evaluate(inputs, target)
-        at_baselines = self._at_baselines(baselines, target.unique())
+        at_baselines = at_baselines or self._at_baselines(baselines, target.unique())
         change = at_inputs.values[:, None] - at_baselines.values.view(-1, references)[kind]
         largest = max(float(values.abs().max()) for values in (at_inputs.values, at_baselines.values))
         missable = tolerance * float(change.abs().mean()) + _ROUNDINGS * torch.finfo(change.dtype).eps * largest

@@ -6,7 +6,6 @@ At once: constant input, zero projection, no functional effect. With time: low i
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Literal
 
 import torch
@@ -27,7 +26,7 @@ LOW = 0.1
 REVIVED = 2
 OFTEN = 0.9
 _FAR = 3
-STATES_AT_ONCE = 8
+FIRST_STATES = 8
 
 
 def dead_features(causes: Mapping[int, Cause], units: Units) -> DeadFeatures:
@@ -66,9 +65,14 @@ class AtOnce:
 
 
 def dead_at_once(
-    policy: nn.Module, inputs: Branches, candidates: Iterable[int], meter: Meter, moving: Collection[int] = ()
+    policy: nn.Module,
+    inputs: Branches,
+    outputs: Mapping[str, Tensor],
+    candidates: Iterable[int],
+    meter: Meter,
+    moving: Collection[int] = (),
 ) -> AtOnce:
-    """Judge by these states.
+    """Judge by these states, and the policy's outputs there.
 
     `candidates` are the units whose effect is worth testing: those that count for little; `moving` are those that are
     known to move, although single precision does not show it.
@@ -78,7 +82,7 @@ def dead_at_once(
     unread = _unread(policy, inputs, meter)
     causes: dict[int, Cause] = dict.fromkeys(set(_constant(inputs)) - set(moving), "constant_input")
     tested = sorted({*candidates, *unread} - causes.keys())
-    effects = _effects(policy, inputs, tested, meter)
+    effects = _effects(policy, inputs, _side_by_side(outputs), tested, meter)
     for unit, effect in effects.items():
         if effect <= NO_EFFECT:
             causes[unit] = "zero_projection" if unit in unread else "no_functional_effect"
@@ -111,22 +115,25 @@ def _constant(inputs: Branches) -> list[int]:
     return [int(unit) for unit in (~torch.cat(moving)).nonzero().flatten()]
 
 
-def _effects(policy: nn.Module, inputs: Branches, candidates: list[int], meter: Meter) -> dict[int, float]:
+def _effects(
+    policy: nn.Module, inputs: Branches, before: Tensor, candidates: list[int], meter: Meter
+) -> dict[int, float]:
     """By unit: the largest mean |Δ| of any component of any output, over its deviation, when the column is swapped.
+
+    `before`: all outputs as they are, (N, components).
 
     Each state is given the column of another one, twice: of one half the states further in the order of the column's
     newest values, so that what a flag says is changed in whatever order the states lie, and of one at random. A unit
     whose effect is beyond what any limit asks for is not tried at more states, and what is told of it is its least.
     """
     count = len(inputs[0])
-    before = _outputs(policy, inputs, meter)
     deviation = before.std(0, correction=0)
     further = {unit: _half_further(_newest(inputs, unit)) for unit in candidates}
     at_random = torch.randperm(count, generator=torch.Generator().manual_seed(0))
     moved = {unit: torch.zeros(2, *deviation.shape, dtype=torch.float64) for unit in candidates}
     found: dict[int, float] = dict.fromkeys(candidates, 0.0)
     open_units = list(candidates)
-    for turn, rows in product((0, 1), torch.arange(count).split(STATES_AT_ONCE)):
+    for turn, rows in _looks(count, meter.batch):
         orders = {unit: further[unit] if turn == 0 else at_random for unit in open_units}
         for unit, after in _swapped(policy, inputs, rows, orders, meter):
             moved[unit][turn] += (after - before[rows]).abs().sum(0) / count
@@ -152,13 +159,28 @@ def _half_further(values: Tensor) -> Tensor:
     return further
 
 
+def _looks(count: int, most: int) -> Iterator[tuple[int, Tensor]]:
+    """Turn and states of each look in two turns over all: few at first, then as many again as were looked at."""
+    seen = 0
+    while seen < 2 * count:
+        turn, first = divmod(seen, count)
+        last = min(count, first + min(most, max(FIRST_STATES, seen)))
+        yield turn, torch.arange(first, last)
+        seen += last - first
+
+
+def _side_by_side(outputs: Mapping[str, Tensor]) -> Tensor:
+    """All outputs of N states in a table: (N, components)."""
+    return torch.cat([output.reshape(len(output), -1) for output in outputs.values()], dim=1).double()
+
+
 def _outputs(policy: nn.Module, inputs: Branches, meter: Meter) -> Tensor:
     """All outputs of all states, side by side: (N, components)."""
     parts = []
     with torch.no_grad():
         for rows in batches(len(inputs[0]), meter.batch):
-            found = policy(*rows_of(inputs, rows)).values()
-            parts.append(torch.cat([output.reshape(len(output), -1) for output in found], dim=1).double())
+            found = policy(*rows_of(inputs, rows))
+            parts.append(_side_by_side(found))
     meter.forwards += len(inputs[0])
     return torch.cat(parts)
 

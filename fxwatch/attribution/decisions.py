@@ -8,14 +8,16 @@ from dataclasses import replace
 from math import comb
 from statistics import fmean
 
+import torch
 from torch import Tensor
 
+from fxwatch.attribution.baselines import evenly
 from fxwatch.attribution.engine import Scalar
 from fxwatch.attribution.grid import of_scalars, passes_of
 from fxwatch.attribution.importance import rankings
 from fxwatch.attribution.policy import AttributionError, Choice, Explained, choose
-from fxwatch.attribution.reach import no_gradient, out_of_reach
-from fxwatch.attribution.subject import Subject
+from fxwatch.attribution.reach import STATES, no_gradient, out_of_reach
+from fxwatch.attribution.subject import Subject, rows_of
 from fxwatch.attribution.units import Units, sum_over_time
 from fxwatch.records.decisions import Decision, ExpectedFeature, Ranking
 from fxwatch.records.expected_features import ExpectedFeatures, expected_of, meant_by
@@ -51,8 +53,10 @@ def further_decisions(
     """
     policy, meter = subject.explained.policy, subject.explained.meter
     choices = _choices(outputs, subject.explained.target, action, continuous)
+    few = torch.tensor(evenly(subject.count, STATES))
+    at_few = replace(subject, inputs=rows_of(subject.inputs, few))
     reasons = {
-        name: _out_of_sight(replace(subject, explained=Explained(policy, name, meter), choice=choice.index))
+        name: _out_of_sight(replace(at_few, explained=Explained(policy, name, meter), choice=choice.index[few]))
         for name, choice in choices.items()
     }
     asked = [Scalar(name, choice.index) for name, choice in choices.items() if reasons[name] is None]

@@ -23,14 +23,14 @@ from fxwatch.attribution.grid import at_states, passes_of
 from fxwatch.attribution.importance import rankings, shares, unit_importance
 from fxwatch.attribution.inside import inside
 from fxwatch.attribution.methods import Attributions
-from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, Meter, choose
+from fxwatch.attribution.policy import AttributionError, Branches, Choice, Explained, Meter, choose, component
 from fxwatch.attribution.randomisation import architecture, parameter_randomisation, random_logit
 from fxwatch.attribution.ranks import ranks_by_method
 from fxwatch.attribution.reach import UNSEEN, no_gradient
 from fxwatch.attribution.run_methods import run_methods
 from fxwatch.attribution.spread import concentration, sparsity
 from fxwatch.attribution.stability import stability
-from fxwatch.attribution.subject import Subject, rows_of
+from fxwatch.attribution.subject import VALUES_HERE, Subject, rows_of
 from fxwatch.attribution.telemetry import optimizer_telemetry
 from fxwatch.attribution.trust import completeness, infidelity, sensitivity
 from fxwatch.attribution.unexplained import unexplained
@@ -130,7 +130,7 @@ def explain(
             f"{outputs[target].shape[1]} logits; name them all, or none"
         )
     explained = Explained(policy, target, meter)
-    subject = _subject(explained, inputs, choice.index, units, settings)
+    subject = _subject(explained, inputs, choice.index, outputs, units, settings)
 
     found, reports, unseen = run_methods(subject, progress)
     primary = found[settings.primary_method]
@@ -145,7 +145,7 @@ def explain(
     flow = _flow(explained, inputs, choice, settings, limits)
     flow = flow.model_copy(update={"optimizer": optimizer_telemetry(policy, context.moments)})
     progress("dead features")
-    dead = _dead(policy, subject, shares(primary.units.double().abs().mean(0)), context, unseen, states.blurred)
+    dead = _dead(subject, outputs, shares(primary.units.double().abs().mean(0)), context, unseen, states.blurred)
     progress("stability")
     probe, probed = _on_probe(subject, outputs, context.probe, blind, continuous=target in continuous)
     maps = attention_maps(policy, probe, meter)
@@ -249,11 +249,17 @@ def dumped_actions(states: States, good: Tensor) -> Tensor | None:
 
 
 def _subject(
-    explained: Explained, inputs: Branches, choice: Tensor, units: Units, settings: AnalysisSettings
+    explained: Explained,
+    inputs: Branches,
+    choice: Tensor,
+    outputs: Mapping[str, Tensor],
+    units: Units,
+    settings: AnalysisSettings,
 ) -> Subject:
-    return Subject(
-        explained, inputs, choice, baselines(settings.baseline_type, inputs), units, spread(inputs), settings
-    )
+    compared = baselines(settings.baseline_type, inputs)
+    subject = Subject(explained, inputs, choice, compared, units, spread(inputs), settings)
+    subject.once(VALUES_HERE, lambda: component(outputs[explained.target], choice))
+    return subject
 
 
 def _quality(subject: Subject, primary: Attributions, blind: str | None) -> QualityMetrics:
@@ -302,8 +308,8 @@ def _flow(
 
 
 def _dead(
-    policy: nn.Module,
     subject: Subject,
+    outputs: Mapping[str, Tensor],
     share: Tensor,
     context: Context,
     unseen: Collection[str],
@@ -312,7 +318,8 @@ def _dead(
     units, settings = subject.units, subject.settings
     candidates = (share < _LITTLE / len(units)).nonzero().flatten().tolist()
     moving = {place for place, name in enumerate(units.names()) if name in blurred}
-    now = dead_at_once(policy, subject.inputs, candidates, subject.explained.meter, moving)
+    explained = subject.explained
+    now = dead_at_once(explained.policy, subject.inputs, outputs, candidates, explained.meter, moving)
     earlier = context.shares if context.shares is not None else np.zeros((0, len(units)))
     history = torch.cat([torch.as_tensor(earlier, dtype=torch.float64), share[None]])[-settings.dead_min_history :]
     if len(history) >= settings.dead_min_history:
@@ -338,7 +345,7 @@ def _on_probe(
         everything = torch.ones(len(inputs[0]), dtype=torch.bool)
         choice = choose(answered, explained.target, dumped_actions(probe, everything), continuous=continuous).index
         if not (the_same and torch.equal(choice, subject.choice)):
-            subject = _subject(explained, inputs, choice, subject.units, subject.settings)
+            subject = _subject(explained, inputs, choice, answered, subject.units, subject.settings)
     if blind:
         return subject.inputs, torch.full((subject.count, len(subject.units)), torch.nan)
     return subject.inputs, sum_over_time(at_states(subject, max(_PROBE_PASSES, passes_of(subject))))

@@ -5,7 +5,7 @@ A layer is a module that owns parameters itself; a parameter shared by two layer
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +29,8 @@ def gradient_flow(explained: Explained, inputs: Branches, choice: Choice, limits
     for parameter in parameters:
         parameter.requires_grad_()
     try:
-        order, successors = _order(explained.policy, inputs, layers)
+        order, successors, reached = _order(explained.policy, inputs, layers)
         gradients = _gradients(explained, inputs, choice.index, parameters)
-        reached = _reached_by_any_output(explained.policy, inputs, parameters)
     except AttributionError as error:
         return GradientFlow(of=scalar, reason=str(error))
     except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises is the reason that is published
@@ -89,12 +88,13 @@ def _gradients(explained: Explained, inputs: Branches, choice: Tensor, parameter
     return total
 
 
-def _reached_by_any_output(policy: nn.Module, inputs: Branches, parameters: list[nn.Parameter]) -> set[int]:
+def _reached_by_any(outputs: Iterable[Tensor], layers: Mapping[str, list[nn.Parameter]]) -> set[int]:
     """Ids of the parameters that some output depends on, the ones that are not explained among them."""
-    with torch.enable_grad():
-        outputs = policy(*rows_of(inputs, slice(0, 1)))
-        total = torch.stack([output.sum() for output in outputs.values() if output.requires_grad]).sum()
-    found: tuple[Tensor | None, ...] = torch.autograd.grad(total, parameters, allow_unused=True)
+    sums = [output.sum() for output in outputs if output.requires_grad]
+    if not sums:
+        return set()
+    parameters = [parameter for owned in layers.values() for parameter in owned]
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(sums, parameters, allow_unused=True)
     return {id(p) for p, gradient in zip(parameters, found, strict=True) if gradient is not None}
 
 
@@ -185,8 +185,9 @@ def _with_silent(order: list[str], names: list[str]) -> list[str]:
 
 def _order(
     policy: nn.Module, inputs: Branches, layers: Mapping[str, list[nn.Parameter]]
-) -> tuple[list[str], set[tuple[str, str]]]:
-    """The layers in the order in which they run, and which feeds which, read off the graph that autograd records.
+) -> tuple[list[str], set[tuple[str, str]], set[int]]:
+    """The layers in the order in which they run, which feeds which, read off the graph that autograd records, and the
+    ids of the parameters that any output depends on.
 
     The pairs (before, after) pass over layers without a weight matrix: a bias or a normalisation has a gradient of
     another size by nature.
@@ -199,14 +200,14 @@ def _order(
             handles.append(module.register_forward_hook(_Recorder(name, order, outputs)))
     try:
         with torch.enable_grad():
-            policy(*(x.detach().requires_grad_() for x in rows_of(inputs, slice(0, 1))))
+            given = policy(*(x.detach().requires_grad_() for x in rows_of(inputs, slice(0, 1))))
     finally:
         for handle in handles:
             handle.remove()
     heavy = {name for name, owned in layers.items() if any(parameter.ndim > 1 for parameter in owned)}
     marks = {node: name for node, name in outputs.items() if name in heavy}
     pairs = {(before, name) for node, name in marks.items() for before in _feeding(node, marks) if before != name}
-    return list(dict.fromkeys(order)), pairs
+    return list(dict.fromkeys(order)), pairs, _reached_by_any(given.values(), layers)
 
 
 class _Recorder:

@@ -47,6 +47,7 @@ def _by_settings(subject: Subject) -> Found:
         subject.choice,
         ALONE if references == 1 else TOLERANCE * min(1.0, references / _SHARED_BY),
         at_inputs=subject.at_states,
+        at_baselines=subject.at_baselines,
     )
     return Found(found.attributions, float(found.steps.mean()), float(found.successive.mean()))
 

@@ -27,7 +27,7 @@ _SEED = 23
 
 def architecture(policy: nn.Module) -> str:
     """What the randomisation of parameters depends on: the names and shapes of all of them."""
-    return ";".join(f"{name}{tuple(tensor.shape)}" for name, tensor in sorted(policy.state_dict().items()))
+    return ";".join(f"{name}{tuple(parameter.shape)}" for name, parameter in sorted(policy.named_parameters()))
 
 
 def parameter_randomisation(subject: Subject) -> RandomisationTest:

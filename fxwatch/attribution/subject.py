@@ -16,6 +16,9 @@ from fxwatch.records.settings import AnalysisSettings
 
 Found = TypeVar("Found")
 
+VALUES_HERE = "values at the states"
+"""The name under which `Subject.once` keeps them: who knows them already may say so."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -48,6 +51,13 @@ class Subject:
         return self.evaluate(self.inputs, self.choice)
 
     @cached_property
+    def at_baselines(self) -> Evaluated:
+        """Values and gradients of each component that explains a state, at all baselines: (kinds × K, ...)."""
+        kinds = self.choice.unique()
+        every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in self.baselines.samples)
+        return self.evaluate(every, kinds.repeat_interleave(self.baselines.count))
+
+    @cached_property
     def _known(self) -> dict[Hashable, Any]:
         return {}
 
@@ -58,10 +68,10 @@ class Subject:
         found: Found = self._known[name]
         return found
 
-    @cached_property
+    @property
     def values_here(self) -> Tensor:
         """Values at the states, without gradients: a model need not have any."""
-        return self.values(self.inputs, self.choice)
+        return self.once(VALUES_HERE, lambda: self.values(self.inputs, self.choice))
 
     @cached_property
     def mean_change(self) -> Tensor:
@@ -69,11 +79,10 @@ class Subject:
 
         A baseline is judged by the component that the state is explained by.
         """
-        kinds, kind = torch.unique(self.choice, return_inverse=True)
-        every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in self.baselines.samples)
-        left = self.values(every, kinds.repeat_interleave(self.baselines.count)).view(len(kinds), -1)
+        kind = torch.unique(self.choice, return_inverse=True)[1]
+        left = self.at_baselines.values.view(-1, self.baselines.count)
         # in double, so that the mean of equal values is none but themselves
-        return (self.values_here.double() - left.double().mean(1)[kind]).to(left.dtype)
+        return (self.at_states.values.double() - left.double().mean(1)[kind]).to(left.dtype)
 
     @cached_property
     def change_from_centre(self) -> Tensor:

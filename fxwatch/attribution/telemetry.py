@@ -15,6 +15,8 @@ def optimizer_telemetry(policy: nn.Module, moments: Mapping[str, Moments]) -> di
     """By layer: the root of the summed second moments, which is the usual norm of its gradient; the ratio of signal to
     noise, Σm²/Σ(v - m²) over its weights; and the length of the next update over that of the weights.
     """
+    if not moments:
+        return {}
     by_layer: dict[str, list[tuple[Moments, Tensor]]] = {}
     for layer, module in named_layers(policy):
         for name, parameter in module.named_parameters(recurse=False):

@@ -77,6 +77,8 @@ def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     except tomli.TOMLDecodeError as error:
         raise ConfigError(f"{path}:{error.lineno}:{error.colno}: {error.msg}") from None
+    except ValueError:
+        raise ConfigError(f"{path}: a number has too many digits") from None
     except RecursionError:
         raise ConfigError(f"{path}: arrays and tables are nested too deep") from None
 

@@ -1,5 +1,6 @@
 """From a worker's answer to the store, the ledger and the console."""
 
+import errno
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from fxwatch.store.write import RunWriter
 
 CRASHES = 2
 _SOMETHING_ELSE = "its worker answered for something else"
+_NAMES_AMISS = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
+"""Of a run's folder, which the file system of the results does not take: no trouble of the store's, and not to pass."""
 _ID = re.compile(r"step-(none|\d{9,})-[0-9a-f]{8}")
 
 
@@ -91,10 +94,12 @@ class Publisher:
         if not self._store.exists():
             reason = f"{self._store.root} was removed while it was analysed"
             return self._trouble(work, Trouble(outcome="vanished", reason=reason))
-        if one.run not in self.runs:
-            self.runs[one.run] = RunWriter(self._store.run(one.run))
-        run = self.runs[one.run]
-        run.commit(analysis, places_of_analysis(run.run, analysis.id, files))
+        try:
+            self._commit(analysis, files)
+        except OSError as error:
+            if error.errno not in _NAMES_AMISS:
+                raise
+            return self._trouble(work, Trouble(outcome="failed", reason=f"no place for its results: {error.strerror}"))
         self._note(work, "done", "", analysis.id, analysis)
         for note in answer.notes:
             self._narrator.say(note)
@@ -103,6 +108,12 @@ class Publisher:
                 self._states_left_out(work.dump, finding)
         self._narrator.analysed(analysis)
         return Outcome(published=analysis, explained=True)
+
+    def _commit(self, analysis: Analysis, files: Files) -> None:
+        if analysis.run not in self.runs:
+            self.runs[analysis.run] = RunWriter(self._store.run(analysis.run))
+        run = self.runs[analysis.run]
+        run.commit(analysis, places_of_analysis(run.run, analysis.id, files))
 
     def _states_left_out(self, dump: Dump, finding: Finding) -> None:
         """A dump with states that are not finite: said aloud once, and kept in the ledger."""

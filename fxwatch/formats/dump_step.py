@@ -8,7 +8,7 @@ import zlib
 
 from fxwatch.formats.archive import open_archive
 from fxwatch.formats.arrays import array_header
-from fxwatch.formats.names import step_in_name
+from fxwatch.formats.names import MOST_DIGITS, step_in_name
 from fxwatch.formats.recognise import open_regular
 
 _LARGEST_HEADER = 1_000_000
@@ -31,7 +31,7 @@ def dump_step(path: str | os.PathLike[str]) -> int | None:
                 said = str(json.loads(file.read(length)).get("__metadata__", {}).get("step", ""))
     except (*_UNREADABLE, *_NOT_A_ZIP):
         said = ""
-    return int(said) if said.isdecimal() and len(said) < 20 else step_in_name(os.fspath(path))
+    return int(said) if said.isdecimal() and len(said) <= MOST_DIGITS else step_in_name(os.fspath(path))
 
 
 def _npy_text(data: bytes) -> str:

@@ -36,6 +36,8 @@ _BARE = [
     re.compile(r"_v(\d+)(?!\d)", re.IGNORECASE),
     re.compile(r"[-_](\d+)$"),
 ]
+MOST_DIGITS = 18
+"""Of a step: more are no number of steps, and a folder that is named by it must have a name that is short enough."""
 
 
 def kind_of(name: str) -> Literal["checkpoint", "states"] | None:
@@ -52,7 +54,9 @@ def kind_of(name: str) -> Literal["checkpoint", "states"] | None:
 
 
 def step_in_name(path: str) -> int | None:
-    """The training step in a file's name, else in its folder's (`checkpoint-500/model.bin`); a date is no step."""
+    """The training step in a file's name, else in its folder's (`checkpoint-500/model.bin`); a date is none, nor is a
+    number of more digits than any counter has.
+    """
     pure = PurePath(path)
     undated = _CLOCK.sub("", _DATE_DAY_FIRST.sub("DATE", _DATE.sub("DATE", pure.stem)))
     searches = [
@@ -61,4 +65,4 @@ def step_in_name(path: str) -> int | None:
         *((pattern, pure.parent.name) for pattern in [*_LABELLED, _CHECKPOINT]),
     ]
     found = (pattern.search(text) for pattern, text in searches)
-    return next((int(match[1]) for match in found if match), None)
+    return next((int(match[1]) for match in found if match and len(match[1]) <= MOST_DIGITS), None)

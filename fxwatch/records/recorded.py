@@ -35,7 +35,7 @@ def read_recorded(raw: bytes, place: int) -> Read | None:
         return None
     if not raw.endswith(b"\n") or not isinstance(found, dict):
         return None
-    session = str(found.get("session", ""))[:_LONGEST_NAME]
+    session = _name(str(found.get("session", "")))
     if found.get("kind") != "span":
         return Read(session, None)
     try:
@@ -62,7 +62,12 @@ def read_recorded(raw: bytes, place: int) -> Read | None:
 
 def _some(found: Any, most: int) -> list[tuple[str, Any]]:
     items = list(found.items())[:most] if isinstance(found, dict) else []
-    return [(name[:_LONGEST_NAME], value) for name, value in items]
+    return [(_name(name), value) for name, value in items]
+
+
+def _name(found: str) -> str:
+    """What can be written, and read again: half a surrogate pair cannot."""
+    return found[:_LONGEST_NAME].encode("utf-8", "replace").decode("utf-8")
 
 
 def _layer(found: Any) -> LayerSpan | None:

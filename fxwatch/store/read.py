@@ -15,6 +15,7 @@ from fxwatch.store.lines import lines_backwards, read_lines
 
 _LARGEST = 16 << 20
 _LARGEST_STATUS = 4 << 20
+_LONGEST_PLACE = 200
 
 
 def read_analysis(path: Path) -> Analysis:
@@ -28,7 +29,7 @@ def read_analysis(path: Path) -> Analysis:
     except ValidationError as error:
         _check_version(path, data)
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]
         raise StoreError(f"{path} is not an analysis of fxwatch's: {place}: {first['msg']}") from None
     if analysis.schema_version != SCHEMA_VERSION:
         _check_version(path, data)

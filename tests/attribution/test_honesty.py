@@ -167,5 +167,6 @@ def test_features_of_another_scale_are_no_dormant_units(prepared: Callable[[Tens
 def test_the_cost_counts_every_sample() -> None:
     found = explained(SmallTransformer().eval(), random_states(SHAPES), AnalysisSettings(n_steps=9))
     method = found.methods["integrated_gradients"]
-    assert method.backwards == 32 * 8 * 9 + 32  # and once at each state, for all methods that need it
+    ends = 32 + 8 * len(found.decisions)  # for all methods that need them: a baseline is judged by each action taken
+    assert method.backwards == 32 * 8 * 9 + ends
     assert found.cost.forwards > sum(report.forwards for report in found.methods.values())

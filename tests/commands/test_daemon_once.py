@@ -81,8 +81,12 @@ def test_the_same_is_never_analysed_twice_and_what_is_new_is(project: Project) -
     assert again.stdout == ""
     os.utime(project.outputs / "latest.pt")  # touched, not changed
     project.run("daemon", "--once")
-    assert len(project.analyses()) == 1
-    assert project.ledger()["latest.pt"].state == "done"
+    (project.outputs / "latest.pt").rename(project.outputs / "best.pt")
+    (project.outputs / "copy.pt").write_bytes((project.outputs / "best.pt").read_bytes())
+    assert "0 analysed of 2 checkpoints" in project.run("daemon", "--once").stderr
+    (found,) = project.analyses()
+    for name in ("latest.pt", "best.pt", "copy.pt"):
+        assert (project.ledger()[name].state, project.ledger()[name].analysis) == ("done", found["id"])
     project.checkpoint("latest.pt", seed=1)
     project.run("daemon", "--once")
     assert len(project.analyses()) == 2

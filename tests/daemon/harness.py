@@ -1,15 +1,15 @@
 """A daemon in this process, of which the test turns the clock, with a quick explainer, that dies at any write."""
 
-import errno
 import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 from unittest import mock
 
 import numpy as np
@@ -36,11 +36,15 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.layout import Store, analysis_id
-from fxwatch.store.lines import read_lines
+from fxwatch.store.lines import parse_line, read_lines
 from fxwatch.store.lock import held
 from fxwatch.store.read import read_history, read_status
 from tests.analyses import analysis
+from tests.daemon.faults import Faults, Killed
 from tests.watch.bench import Clock, Liar, Told
+
+if TYPE_CHECKING:
+    import time_machine
 
 TEMPLATE = analysis()
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1" + b"\0\0\0\0IEND\xaeB`\x82"
@@ -63,63 +67,8 @@ def whole(number: int, size: int = 4) -> bytes:
     return len(header).to_bytes(8, "little") + header + number.to_bytes(size, "little")
 
 
-class Killed(BaseException):
-    """As by SIGKILL: nothing that follows has an effect."""
-
-
-class Faults:
-    """Stands between the daemon and the disk. Counts what changes files; at a chosen call it kills, before, in the
-    midst of, or after it; or the disk is full after so many bytes.
-    """
-
-    CHANGING = ("write", "pwrite", "fsync", "replace", "rename", "ftruncate", "unlink", "link", "mkdir")
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.kill_at: int | None = None
-        self.when = "before"
-        self.room: int | None = None
-        self._dead = False
-        self._real = {name: getattr(os, name) for name in self.CHANGING}
-        self._real["fsync"] = lambda handle: None  # a process that ends loses nothing by it, and the disk is slow
-
-    @contextmanager
-    def between(self) -> Iterator[None]:
-        """While inside, calls are counted and faults happen."""
-        with ExitStack() as stack:
-            for name in self.CHANGING:
-                stack.enter_context(mock.patch.object(os, name, self._faulty(name)))
-            yield
-
-    def _faulty(self, name: str) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            if self._dead:
-                raise Killed
-            self.calls += 1
-            if self.calls != self.kill_at:
-                return self._do(name, arguments, options)
-            self._dead = True
-            if self.when == "torn" and name in {"write", "pwrite"}:
-                half = bytes(arguments[1])[: len(arguments[1]) // 2]
-                self._real[name](arguments[0], half, *arguments[2:])
-            elif self.when == "after":
-                self._real[name](*arguments, **options)
-            raise Killed
-
-        return call
-
-    def _do(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if self.room is None or name not in {"write", "mkdir"}:
-            return self._real[name](*arguments, **options)
-        if not self.room:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        data = bytes(arguments[1])[: self.room] if name == "write" else b"x"
-        self.room -= min(len(data), self.room)
-        return self._real[name](arguments[0], data) if name == "write" else self._real[name](*arguments, **options)
-
-    def again(self, kill_at: int | None = None, when: str = "before") -> None:
-        """A new life, to be ended at a call."""
-        self.calls, self.kill_at, self.when, self._dead, self.room = 0, kill_at, when, False, None
+class WorkerKilled(BaseException):
+    """In the midst of its job."""
 
 
 class Quiet:
@@ -164,7 +113,7 @@ class Explainer:
         with mock.patch("fxwatch.load.content.open_regular", self._open):
             for future, job in self.jobs:
                 if future not in self._made:
-                    answer, files = explained(job) if isinstance(job, ExplainJob) else drawn(job)
+                    answer, files = done(job)
                     self._made[future] = Parcel(answer.model_dump_json(), files)
 
     def finish(self) -> None:
@@ -202,6 +151,13 @@ class ReadInParts:
         return first + os.pread(self.fileno(), 1 << 20, len(first))
 
 
+def done(job: Job) -> tuple[Answer, Files]:
+    try:
+        return explained(job) if isinstance(job, ExplainJob) else drawn(job)
+    except WorkerKilled:
+        return Trouble(outcome="failed", reason="its worker was killed", crashed=True), {}
+
+
 def explained(job: ExplainJob) -> tuple[Answer, Files]:
     """As `run_explain`, with an analysis that was made before."""
     run = Store(Path(job.store)).run(job.run)
@@ -214,8 +170,8 @@ def explained(job: ExplainJob) -> tuple[Answer, Files]:
     except LoadError as error:
         return Trouble(outcome=error.outcome, reason=str(error), culprit="states"), {}
     digest = hashlib.sha256(f"{content.sha256} {states.sha256}".encode()).hexdigest()
-    if (done := run.analysis(analysis_id(None, digest))).json.exists():
-        return Duplicate(analysis=done.folder.name), {}
+    if (before := run.analysis(analysis_id(None, digest))).json.exists():
+        return Duplicate(analysis=before.folder.name), {}
     checkpoint = TEMPLATE.checkpoint.model_copy(
         update={"path": job.checkpoint_name, "sha256": content.sha256, "step": None}
     )
@@ -223,6 +179,7 @@ def explained(job: ExplainJob) -> tuple[Answer, Files]:
         update={
             "id": analysis_id(None, digest),
             "run": job.run,
+            "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "checkpoint": checkpoint,
             "states": TEMPLATE.states.model_copy(update={"sha256": states.sha256}),
             "late": job.late,
@@ -240,7 +197,8 @@ def drawn(job: DrawJob | ReportJob) -> tuple[Answer, Files]:
 
 class Life:
     """A watched folder, and one daemon after another that watches it. `source`: who tells it of changes; `slow`: jobs
-    do not come to an end by themselves. `meanwhile` is called with the next file of which a part was read.
+    do not come to an end by themselves. `meanwhile` is called with the next file of which a part was read. `wall`: the
+    clock on the wall, where it goes with that which the test turns.
     """
 
     def __init__(self, root: Path, *, lying: bool = False, store: Path | None = None) -> None:
@@ -250,6 +208,7 @@ class Life:
         self.source = Liar(0) if lying else Told()
         self.explainer, self.slow = Explainer(self._read_in_part), False
         self.meanwhile: Callable[[Path], None] | None = None
+        self.wall: time_machine.Traveller | None = None
         self._daemon: Daemon | None = None
         self._stack = ExitStack()
 
@@ -298,11 +257,13 @@ class Life:
             except Killed:
                 self._dead()
                 self.faults.again()
-            self.clock.now += 0.01 if self._daemon is None else min(max(0.01, self._daemon.seconds_to_next()), 600)
+            self.sleep(0.01 if self._daemon is None else min(max(0.01, self._daemon.seconds_to_next()), 600))
 
     def sleep(self, seconds: float) -> None:
         """Time goes by, in which the daemon does not run, as after SIGSTOP."""
         self.clock.now += seconds
+        if self.wall is not None:
+            self.wall.shift(seconds)
 
     def settle(self) -> None:
         """Let everything come to an end that can, and what does not become whole be given up."""
@@ -310,7 +271,7 @@ class Life:
         self.go(20)
         self.sleep(600)
         self.go(60)
-        until = self.clock.now + 100_000
+        until = self.clock.now + 20_000
         while self.status().backlog or self.status().waiting or self.status().running:
             self.go(20)
             assert self.clock.now < until
@@ -318,13 +279,13 @@ class Life:
     def _turn(self) -> None:
         if self._daemon is None:
             if not self.root.is_dir():
-                self.clock.now += 1
+                self.sleep(1)
                 return
             try:
                 self.start()
             except OSError:  # its disk is full: `fxwatch daemon` waits, too
                 self._dead()
-                self.clock.now += 2
+                self.sleep(2)
                 return
         daemon = self._daemon
         assert daemon is not None
@@ -416,3 +377,5 @@ class Life:
             made = json.loads(of.read_text())
             assert made["checkpoint"]["sha256"] == hashlib.sha256(content).hexdigest(), f"{name} is another one"
         assert not list(self.store.root.rglob(".fxw-*.tmp")), "half-written files were left"
+        assert not list(self.store.root.rglob("*.damaged-*")), "lines were damaged"
+        assert all(parse_line(raw, LedgerLine) for raw in self.store.ledger.read_bytes().splitlines(keepends=True))

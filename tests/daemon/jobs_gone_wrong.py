@@ -13,6 +13,8 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
+
 from fxwatch.daemon import stage
 from fxwatch.daemon.parcel import ARRAYS, LARGEST, Parcel
 
@@ -45,6 +47,12 @@ def hang(path: str) -> str:
     Path(path).write_text(str(os.getpid()))
     time.sleep(600)
     return ""
+
+
+def wait_for_a_file(path: str) -> str:
+    while not Path(path).exists():
+        time.sleep(0.02)
+    return "gone on"
 
 
 def hang_in_c(path: str) -> str:
@@ -176,7 +184,8 @@ def told(_text: str) -> str:
     privileges = next(line.split()[1] for line in status.splitlines() if line.startswith("NoNewPrivs"))
     points = Path("/proc/self/oom_score_adj").read_text().strip()
     known = f"{os.environ!r} {Path('/proc/self/environ').read_text()}".replace("\0", " ")
-    return f"{len(handles)} {os.getpriority(os.PRIO_PROCESS, 0)} {privileges} {points} {known}"
+    ranks = f"{os.getpriority(os.PRIO_PROCESS, 0)} {os.sched_getscheduler(0)} {psutil.Process().ionice().ioclass.value}"
+    return f"{len(handles)} {ranks} {privileges} {points} {known}"
 
 
 def _outcome(attempt: object) -> str:

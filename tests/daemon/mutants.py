@@ -1,6 +1,7 @@
 """Deliberate mistakes, each in one function of what must not lose or double anything."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 from unittest import mock
 
+from fxwatch.daemon.heartbeat import EVERY, Heartbeat
 from fxwatch.daemon.intake import Intake
 from fxwatch.daemon.jobs import Explained
 from fxwatch.daemon.outcome import Outcome, Publisher
@@ -189,11 +191,11 @@ def the_generation_is_that_of_the_end() -> Mutant:
 
 
 def nothing_is_flushed_before_it_is_renamed() -> Mutant:
-    def write_unflushed(path: Path, data: bytes) -> None:
+    def write_unflushed(path: Path, data: bytes | IO[bytes]) -> None:
         temporary = path.with_name(f"{atomic.TEMPORARY_PREFIX}mutant.tmp")
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT)
         try:
-            write_all(handle, data)
+            write_all(handle, data if isinstance(data, bytes) else data.read())
         finally:
             os.close(handle)
         temporary.replace(path)
@@ -208,6 +210,15 @@ def a_rename_is_not_flushed() -> Mutant:
 
 def lines_are_not_flushed() -> Mutant:
     return patched(LineWriter, "sync", lambda _: None)
+
+
+def the_heartbeat_is_by_the_wall_clock() -> Mutant:
+    beat = Heartbeat.beat
+
+    def at_wall_time(self: Heartbeat, _: float, *more: Any, **others: Any) -> None:
+        beat(self, time.time(), *more, **others)
+
+    return mock.patch.multiple(Heartbeat, beat=at_wall_time, seconds_to_next=lambda *_: EVERY)
 
 
 MUTANTS: list[Callable[[], Mutant]] = [
@@ -233,4 +244,5 @@ MUTANTS: list[Callable[[], Mutant]] = [
     nothing_is_flushed_before_it_is_renamed,
     a_rename_is_not_flushed,
     lines_are_not_flushed,
+    the_heartbeat_is_by_the_wall_clock,
 ]

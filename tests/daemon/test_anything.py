@@ -5,18 +5,27 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from tests.daemon.harness import Life, whole
+from fxwatch.records.history import in_order
+from fxwatch.records.ledger import LedgerLine
+from fxwatch.store.lines import read_lines
+from fxwatch.store.read import read_history
+from fxwatch.tui.view.heartbeat import life
+from tests.daemon.harness import Life, WorkerKilled, whole
 
 RUNS = ("", "exp/", "exp/deep/")
 NAMES = tuple(f"{run}{name}.safetensors" for run in RUNS for name in ("latest", "model_1", "model_2", "checkpoint-3"))
 names = some.sampled_from(NAMES)
+TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 class Anything(RuleBasedStateMachine):
@@ -26,6 +35,10 @@ class Anything(RuleBasedStateMachine):
         super().__init__()
         self.base = Path(tempfile.mkdtemp())
         self.life = Life(self.base / "outputs", lying=True)
+        self.travel = time_machine.travel(TODAY, tick=False)
+        self.wall = self.life.wall = self.travel.start()
+        self.crashed = False
+        self.completed: dict[str, list[str]] = {}
         self.number = itertools.count(1)
         self.rotating = itertools.count(1)
         self.contents: set[str] = set()
@@ -43,6 +56,7 @@ class Anything(RuleBasedStateMachine):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+        os.utime(path, ns=(time.time_ns(), time.time_ns()))
         self.life.source.tell(name, closed=closed)
 
     def there(self) -> bool:
@@ -93,6 +107,16 @@ class Anything(RuleBasedStateMachine):
     @rule()
     def overwrite_what_is_read_next(self) -> None:
         self.life.meanwhile = self.write_over
+
+    @rule()
+    @precondition(lambda self: not self.crashed)
+    def the_next_worker_crashes(self) -> None:
+        self.life.meanwhile = self.crash
+
+    def crash(self, _: Path) -> None:
+        """Once: of two the checkpoint is to blame."""
+        self.crashed = True
+        raise WorkerKilled
 
     @rule(name=names, size=some.integers(0, 40))
     @precondition(there)
@@ -147,6 +171,7 @@ class Anything(RuleBasedStateMachine):
         else:
             shutil.rmtree(self.base / "away")
             self.life.root.mkdir()
+            self.completed.clear()
             self.put("states.safetensors", self.content(0))
 
     @rule()
@@ -180,24 +205,44 @@ class Anything(RuleBasedStateMachine):
     def a_job_is_all_but_done(self) -> None:
         self.life.work()
 
-    @rule(room=some.integers(0, 3000))
+    @rule(room=some.one_of(some.integers(0, 3000), some.integers(3000, 30_000)))
     def fill_the_disk(self, room: int) -> None:
         self.life.faults.room = room
 
-    @rule(seconds=some.sampled_from([0.1, 0.5, 2.0, 11.0, 40.0]))
+    @rule(seconds=some.sampled_from([0.1, 0.5, 2.0, 11.0, 40.0, 700.0]))
     def time_goes_by(self, seconds: float) -> None:
         self.life.go(seconds)
+
+    @rule(days=some.sampled_from([-7300, -365, -1, -1 / 24, 0, 1 / 24, 1, 365, 7300]))
+    def the_wall_clock_jumps(self, days: float) -> None:
+        self.wall.move_to(TODAY + timedelta(days=days))
 
     @rule()
     @precondition(there)
     def all_is_quiet(self) -> None:
         self.life.faults.again()
         self.life.meanwhile = None
+        self.crashed = False
         before = self.trained()
         self.life.settle()
         assert self.trained() == before
         self.life.check()
         assert self.life.analysed() <= self.contents, "what was analysed was never there as a whole"
+        self.all_is_told_rightly()
+
+    def all_is_told_rightly(self) -> None:
+        """Whatever the wall clock says and said."""
+        status = self.life.status()
+        assert life(status, time.time()).alive, f"the heartbeat of {status.at} tells of no daemon that lives"
+        for run in self.life.store.runs():
+            lines = read_history(run)
+            before, ids = self.completed.get(run.name, []), [line.id for line in lines]
+            assert ids[: len(before)] == before, "the history has another order"
+            self.completed[run.name] = ids
+            told = status.runs[run.name]
+            assert (told.analyses, told.latest) == (len(ids), in_order(lines)[-1].id), "status tells of another history"
+        numbers = [line.seq for line in read_lines(self.life.store.ledger, LedgerLine)]
+        assert numbers == sorted(set(numbers)), "the ledger has another order"
 
     def trained(self) -> dict[str, tuple[int, int, bytes]]:
         """All that is not ours, as it is."""
@@ -213,6 +258,7 @@ class Anything(RuleBasedStateMachine):
                 self.all_is_quiet()
         finally:
             self.life.kill()
+            self.travel.stop()
             shutil.rmtree(self.base)
 
 

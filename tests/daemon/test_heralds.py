@@ -3,8 +3,10 @@
 import itertools
 import json
 import os
+import signal
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import tomli
 from fxwatch.config import Config
 from fxwatch.daemon.alarm import Alarm
 from fxwatch.daemon.courier import ONLINE, Courier
+from fxwatch.daemon.heralds import Heralds
 from fxwatch.store.layout import Store
 from fxwatch.store.write import RunWriter
 from tests.analyses import analysis
@@ -175,6 +178,39 @@ def test_a_delivery_waits_for_pictures_and_after_a_failure_longer_and_longer(
     png = store.run("exp").analysis("step-000000000-1a2b3c4d").png
     png.write_bytes(b"")
     assert courier._drawn([store.run("exp")])
+
+
+def test_a_delivery_that_hangs_holds_nobody_up_and_is_cut_off_at_the_end(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, "ok")
+    store.run("exp").analysis("step-000000000-1a2b3c4d").png.write_bytes(b"")
+    hanging = tmp_path / "hanging"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    said: list[str] = []
+    courier = Courier(store, [], ONLINE, said.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(hanging))
+        courier.look(0.0, [store.run("exp")])
+    process = courier._process
+    assert process is not None
+    began = time.monotonic()
+    for now in range(1, 100):
+        courier.look(now, [store.run("exp")])
+    assert time.monotonic() - began < 1
+    assert courier._process is process  # one at a time
+    courier.end(100, 0.1)
+    assert process.returncode == -signal.SIGKILL
+    assert time.monotonic() - began < 2
+    assert said == ["it gave no reason"]
+
+
+def test_nothing_is_sent_unasked(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store, "ok")
+    monkeypatch.setattr("fxwatch.daemon.heralds.Courier", lambda *_: pytest.fail("it was not asked for"))
+    with Heralds(tmp_path, Config(), None, store, pytest.fail, once=True):
+        pass
 
 
 def test_the_daemon_sends_and_tells(tmp_path: Path) -> None:

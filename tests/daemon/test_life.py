@@ -18,9 +18,11 @@ from fxwatch.records.ledger import LedgerLine
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.lines import read_lines
 from fxwatch.store.read import read_history
+from fxwatch.store.write import RunWriter
 from fxwatch.watch import SETTLE_OVER_A_NETWORK
 from fxwatch.watch.watcher import SCAN_POLLING
-from tests.daemon.harness import Killed, Life, whole
+from tests.daemon.faults import Killed
+from tests.daemon.harness import Life, whole
 
 
 def trained(root: Path) -> dict[str, tuple[int, bytes]]:
@@ -38,7 +40,9 @@ def write(life: Life, name: str, content: bytes) -> None:
 
 
 def a_life(life: Life) -> None:
-    """All that usually happens: a dump, a checkpoint, one that is overwritten, a newer dump, an end, another daemon."""
+    """All that usually happens: a dump, a checkpoint, one that is overwritten, a newer dump, an end, another daemon;
+    and one that is overwritten when it was analysed, and nobody knows of that yet.
+    """
     write(life, "exp/states.safetensors", whole(100))
     write(life, "exp/model_1.safetensors", whole(1))
     life.go(3)
@@ -49,6 +53,12 @@ def a_life(life: Life) -> None:
     life.go(6)
     life.stop()
     write(life, "exp/model_4.safetensors", whole(4))
+    life.slow = True
+    life.go(4)
+    life.work()
+    write(life, "exp/model_4.safetensors", whole(5))
+    life.go(0.5)
+    life.slow = False
     life.go(6)
 
 
@@ -65,10 +75,11 @@ def lives_with_a_kill(folder: Path, when: str, points: Iterable[int]) -> None:
         life = Life(folder / f"{when}-{point}")
         life.faults.again(point, when)
         a_life(life)
+        life.faults.room = None
         life.go(40)
         before = trained(life.root)
         life.check()
-        assert len(read_history(life.store.run("exp"))) >= 4
+        assert len(read_history(life.store.run("exp"))) >= 3
         life.go(40)
         assert trained(life.root) == before
         life.stop()
@@ -80,12 +91,12 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
 
 
 @pytest.mark.parametrize("every", [25, pytest.param(1, marks=pytest.mark.soak)])
-@pytest.mark.parametrize("when", ["before", "torn", "after"])
-def test_killed_before_in_or_after_any_write_it_loses_and_doubles_nothing(
+@pytest.mark.parametrize("when", ["before", "torn", "after", "full"])
+def test_killed_before_in_or_after_any_write_or_with_a_full_disk_from_it_on_it_loses_and_doubles_nothing(
     tmp_path: Path, calls: int, when: str, every: int
 ) -> None:
     assert calls > 80
-    first = 1 + {"before": 0, "torn": 8, "after": 16}[when] % every
+    first = 1 + {"before": 0, "torn": 8, "after": 16, "full": 20}[when] % every
     lives_with_a_kill(tmp_path, when, range(first, calls + 1, every))
 
 
@@ -132,6 +143,27 @@ def test_what_could_not_begin_for_a_full_disk_begins_when_there_is_room(tmp_path
     assert life.ledger()["model_1.safetensors"].state == "ready"
     life.go(20)
     life.check()
+    life.stop()
+
+
+def test_a_run_whose_folder_has_no_place_among_the_results_costs_itself_alone(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    commit = RunWriter.commit
+
+    def too_long(self: RunWriter, *analysis: Any) -> None:
+        if self.run.name == "deep":
+            raise OSError(errno.ENAMETOOLONG, "File name too long")
+        commit(self, *analysis)
+
+    with mock.patch.object(RunWriter, "commit", too_long):
+        for run in ("deep", "exp"):
+            write(life, f"{run}/states.safetensors", whole(100))
+            write(life, f"{run}/model_1.safetensors", whole(1))
+        life.go(20)
+    found = {path: (line.state, line.reason) for path, line in life.ledger().items()}
+    assert found["deep/model_1.safetensors"] == ("failed", "no place for its results: File name too long")
+    assert found["exp/model_1.safetensors"] == ("done", "")
+    assert life.status().last_trouble is None
     life.stop()
 
 

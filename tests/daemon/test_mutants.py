@@ -29,7 +29,7 @@ def by_power(folder: Path) -> None:
 
 
 def by_kills(folder: Path) -> None:
-    for when in ("before", "torn", "after"):
+    for when in ("before", "torn", "after", "full"):
         lives_with_a_kill(folder, when, range(1, calls_of_a_life(folder / when) + 1))
 
 

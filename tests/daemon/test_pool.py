@@ -23,7 +23,7 @@ from fxwatch.daemon import pool as pool_module
 from fxwatch.daemon.jobs import Trouble, parse_answer
 from fxwatch.daemon.parcel import ARRAYS, LARGEST, JobError
 from fxwatch.daemon.places import _answer
-from fxwatch.daemon.pool import ProcessPerJob
+from fxwatch.daemon.pool import ProcessPerJob, _waited_for_a_processor
 from fxwatch.records.settings import ModelSettings
 from tests.daemon import jobs_gone_wrong as jobs
 from tests.project import environ, eventually
@@ -104,6 +104,32 @@ def test_a_large_file_is_kept_on_disk_and_not_in_memory(pool: ProcessPerJob) -> 
     file = answered.files[ARRAYS]
     assert file.seek(0, os.SEEK_END) == LARGEST[ARRAYS]
     file.close()
+
+
+def test_waiting_for_a_processor_is_no_hang(pool: ProcessPerJob, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it waited the test says; that this is what the kernel says the next test shows."""
+    pool.submit(jobs.shout, "warm").result(60)
+    monkeypatch.setattr(pool_module, "DEADLINE", 0.5)
+    monkeypatch.setattr(pool_module, "_waited_for_a_processor", lambda _: 60.0)
+    waiting = pool.submit(jobs.wait_for_a_file, str(own / "go"))
+    time.sleep(1)  # past the deadline
+    (own / "go").touch()
+    assert waiting.result(60) == "gone on"
+
+
+def test_how_long_a_process_has_waited_for_a_processor_is_known() -> None:
+    one = min(os.sched_getaffinity(0))
+    crowd = f"import os; os.sched_setaffinity(0, {{{one}}})\nwhile True: pass"
+    busy = [subprocess.Popen([sys.executable, "-c", crowd]) for _ in range(3)]
+    idle = subprocess.Popen(["sleep", "60"])
+    try:
+        eventually(lambda: _waited_for_a_processor(busy[0]) > 0.2, 20)  # type: ignore[arg-type]
+        assert _waited_for_a_processor(idle) < 0.1  # type: ignore[arg-type]
+    finally:
+        for process in (*busy, idle):
+            process.kill()
+            process.wait()
+    assert _waited_for_a_processor(idle) == 0  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("job", [jobs.flood_stdout, jobs.flood_stderr])
@@ -256,9 +282,11 @@ def test_a_worker_stands_back_and_knows_nothing(pool: ProcessPerJob, monkeypatch
     if forkserver._forkserver._forkserver_pid is not None:  # type: ignore[attr-defined]
         os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
         time.sleep(0.2)
-    handles, nice, privileges, points, rest = pool.submit(jobs.told, "").result(60).split(" ", 4)
+    told = pool.submit(jobs.told, "").result(60)
+    handles, nice, scheduler, disk, privileges, points, rest = told.split(" ", 6)
     assert int(handles) == 5  # three streams, its pipe, and the folder that it lists
     assert (nice, privileges, points) == ("19", "1", "900")
+    assert (int(scheduler), int(disk)) == (os.SCHED_IDLE, psutil.IOPRIO_CLASS_IDLE)
     assert "chirp" not in rest
     assert "'CUDA_VISIBLE_DEVICES': ''" in rest
     assert "'OMP_NUM_THREADS': '1'" in rest

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.daemon.harness import Faults, Life
+from tests.daemon.faults import Faults
+from tests.daemon.harness import Life
 from tests.daemon.test_life import a_life
 
 REBUILT = {".rows", ".details"}

@@ -24,6 +24,7 @@ STEPS = {
     "latest.pt": None, "checkpoint.pt": None, "seed_3/model.pt": None, "2025/model.pt": None,
     "model_2025-06-03.pt": None, "model_20250603.pt": None, "model_03-06-2025.pt": None,
     "m_20250603_142233.pt": None, "checkpoint_2025-06-03_142233.pt": None,
+    f"a-{'9' * 18}.pt": 10**18 - 1, f"a-{'9' * 249}.pt": None,
 }  # fmt: skip
 
 

@@ -23,7 +23,8 @@ from tests.policies import GuideLike
 class Crashing(GuideLike):
     def load_state_dict(self, state, *others, **more):
         if float(state["hf.bias"][0]) == 9:
-            raise RuntimeError(f"{dict(os.environ)}")
+            in_a_local = "".join(["c4n4ry", "0" * 32, "42"])
+            raise RuntimeError(f"{dict(os.environ)} {len(in_a_local)}")
         return super().load_state_dict(state, *others, **more)
 
 

@@ -131,6 +131,17 @@ def test_pickles_in_dumps_are_refused(tmp_path: Path) -> None:
     assert caught.value.outcome == "refused"
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_dump_of_which_a_byte_has_changed_is_damaged(tmp_path: Path, save: Any) -> None:
+    path = tmp_path / "states.npz"
+    save(path, hf=np.random.default_rng(0).normal(size=(50, 40)).astype(np.float32))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    path.write_bytes(content)
+    with pytest.raises(LoadError, match="Bad CRC-32 for file 'hf.npy'"):
+        dump(path)
+
+
 def test_a_checkpoint_is_no_dump(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1)}, tmp_path / "states.npz")
     with pytest.raises(LoadError, match="a torch file is no dump"):

@@ -21,6 +21,7 @@ def test_an_offline_run_holds_all_that_is_to_be_seen(results: Results) -> None:
     latest = results.watched / "exp" / "wandb" / "latest-run"
     latest.parent.mkdir(parents=True)
     latest.symlink_to("run-20261122_080000-trainer7")
+    trainers = [(path, path.lstat().st_mtime_ns) for path in latest.parent.rglob("*")]
     results.add([500, 1000], attention=Attention(stability=0.97))
     results.add([200], verdict="bad")
     results.add([300], verdict="bad")
@@ -45,6 +46,17 @@ def test_an_offline_run_holds_all_that_is_to_be_seen(results: Results) -> None:
     told = records(file)
     [opened] = [record["run"] for record in told if record["type"] == "run"][:1]
     assert (opened["run_group"], opened["job_type"]) == ("trainer7", "attribution")
+    assert opened["run_id"] != "trainer7"
+    assert [(path, path.lstat().st_mtime_ns) for path in latest.parent.rglob("*")] == trainers
+    assert {record["type"] for record in told} == {
+        "header", "run", "metric", "history", "summary", "telemetry", "files", "artifact", "alert", "exit",
+    }  # fmt: skip
+    assert set(opened["config"]["update"]) == {"_wandb", "group", "run"}
+    files = {one["path"].split("_")[0] for r in told if r["type"] == "files" for one in r["files"]["files"]}
+    assert files == {"media/table/fxwatch/features", "media/images/fxwatch/report"}
+    assert {name.split("/")[0].split(".")[0] for name in first} == {
+        "fxwatch", "model", "_step", "_runtime", "_timestamp",
+    }  # fmt: skip
     metrics = {m.get("name", m.get("glob_name")): m for m in (r["metric"] for r in told if r["type"] == "metric")}
     assert metrics["fxwatch/*"]["step_metric"] == "fxwatch/step"
     assert metrics[r"model\.internals\.dead_features_count"]["step_metric"] == "fxwatch/step"
