@@ -138,7 +138,7 @@ def test_a_dump_of_which_a_byte_has_changed_is_damaged(tmp_path: Path, save: Any
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x40
     path.write_bytes(content)
-    with pytest.raises(LoadError, match="Bad CRC-32 for file 'hf.npy'"):
+    with pytest.raises(LoadError, match=r"Bad CRC-32 for file 'hf.npy'"):
         dump(path)
 
 
