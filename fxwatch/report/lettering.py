@@ -5,6 +5,7 @@ and a character that no installed font has is shown as its escape, so that two s
 """
 
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import cache, lru_cache
 
@@ -112,14 +113,7 @@ def _shortened(words: str, kept: int) -> str:
 
 def _most(fits: Callable[[int], bool], largest: int) -> int:
     """The largest number up to `largest` that fits, by bisection; 0 where none does."""
-    low, high = 0, max(largest, 0)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    return bisect_left(range(1, largest + 1), 1, key=lambda kept: not fits(kept))
 
 
 @cache

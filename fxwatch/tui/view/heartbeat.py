@@ -116,23 +116,18 @@ def heartbeat(snapshot: Snapshot, width: int) -> Line:
 
 def heartbeat_and_work(snapshot: Snapshot, width: int) -> Line:
     """The same with what is being explained, where that has no line of its own."""
-    daemon, parts = snapshot.daemon, _parts(snapshot)
-    if daemon is not None and daemon.running and life(daemon, snapshot.now).alive:
-        parts.insert(3, Words("ok", f"explaining {_running(daemon)}"))
+    parts = _parts(snapshot)
+    if words := _explaining(snapshot):
+        parts.insert(3, Words("ok", words))
     return crop(_filled(parts, width), width)
 
 
 def work(snapshot: Snapshot, width: int) -> Line:
     """What is being explained, and what the daemon was last troubled by."""
-    daemon = snapshot.daemon
-    if daemon is None:
-        return ()
-    parts: list[str | Span] = []
-    if daemon.running and life(daemon, snapshot.now).alive:
-        parts.append(quiet(f"explaining {_running(daemon)}"))
-    if daemon.last_trouble:
-        parts.append(Span(f"last trouble: {name(daemon.last_trouble)}", "warn"))
-    return joined(parts, width) if parts else ()
+    words, trouble = _explaining(snapshot), snapshot.daemon.last_trouble if snapshot.daemon is not None else None
+    parts: list[str | Span] = [quiet(words)] if words else []
+    parts += [Span(f"last trouble: {name(trouble)}", "warn")] if trouble else []
+    return joined(parts, width)
 
 
 def _parts(snapshot: Snapshot) -> list[Words]:
@@ -149,8 +144,12 @@ def _parts(snapshot: Snapshot) -> list[Words]:
     return words
 
 
-def _running(daemon: DaemonStatus) -> str:
-    return name(daemon.running[0], 60) if len(daemon.running) == 1 else count(len(daemon.running), "checkpoint")
+def _explaining(snapshot: Snapshot) -> str:
+    daemon = snapshot.daemon
+    if daemon is None or not daemon.running or not life(daemon, snapshot.now).alive:
+        return ""
+    single = name(daemon.running[0], 60)
+    return f"explaining {single if len(daemon.running) == 1 else count(len(daemon.running), 'checkpoint')}"
 
 
 def _filled(words: list[Words], width: int) -> Line:

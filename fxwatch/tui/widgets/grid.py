@@ -7,32 +7,23 @@ from fxwatch.tui.view.sheet import sheet
 from fxwatch.tui.view.subjects import TABLES
 from fxwatch.tui.view.table import Row, Table, Way, Window, arranged, chosen, moved
 from fxwatch.tui.view.text import Line
-from fxwatch.tui.widgets.rows import Rows
+from fxwatch.tui.widgets.shown import Shown
 
 _WHEEL = 3
 
 
-class Grid(Rows):
+class Grid(Shown):
     """Draws a subject's table as the user wants it."""
 
     def __init__(self, subject: str, way: Way) -> None:
-        super().__init__(id="grid")
+        super().__init__(self._draw, id="grid")
         self.way = way
         self._subject = subject
-        self._snapshot: Snapshot | None = None
         self._window = Window([], 0, 0)
 
-    def make(self, width: int, height: int) -> list[Line]:
-        """The rows that fit."""
-        if self._snapshot is None:
-            return []
-        self._window = sheet(self._subject, self._snapshot, self.way, width, height, self._window.first)
+    def _draw(self, snapshot: Snapshot, width: int, height: int) -> list[Line]:
+        self._window = sheet(self._subject, snapshot, self.way, width, height, self._window.first)
         return self._window.lines
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Show a snapshot."""
-        self._snapshot = snapshot
-        self.changed()
 
     def turn(self, way: Way) -> None:
         """Sort, filter or choose otherwise."""
