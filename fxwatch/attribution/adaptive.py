@@ -177,25 +177,24 @@ class _Pairs:
     def _evaluate(self, evaluate: Evaluate, pairs: Tensor, level: int, places: list[int]) -> dict[int, Branches]:
         """Gradients of some pairs at some nodes of a level."""
         positions, _ = nodes(level)
-        alphas = positions[places].repeat_interleave(len(pairs))
-        again = pairs.repeat(len(places))
         points = tuple(
-            start[again] + alphas.view(-1, *[1] * (step.ndim - 1)).to(step.dtype) * step[again]
+            torch.addcmul(start[pairs], positions[places].view(-1, *[1] * step.ndim).to(step.dtype), step[pairs])
             for start, step in zip(self.starts, self.steps, strict=True)
         )
-        found = evaluate(points, self.target[again]).gradients
+        found = evaluate(tuple(part.flatten(0, 1) for part in points), self.target[pairs].repeat(len(places))).gradients
         cut = [part.view(len(places), len(pairs), *part.shape[1:]) for part in found]
         return {place: tuple(part[turn] for part in cut) for turn, place in enumerate(places)}
 
     def _attributions(self, pairs: Tensor, inner: dict[int, Branches], size: int) -> Branches:
         """Attributions by the nodes of a level, of which `inner` may hold more."""
-        _, weights = nodes(size)
+        first, *within, last = nodes(size)[1].tolist()
         stride = (max(inner) + 1) // (size - 1)
         at_input, at_baseline = self.ends
         found = []
         for branch, step in enumerate(self.steps):
-            total = weights[0] * at_input[branch][pairs] + weights[-1] * at_baseline[branch][pairs]
-            for place in range(1, size - 1):
-                total = total + weights[place] * inner[place * stride][branch]
-            found.append((total * step[pairs]).to(step.dtype))
+            total = first * at_input[branch][pairs]
+            total.add_(at_baseline[branch][pairs], alpha=last)
+            for place, weight in enumerate(within, 1):
+                total.add_(inner[place * stride][branch], alpha=weight)
+            found.append(total.mul_(step[pairs]))
         return tuple(found)

@@ -53,7 +53,7 @@ def of_scalars(subject: Subject, inputs: Branches, scalars: Sequence[Scalar], pa
             totals, evaluate(subject.explained.policy, points, here, subject.explained.meter), strict=True
         ):
             for into, step, gradient in zip(total, steps, found.gradients, strict=True):
-                into.index_add_(0, state, step * gradient * _along(weight, step))
+                into.index_add_(0, state, (step * gradient).mul_(_along(weight, step)))
     return totals
 
 
@@ -76,7 +76,7 @@ def on_paths(
     for x, b in zip(inputs, subject.baselines.samples, strict=True):
         start = b[reference]
         step = x[state] - start
-        points.append(start + _along(position, step) * step)
+        points.append(torch.addcmul(start, _along(position, step), step))
         steps.append(step)
     return tuple(points), tuple(steps)
 

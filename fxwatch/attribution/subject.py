@@ -111,6 +111,8 @@ class Subject:
             evaluate(policy, rows_of(inputs, rows), [Scalar(self.explained.target, choice[rows])], meter)[0]
             for rows in batches(len(choice), self.batch)
         ]
+        if len(parts) == 1:
+            return parts[0]
         return Evaluated(
             torch.cat([part.values for part in parts]),
             tuple(torch.cat(branch) for branch in zip(*(part.gradients for part in parts), strict=True)),
