@@ -51,6 +51,7 @@ def a_life(life: Life) -> None:
     life.go(4)
     life.work()
     write(life, "exp/model_4.safetensors", whole(5))
+    write(life, "exp/model_6.safetensors", whole(6))  # the newest is looked at again anyhow
     life.go(0.5)
     life.slow = False
     life.go(6)
@@ -69,7 +70,8 @@ def lives_with_a_kill(folder: Path, when: str, points: Iterable[int]) -> None:
         life = Life(folder / f"{when}-{point}")
         life.faults.again(point, when)
         a_life(life)
-        life.faults.room = None
+        life.go(40)
+        life.faults.again()
         life.go(40)
         before = trained(life.root)
         life.check()
