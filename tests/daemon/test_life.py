@@ -41,7 +41,7 @@ def write(life: Life, name: str, content: bytes) -> None:
 
 def a_life(life: Life) -> None:
     """All that usually happens: a dump, a checkpoint, one that is overwritten, a newer dump, an end, another daemon;
-    and one that is overwritten when it was analysed, and nobody knows of that yet.
+    one that is overwritten when it was analysed, and nobody knows of that yet; and one that never becomes whole.
     """
     write(life, "exp/states.safetensors", whole(100))
     write(life, "exp/model_1.safetensors", whole(1))
@@ -57,8 +57,13 @@ def a_life(life: Life) -> None:
     life.go(4)
     life.work()
     write(life, "exp/model_4.safetensors", whole(5))
+    write(life, "exp/model_6.safetensors", whole(6))  # the newest is looked at again anyhow
     life.go(0.5)
     life.slow = False
+    life.go(6)
+    write(life, "exp/cut.safetensors", whole(7)[:50])
+    life.go(3)
+    life.sleep(600)
     life.go(6)
 
 
@@ -75,8 +80,9 @@ def lives_with_a_kill(folder: Path, when: str, points: Iterable[int]) -> None:
         life = Life(folder / f"{when}-{point}")
         life.faults.again(point, when)
         a_life(life)
-        life.faults.room = None
         life.go(40)
+        life.faults.again()
+        life.settle()
         before = trained(life.root)
         life.check()
         assert len(read_history(life.store.run("exp"))) >= 3
