@@ -243,8 +243,9 @@ class Anything(RuleBasedStateMachine):
             before, ids = self.completed.get(run.name, []), [line.id for line in lines]
             assert ids[: len(before)] == before, "the history has another order"
             self.completed[run.name] = ids
-            told = status.runs[run.name]
-            assert (told.analyses, told.latest) == (len(ids), in_order(lines)[-1].id), "status tells of another history"
+            told = status.runs.get(run.name)
+            newest = (len(ids), in_order(lines)[-1].id) if lines else None  # killed before its first analysis
+            assert newest == (told and (told.analyses, told.latest)), "status tells of another history"
         numbers = [line.seq for line in read_lines(self.life.store.ledger, LedgerLine)]
         assert numbers == sorted(set(numbers)), "the ledger has another order"
 
