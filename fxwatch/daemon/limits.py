@@ -6,11 +6,14 @@ import platform
 import re
 import resource
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NICE = 19
+_SESSION = Path("/proc/self/autogroup")
+_TRIES, _MOMENT = 20, 0.1
 _FIRST_TO_GO = "900"
 _SECRET = re.compile(r"(?i)key|token|secret|passw|credential|^wandb_|^aws_")
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
@@ -30,7 +33,13 @@ def limit_process(threads: int) -> None:
 
 
 def _step_back() -> None:
-    """Stand behind training: last for the processor and the disk, first to go when memory runs out."""
+    """Stand behind training: last for the processor and the disk, first to go when memory runs out.
+
+    In a session of its own: Ctrl-C in the terminal is for the daemon. Where the kernel shares processors among sessions
+    (sched_autogroup), ranks count inside of one alone, and it is the session that has to stand back.
+    """
+    os.setsid()
+    _rank_session_last()
     os.nice(_NICE)
     with suppress(OSError):  # a processor that does but this counts as idle for all others
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -38,6 +47,18 @@ def _step_back() -> None:
         ctypes.CDLL(None).syscall(number, _THIS_PROCESS, 0, _IDLE)
     with suppress(OSError):  # not every kernel lets a process do so
         Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO, encoding="ascii")
+
+
+def _rank_session_last() -> None:
+    for _ in range(_TRIES):
+        try:
+            _SESSION.write_text(str(_NICE), encoding="ascii")
+        except BlockingIOError:  # the kernel hears but one of all processes in a tenth of a second
+            time.sleep(_MOMENT)
+        except OSError:  # it shares nothing among sessions
+            return
+        else:
+            return
 
 
 def limit_worker(memory: int | None) -> None:

@@ -220,7 +220,6 @@ def _work(
 ) -> None:
     """The life of a worker: one job, its result, the end."""
     end_with_parent(signal.SIGKILL)  # the server, which ends with the daemon
-    os.setsid()  # Ctrl-C in the terminal is for the daemon
     answers = os.dup(pipes[0].fileno())
     os.dup2(pipes[1].fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a model that prints must not print into our data

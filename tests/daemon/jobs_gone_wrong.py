@@ -185,7 +185,9 @@ def told(_text: str) -> str:
     points = Path("/proc/self/oom_score_adj").read_text().strip()
     known = f"{os.environ!r} {Path('/proc/self/environ').read_text()}".replace("\0", " ")
     ranks = f"{os.getpriority(os.PRIO_PROCESS, 0)} {os.sched_getscheduler(0)} {int(psutil.Process().ionice().ioclass)}"
-    return f"{len(handles)} {ranks} {privileges} {points} {known}"
+    group = Path("/proc/self/autogroup")
+    session = group.read_text().split()[-1] if group.exists() else "none"
+    return f"{len(handles)} {session} {ranks} {privileges} {points} {known}"
 
 
 def _outcome(attempt: object) -> str:

@@ -283,9 +283,10 @@ def test_a_worker_stands_back_and_knows_nothing(pool: ProcessPerJob, monkeypatch
         os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
         time.sleep(0.2)
     told = pool.submit(jobs.told, "").result(60)
-    handles, nice, scheduler, disk, privileges, points, rest = told.split(" ", 6)
+    handles, session, nice, scheduler, disk, privileges, points, rest = told.split(" ", 7)
     assert int(handles) == 5  # three streams, its pipe, and the folder that it lists
     assert (nice, privileges, points) == ("19", "1", "900")
+    assert session == ("19" if Path("/proc/self/autogroup").exists() else "none")
     assert (int(scheduler), int(disk)) == (os.SCHED_IDLE, psutil.IOPRIO_CLASS_IDLE)
     assert "chirp" not in rest
     assert "'CUDA_VISIBLE_DEVICES': ''" in rest
