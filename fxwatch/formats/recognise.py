@@ -4,6 +4,7 @@ A truncated file and one that is still being written are the same bytes: both ar
 apart. A structure that has no end mark (an old-style torch file) counts as whole and is tried.
 """
 
+import errno
 import json
 import os
 import re
@@ -17,6 +18,9 @@ from typing import IO, Literal
 from fxwatch.formats.adapters import adapter_for
 from fxwatch.formats.archive import BombError, open_archive
 from fxwatch.formats.shards import INDEX_SUFFIX, LARGEST_INDEX, shards_of
+
+MAY_PASS = {errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""Errors that are no fault of the file that could not be opened: a server is away, or this machine has no more."""
 
 Format = Literal["torch", "torch-legacy", "sb3", "export", "safetensors", "safetensors-shards", "npz", "adapted"]
 

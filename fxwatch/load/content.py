@@ -1,18 +1,16 @@
 """The bytes of a file, read once: whole, unchanged while they were read, and recognised."""
 
-import errno
 import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from fxwatch.formats import Format, recognise
-from fxwatch.formats.recognise import open_regular
+from fxwatch.formats.recognise import MAY_PASS, open_regular
 from fxwatch.formats.shards import shards_of
 from fxwatch.load.errors import LoadError, Outcome
 
 _BIG = 16 << 20
-_MAY_PASS = {errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _CHANGED = "it was written to while it was read"
 
 
@@ -48,7 +46,7 @@ def read_content(path: str | os.PathLike[str], root: str | None = None) -> Conte
     except PermissionError:
         raise LoadError("permission denied; make the file readable for the user that runs fxwatch", "refused") from None
     except OSError as error:
-        outcome: Outcome = "put_off" if error.errno in _MAY_PASS else "unsupported"
+        outcome: Outcome = "put_off" if error.errno in MAY_PASS else "unsupported"
         raise LoadError(f"cannot be read: {error.strerror or error}", outcome) from None
     digest = hashlib.sha256(data)
     for part in parts:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Literal
 
 from fxwatch.formats import Format, dump_step, kind_of, recognise, step_in_name
+from fxwatch.formats.recognise import MAY_PASS
 from fxwatch.formats.shards import INDEX_SUFFIX
 from fxwatch.records.ledger import FileKind, FileState, Generation
 from fxwatch.watch.events import News
@@ -24,7 +25,8 @@ PARTS_AGAIN = 30.0
 """Of an index that was given up, as what is missing may come without a change of the index itself."""
 SCAN_WITH_EVENTS = 10.0
 SCAN_POLLING = 2.0
-_MAY_PASS = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_MAY_PASS = MAY_PASS | {errno.EIO}
+"""A disk may err for ever, but a look at it costs little."""
 _DUTY = 0.05
 _DECISIONS_A_LOOK = 1000
 

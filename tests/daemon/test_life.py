@@ -39,6 +39,13 @@ def write(life: Life, name: str, content: bytes) -> None:
     life.source.tell(name, closed=True)
 
 
+def explain_one(life: Life) -> None:
+    """A run with a dump and its first checkpoint, explained."""
+    write(life, "exp/states.safetensors", whole(100))
+    write(life, "exp/model_1.safetensors", whole(1))
+    life.go(5)
+
+
 def a_life(life: Life) -> None:
     """All that usually happens: a dump, a checkpoint, one that is overwritten, a newer dump, an end, another daemon;
     one that is overwritten when it was analysed, and nobody knows of that yet; and one that never becomes whole.
@@ -109,9 +116,7 @@ def test_killed_at_any_write_or_with_a_full_disk_from_it_on_it_loses_and_doubles
 @pytest.mark.parametrize("room", [0, 100, 5000, 20_000])
 def test_a_full_disk_pauses_it_and_room_heals_it(tmp_path: Path, room: int) -> None:
     life = Life(tmp_path / "outputs")
-    write(life, "exp/states.safetensors", whole(100))
-    write(life, "exp/model_1.safetensors", whole(1))
-    life.go(5)
+    explain_one(life)
     before = {path: path.read_bytes() for path in life.store.root.rglob("*") if path.is_file()}
     life.faults.room = room
     for number in range(2, 6):
@@ -175,9 +180,7 @@ def test_a_run_whose_folder_has_no_place_among_the_results_costs_itself_alone(tm
 
 def test_a_daemon_that_cannot_begin_leaves_no_file_open(tmp_path: Path) -> None:
     life = Life(tmp_path / "outputs")
-    write(life, "exp/states.safetensors", whole(100))
-    write(life, "exp/model_1.safetensors", whole(1))
-    life.go(5)
+    explain_one(life)
     life.kill()
     life.store.run("exp").history.unlink()
     gc.collect()
@@ -217,9 +220,7 @@ def fill(place: Path, left: int) -> None:
 @pytest.mark.parametrize("left", [0, 1_000_000])
 def test_a_file_system_that_is_too_small_pauses_it_and_room_heals_it(small: Path, tmp_path: Path, left: int) -> None:
     life = Life(tmp_path / "outputs", store=small / "store")
-    write(life, "exp/states.safetensors", whole(100))
-    write(life, "exp/model_1.safetensors", whole(1))
-    life.go(5)
+    explain_one(life)
     results = {path: path.read_bytes() for path in small.rglob("analysis.json")}
     fill(small, left)
     for number in range(2, 5):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.store.layout import Store
+from fxwatch.tui.read.all_runs import AllRuns
 from fxwatch.tui.read.analyses import open_analysis
-from fxwatch.tui.read.common import Common
 from fxwatch.tui.read.history import History
 from fxwatch.tui.read.training import TrainingReader
 from fxwatch.tui.snapshot import Past, Snapshot
@@ -16,7 +16,7 @@ _RECENT = 1 << 16
 
 def glance(store: Store, watched: Path, now: float) -> tuple[Snapshot, list[Snapshot]]:
     """What is true of all runs, and a snapshot of each, the worst first."""
-    common, found = Common(store, watched)(now), []
+    common, found = AllRuns(store, watched)(now), []
     for run in common.runs:
         opened = open_analysis(store.run(run.name), run.latest)
         recent = History(store.run(run.name), backlog=_RECENT)

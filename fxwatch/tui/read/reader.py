@@ -8,9 +8,9 @@ from pathlib import Path
 from fxwatch.records.analysis import Analysis
 from fxwatch.store.layout import Store
 from fxwatch.tui.place import Intent, Look, Place, Since, Wish
+from fxwatch.tui.read.all_runs import AllRuns
 from fxwatch.tui.read.analyses import Analyses, png_of
 from fxwatch.tui.read.closer import CloserReader, Shown
-from fxwatch.tui.read.common import Common
 from fxwatch.tui.read.history import History
 from fxwatch.tui.read.training import TrainingReader
 from fxwatch.tui.snapshot import Past, RunNews, Snapshot
@@ -26,7 +26,7 @@ class StoreReader:
     """
 
     def __init__(self, store: Store, watched: Path, clock: Callable[[], float], *, run: str | None = None) -> None:
-        self._store, self._clock, self._common = store, clock, Common(store, watched)
+        self._store, self._clock, self._all_runs = store, clock, AllRuns(store, watched)
         self._analyses, self._training = Analyses(), TrainingReader()
         self._closer = CloserReader(store, self._analyses)
         self._place, self._look = Place(run), Look()
@@ -35,7 +35,7 @@ class StoreReader:
 
     def __call__(self, wishes: Sequence[Wish] = ()) -> Snapshot:
         """The snapshot after some wishes."""
-        snapshot = self._common(self._clock())
+        snapshot = self._all_runs(self._clock())
         if not snapshot.runs:
             self._place, self._history = Place(self._place.run), None
             return snapshot

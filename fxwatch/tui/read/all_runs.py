@@ -13,7 +13,7 @@ from fxwatch.tui.read.runs import Runs
 from fxwatch.tui.snapshot import Lack, Snapshot
 
 
-class Common:
+class AllRuns:
     """Looks at a store, and at the folder that is watched."""
 
     def __init__(self, store: Store, watched: Path) -> None:
