@@ -70,6 +70,8 @@ def test_the_repositorys_config_holds_every_key_at_its_default(tmp_path: Path) -
             'c.toml:4: analysis.n_steps: it must be "auto" or a whole number of at least 2',
         ),
         ('[analysis]\nactions = ["A", "A"]\n', "c.toml:2: analysis.actions: two actions have the name 'A'"),
+        ('[analysis]\nprimary_method = "saliancy"\n', "c.toml:2: analysis.primary_method: input should be"),
+        ('[analysis]\nsecondary_methods = ["saliancy"]\n', "; did you mean saliency?"),
         ("[analysis]\nevery = 0\n", "c.toml:2: analysis.every: input should be greater than or equal to 1"),
     ],
 )

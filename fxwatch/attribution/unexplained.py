@@ -4,7 +4,7 @@ from fxwatch.attribution.units import Units
 from fxwatch.records.analysis import BranchShare, Consensus, Cost, DeadFeatures, Explanation, Stability, Target
 from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.internals import Attention
-from fxwatch.records.quality import Concentration, Estimate, Infidelity, QualityMetrics, Sensitivity
+from fxwatch.records.quality import QualityMetrics
 from fxwatch.records.settings import AnalysisSettings
 
 
@@ -17,13 +17,7 @@ def unexplained(units: Units, settings: AnalysisSettings, states: int, cost: Cos
         units={branch: {} for branch in units.features},
         branches={branch: BranchShare() for branch in units.features},
         consensus=Consensus(reason=reason),
-        quality=QualityMetrics(
-            sparsity=Estimate(reason=reason),
-            concentration=Concentration(reason=reason),
-            infidelity=Infidelity(reason=reason),
-            sensitivity=Sensitivity(reason=reason),
-            completeness=Estimate(reason=reason),
-        ),
+        quality=QualityMetrics.model_validate({name: {"reason": reason} for name in QualityMetrics.model_fields}),
         gradient_flow=GradientFlow(of="", reason=reason),
         dead_features=DeadFeatures(reason=reason),
         stability=Stability(reason=reason),

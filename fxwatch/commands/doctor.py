@@ -12,7 +12,7 @@ from fxwatch.commands.prescription import TO_FILL_IN, prescription
 from fxwatch.config import Config, load_config
 from fxwatch.config.template import toml_key
 from fxwatch.daemon.limits import forget_secrets
-from fxwatch.formats import kind_of, recognise, step_in_name
+from fxwatch.formats import kind_of, recognise
 from fxwatch.formats.adapters import adapter_for, passed_over
 from fxwatch.terminal import say, tell
 
@@ -136,7 +136,7 @@ def _file(path: Path, states: Path | None, config: Config, watched: Path | None 
     except LoadError as error:
         tell(f"it cannot be read: {error}")
         return exit_codes.REFUSED if error.outcome == "refused" else exit_codes.FAILURE
-    _tell_weights(weights, path)
+    _tell_weights(weights)
     return _explained(weights, states or nearest_dump(path), case)
 
 
@@ -164,11 +164,11 @@ def _nested(content: "Content", settings: "ModelSettings") -> list[str]:
     return nested(load_tensors(io.BytesIO(content.data), settings.safe_globals))
 
 
-def _tell_weights(weights: "Weights", path: Path) -> None:
+def _tell_weights(weights: "Weights") -> None:
     count = sum(tensor.numel() for tensor in weights.state.values())
     tell(f"it holds {len(weights.state)} tensors of {count:,} numbers: {_some(list(weights.state))}")
     step = f"step {weights.step}" if weights.step is not None else "no step, and its name says none either"
-    by_name = " (by its name)" if weights.step is not None and weights.step == step_in_name(str(path)) else ""
+    by_name = " (by its name)" if weights.step is not None and weights.step_by_name else ""
     update = f", update {weights.update}" if weights.update is not None else ""
     tell(f"{step}{by_name}{update}; {'an' if weights.optimizer else 'no'} optimizer's state")
 

@@ -21,8 +21,8 @@ _DEFAULTS = ModelSettings()
 class Weights:
     """What a checkpoint holds.
 
-    Parameters by name, when it was written, of an SB3 zip its plain-text fields, and the optimizer's state where it is
-    there.
+    Parameters by name, when it was written (by the trainer's counter, else by the file's name), of an SB3 zip its
+    plain-text fields, and the optimizer's state where it is there.
     """
 
     state: Mapping[str, Tensor]
@@ -30,6 +30,7 @@ class Weights:
     update: int | None = None
     sb3: Mapping[str, Any] = field(default_factory=dict)
     optimizer: Mapping[Any, Any] = field(default_factory=dict)
+    step_by_name: bool = False
 
 
 def read_weights(content: Content, settings: ModelSettings = _DEFAULTS) -> Weights:
@@ -54,4 +55,4 @@ def read_weights(content: Content, settings: ModelSettings = _DEFAULTS) -> Weigh
         weights = Weights(state, step, update, optimizer=found)
     if weights.step is not None:
         return weights
-    return replace(weights, step=step_in_name(content.path))
+    return replace(weights, step=step_in_name(content.path), step_by_name=True)

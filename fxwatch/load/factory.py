@@ -45,9 +45,11 @@ def build(settings: ModelSettings) -> nn.Module:
 
 
 def _hint(error: Exception, factory: str, folders: list[str]) -> str:
-    """What more there is to say: where it was looked for, the name that was meant, or that a worker's cage said no."""
+    """What more there is to say: where it was looked for, what was meant, or that a worker's cage said no."""
     if isinstance(error, ImportError):
         return _looked_for(error, factory, folders)
+    if factory in sys.modules:
+        return f'; it is a module, so say what in it builds the model, as in "{factory}:build"'
     if isinstance(error, AttributeError):
         near = difflib.get_close_matches(error.name or "", dir(error.obj), n=1)
         return f"; did you mean {near[0]}?" if near else ""

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Self
 
+from pydantic import Field
+
 from fxwatch.records.analysis import SCHEMA_VERSION, Analysis
 from fxwatch.records.base import AnalysisId, Record, Verdict
 from fxwatch.records.quality import QualityMetrics
@@ -11,18 +13,18 @@ from fxwatch.records.quality import QualityMetrics
 class Headlines(Record):
     """The numbers by which analyses are followed over time, in the order in which they are shown; None: not known."""
 
-    consensus: float | None = None
-    sparsity: float | None = None
-    concentration: float | None = None
-    infidelity: float | None = None
-    sensitivity: float | None = None
-    completeness: float | None = None
-    dead_features: int | None = None
-    vanishing_gradients: int | None = None
-    exploding_gradients: int | None = None
-    drops: int | None = None
-    stability: float | None = None
-    attention_stability: float | None = None
+    consensus: float | None = Field(default=None, description="agreement between attribution methods")
+    sparsity: float | None = Field(default=None, description="fraction of features with very low importance")
+    concentration: float | None = Field(default=None, description="Herfindahl index of importance")
+    infidelity: float | None = Field(default=None, description="what attributions miss when inputs change")
+    sensitivity: float | None = Field(default=None, description="relative change of attributions under small noise")
+    completeness: float | None = Field(default=None, description="what attributions miss of the change of output")
+    dead_features: int | None = Field(default=None, description="features that do nothing")
+    vanishing_gradients: int | None = Field(default=None, description="layers with vanishing gradients")
+    exploding_gradients: int | None = Field(default=None, description="layers with exploding gradients")
+    drops: int | None = Field(default=None, description="layers behind which gradients fall")
+    stability: float | None = Field(default=None, description="rank correlation with the previous analysis")
+    attention_stability: float | None = Field(default=None, description="likeness to the previous attention")
 
 
 HEADLINES = tuple(Headlines.model_fields)

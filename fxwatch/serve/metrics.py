@@ -5,22 +5,11 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from fxwatch.records.base import SEVERITY
-from fxwatch.records.history import HistoryLine
+from fxwatch.records.history import Headlines, HistoryLine
 from fxwatch.terminal import clean
 
-_GAUGES = {
-    "step": "step of the newest analysis",
-    "consensus": "agreement between attribution methods",
-    "sparsity": "fraction of features with very low importance",
-    "concentration": "Herfindahl index of importance",
-    "infidelity": "what attributions do not explain of changes of the output",
-    "sensitivity": "relative change of attributions under small noise",
-    "completeness": "what attributions miss of the change of output",
-    "dead_features": "features that do nothing",
-    "vanishing_gradients": "layers with vanishing gradients",
-    "exploding_gradients": "layers with exploding gradients",
-    "stability": "rank correlation with the previous analysis",
-    "attention_stability": "likeness of attention with the previous analysis",
+_GAUGES = {"step": "step of the newest analysis"} | {
+    name: field.description or "" for name, field in Headlines.model_fields.items()
 }
 
 

@@ -40,6 +40,7 @@ def test_a_whole_project_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[s
     done = project.ok("doctor", str(path))
     assert "model_100.pt: a checkpoint of torch.save" in done.stdout
     assert "it holds 10 tensors of" in done.stdout
+    assert "step 100; no optimizer's state" in done.stdout
     assert "branch hf: 32 × 6 × 4, features" in done.stdout
     assert "it can be explained as it is" in done.stdout
 

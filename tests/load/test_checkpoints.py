@@ -240,6 +240,7 @@ def test_weights_that_do_not_fit_say_which(tmp_path: Path) -> None:
         (None, "set \\[model\\] factory"),
         ("tests.policies:Nothing", "has no attribute 'Nothing'"),
         ("tests.policies:GuideLke", "has no attribute 'GuideLke'; did you mean GuideLike\\?"),
+        ("tests.policies", 'it is a module, so say what in it builds the model, as in "tests.policies:build"'),
         ("no_such_module:build", "No module named 'no_such_module'"),
         ("tests.policies:random_states", "missing 1 required positional argument"),
         ("tests.policies:HF_AND_PORTFOLIO", "not callable"),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict
-from fxwatch.records.quality import Estimate
+from fxwatch.records.quality import Estimate, QualityMetrics
 from fxwatch.records.thresholds import AtLeast, Limit
 from fxwatch.report.box import Box
 from fxwatch.report.gauge import top_of, wanted, zones
@@ -40,7 +40,7 @@ class _Columns(NamedTuple):
 
 def quality_height() -> float:
     """Pixels that the panel fills, and no more."""
-    return TITLE_HEIGHT + _ROW * 6 + 6 + _NOTE * 3
+    return TITLE_HEIGHT + _ROW * (len(QualityMetrics.model_fields) + 1) + 6 + _NOTE * 3
 
 
 def draw_quality(panel: Panel, analysis: Analysis) -> None:
