@@ -15,7 +15,7 @@ import numpy as np
 from fxwatch.records.analysis import Unit
 from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Run, Store
-from fxwatch.store.shares import details_of, layout_of, row_of
+from fxwatch.store.shares import details_of, row_of
 from fxwatch.store.write import RunWriter
 from tests.analyses import analysis
 
@@ -43,7 +43,7 @@ def fill(run: Run, analyses: int, features: int) -> None:
             many["share"] = shares / shares.sum(1, keepdims=True)
         with next(run.shares.glob(f"*{kind}")).open("ab") as file:
             file.write(many.tobytes())
-    assert sum(map(len, layout_of(one).values())) == features
+    assert sum(map(len, one.layout.values())) == features
     line = json.loads(HistoryLine.of(one, 0).model_dump_json())
     with run.history.open("a", encoding="utf-8") as file:
         for seq in range(1, analyses):

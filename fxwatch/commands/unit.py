@@ -4,8 +4,7 @@ import getpass
 import sys
 from pathlib import Path
 
-from fxwatch.config import load_config
-from fxwatch.store.layout import Store
+from fxwatch.commands.configured import configured
 from fxwatch.terminal import say
 
 UNIT = """\
@@ -69,19 +68,16 @@ WantedBy=multi-user.target
 
 def unit(folder: Path | None, config_file: Path | None) -> int:
     """Print the unit for a folder. Returns the exit code."""
-    loaded = load_config(config_file, folder)
-    watched = (folder if folder is not None else Path(loaded.config.watch.dir)).absolute()
-    store = Store.of(watched, loaded.config.store.dir)
-    config = ["--config", str(loaded.file.absolute())] if loaded.file is not None else []
-    network = loaded.config.wandb.enabled and loaded.config.wandb.chosen_mode() != "offline"
-    command = [sys.executable, "-m", "fxwatch", "daemon", str(watched), *config]
+    found = configured(config_file, folder)
+    watched, store = found.watched.absolute(), found.store
+    command = [sys.executable, "-m", "fxwatch", "daemon", str(watched), *found.option]
     text = UNIT.format(
         watched=_escaped(str(watched)),
         user=getpass.getuser(),
         command=" ".join(_quoted(part) for part in command),
         here=_escaped(str(Path.cwd())),
         store=_quoted(str(store.root.absolute())),
-        families="AF_UNIX AF_INET AF_INET6" if network else "AF_UNIX",
+        families="AF_UNIX AF_INET AF_INET6" if found.config.wandb.sending() == "online" else "AF_UNIX",
     )
     sys.stdout.write(text)
     if not store.exists():

@@ -1,6 +1,5 @@
 """Read the configuration: file, environment, and the folders that it names."""
 
-import difflib
 import os
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import tomli
 from pydantic import ValidationError
 
-from fxwatch.config.problems import ENV_PREFIX, ConfigError, in_words
+from fxwatch.config.problems import ENV_PREFIX, ConfigError, in_words, nearest
 from fxwatch.config.sections import Config, RunSettings, merge
 
 DEFAULT_FILE = "config.toml"
@@ -92,8 +91,8 @@ def _read_default(path: Path, watched: Path | None) -> tuple[str, dict[str, Any]
         )
     text, data = _read_toml(path)
     if not data.keys() & Config.model_fields.keys():
-        near = [close for name in data for close in difflib.get_close_matches(name, Config.model_fields, n=1)]
-        hint = f"; did you mean [{near[0]}]?" if near else ""
+        known = [f"[{section}]" for section in Config.model_fields]
+        hint = next(filter(None, (nearest(f"[{name}]", known) for name in data)), "")
         return "", {}, f"./{path} is passed over: it has no section of fxwatch's{hint}"
     return text, data, None
 
@@ -110,11 +109,8 @@ def _environment() -> dict[str, Any]:
     for name in os.environ:
         section = name.upper().removeprefix(ENV_PREFIX).partition("__")[0].lower()
         if name.upper().startswith(ENV_PREFIX) and section not in Config.model_fields:
-            near = difflib.get_close_matches(section, Config.model_fields, n=1)
-            raise ConfigError(
-                f"environment variable {name}: there is no section {section}; "
-                + (f"did you mean {near[0]}?" if near else f"known are {', '.join(Config.model_fields)}")
-            )
+            hint = nearest(section, Config.model_fields) or f"; known are {', '.join(Config.model_fields)}"
+            raise ConfigError(f"environment variable {name}: there is no section {section}{hint}")
     try:
         return source()
     except SettingsError as error:

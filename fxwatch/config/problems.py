@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,17 @@ def in_words(problem: Any, file: Path | None, text: str) -> str:
     where = f"{file}:{line}: " if file and line else f"environment variable {variable}: "
     name = ".".join(place)
     if problem["type"] == "extra_forbidden":
-        hint = _nearest(place[-1], _known_keys(place[:-1])) or "; `fxwatch config show` lists all keys"
+        hint = nearest(place[-1], _known_keys(place[:-1])) or "; `fxwatch config show` lists all keys"
         return f"{where}unknown key {name}{hint}"
     if problem["type"] == "model_type":
         return f"{where}{name}: it must be a table of {', '.join(_known_keys(place))}"
     message = problem["msg"].removeprefix("Value error, ")
     choices = re.findall("'(.*?)'", problem["ctx"]["expected"]) if problem["type"] == "literal_error" else []
-    return f"{where}{name}: {message[0].lower()}{message[1:]}{_nearest(str(problem['input']), choices)}"
+    return f"{where}{name}: {message[0].lower()}{message[1:]}{nearest(str(problem['input']), choices)}"
 
 
-def _nearest(word: str, known: list[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The name that was meant, where one is near; as an addition to a sentence."""
     near = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 

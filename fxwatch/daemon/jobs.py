@@ -9,11 +9,12 @@ from fxwatch.daemon.parcel import Answered, Parcel
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.attempt import Attempt
 from fxwatch.records.base import Record
+from fxwatch.store.layout import ANALYSIS_ID
 
 _LONGEST = 2000
 Words = Annotated[str, AfterValidator(lambda text: text[:_LONGEST])]
 """What is said to people; a file's own words may be in it, and are endless at worst."""
-AnalysisId = Annotated[str, Field(pattern=r"^step-(none|[0-9]{9,})-[0-9a-f]{8}$")]
+AnalysisId = Annotated[str, Field(pattern=f"^{ANALYSIS_ID.pattern}$")]
 
 
 class ExplainJob(Record):

@@ -1,7 +1,6 @@
 """From a worker's answer to the store, the ledger and the console."""
 
 import errno
-import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from fxwatch.records.analysis import Analysis, Finding
 from fxwatch.records.attempt import Attempt
 from fxwatch.records.ledger import FileState, Generation
 from fxwatch.store.atomic import write_atomic
-from fxwatch.store.layout import Store
+from fxwatch.store.layout import ANALYSIS_ID, Store
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.write import RunWriter
 
@@ -23,7 +22,6 @@ CRASHES = 2
 _SOMETHING_ELSE = "its worker answered for something else"
 _NAMES_AMISS = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 """Of a run's folder, which the file system of the results does not take: no trouble of the store's, and not to pass."""
-_ID = re.compile(r"step-(none|\d{9,})-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Publisher:
 
     def _explained(self, work: Work, answer: Explained, files: Files) -> Outcome:
         analysis, one = answer.analysis, work.candidate
-        if analysis.run != one.run or not _ID.fullmatch(analysis.id):
+        if analysis.run != one.run or not ANALYSIS_ID.fullmatch(analysis.id):
             return self._trouble(work, Trouble(outcome="failed", reason=_SOMETHING_ELSE))
         if not self._store.exists():
             reason = f"{self._store.root} was removed while it was analysed"

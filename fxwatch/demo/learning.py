@@ -49,21 +49,13 @@ class Checkpoints(BaseCallback):
     probabilities of that very policy.
     """
 
-    def __init__(
-        self,
-        outputs: Outputs,
-        seconds_between: float,
-        until: int,
-        stopped: Callable[[], bool],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, outputs: Outputs, seconds_between: float, until: int, stopped: Callable[[], bool]) -> None:
         super().__init__()
         self._outputs = outputs
         self._seconds_between = seconds_between
         self._until = until
         self._stopped = stopped
-        self._clock = clock
-        self._began = clock()
+        self._began = time.monotonic()
         self._due = self._began
         self._saved = -1
         self._states: States | None = None
@@ -77,7 +69,7 @@ class Checkpoints(BaseCallback):
             raise TypeError(f"a rollout of {type(buffer).__name__} has no branches")
         self._states = sample(buffer, self.num_timesteps)
         # The last rollout is saved when PPO has learnt from it, under the same step.
-        if self._clock() >= self._due and self.num_timesteps < self._until:
+        if time.monotonic() >= self._due and self.num_timesteps < self._until:
             self._save()
 
     def _on_training_end(self) -> None:
@@ -91,7 +83,7 @@ class Checkpoints(BaseCallback):
             self._outputs.states(self._states.step, self._states.to_bytes())
         path = self._outputs.checkpoint(step, self.model.save)
         self._saved = step
-        now = self._clock()
+        now = time.monotonic()
         self._due = now + self._seconds_between
         log.info("%s", "  ".join([path.name, f"{now - self._began:.0f} s", *self._progress()]))
 

@@ -17,7 +17,7 @@ from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Run, StoreError
 from fxwatch.store.lines import read_lines
 from fxwatch.store.read import read_analysis
-from fxwatch.store.shares import CAUSES, Indexed, Layout, ShareIndex, details_of, layout_of, row_of
+from fxwatch.store.shares import CAUSES, Indexed, Layout, ShareIndex, details_of, row_of
 
 ROWS_A_BATCH = 250_000
 
@@ -91,7 +91,7 @@ def _read(run: Run, lines: Iterator[HistoryLine]) -> Iterator[_Slab]:
             found = read_analysis(run.analysis(line.id).json)
         except StoreError:
             continue
-        yield _Slab([line], layout_of(found), row_of(line.seq, found), details_of(line.seq, found))
+        yield _Slab([line], found.layout, row_of(line.seq, found), details_of(line.seq, found))
 
 
 def _batch(run: str, slab: _Slab) -> pa.RecordBatch:

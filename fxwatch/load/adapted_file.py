@@ -24,6 +24,8 @@ def read(path: str, data: bytes) -> tuple[Mapping[str, Tensor], int | None]:
             f"the adapter {name} failed: {type(error).__name__}: {first_sentence(error)}{missing}"
         ) from error
     match answer:
+        case (state, int() as step) if step < 0 and is_state_dict(state):
+            raise LoadError(f"the adapter {name} returned the step {step}; steps are counted from 0")
         case (state, (int() | None) as step) if is_state_dict(state):
             return strip_wrappers(state), step
         case _:

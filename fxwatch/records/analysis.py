@@ -127,6 +127,10 @@ class DeadFeatures(Record):
         data = handler(self)
         return {**data.pop("branches"), **data}
 
+    def cause_of(self, branch: str, feature: str) -> str:
+        """Why a feature is dead, in words."""
+        return self.causes.get(branch, {}).get(feature, "no cause given").replace("_", " ")
+
 
 class Stability(Record):
     """Rankings on the run's fixed probe states against its previous analysis, and what sampling noise alone would give.
@@ -228,6 +232,11 @@ class Explanation(Record):
     methods: dict[str, MethodReport]
     audit: Audit | None = Field(default=None, description="of one analysis in [analysis] audit_every")
     cost: Cost
+
+    @property
+    def layout(self) -> dict[str, list[str]]:
+        """The names of all units, by branch."""
+        return {branch: list(units) for branch, units in self.units.items()}
 
     def estimates(self) -> dict[str, Estimate]:
         """How far it can be trusted, in numbers: the agreement of methods, and the quality of the attribution."""

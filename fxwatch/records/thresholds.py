@@ -35,6 +35,16 @@ class Limit(Strict):
         """On which side of a value one of its limits lies: a value crosses a low one downwards."""
         return "low" if limit == getattr(self, "low", None) else "high"
 
+    def edges(self) -> list[tuple[float, Verdict]]:
+        """Its limits in their order, each with the verdict on what lies beyond it."""
+        named = {name: getattr(self, name) for name in type(self).model_fields}
+        return [(edge, "bad" if name.startswith("bad") else "warn") for name, edge in named.items() if edge is not None]
+
+    def axis(self) -> tuple[float, float]:
+        """The ends of an axis that shows all its zones: numbers that have limits are fractions of 1, but for some."""
+        ends = [edge for edge, _ in self.edges()]
+        return min([0.0, *ends]), max([1.0, *(2 * edge for edge in ends if edge > 1)])
+
     def _judge(self, value: float, held: float | None) -> tuple[Verdict, float | None]:
         raise NotImplementedError
 
@@ -87,6 +97,10 @@ class AtMost(Limit):
         if _exceeds(value, self.bad, held):
             return "bad", self.bad
         return ("warn", self.ok) if _exceeds(value, self.ok, held) else ("ok", None)
+
+    def axis(self) -> tuple[float, float]:
+        """To twice the worst limit, as there is no worst value."""
+        return 0.0, 2 * self.bad or 1.0
 
 
 class Between(Limit):

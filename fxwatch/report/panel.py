@@ -42,10 +42,10 @@ class Panel:
         self.line([head.left, head.right], [head.bottom - 8] * 2, RULE)
         return rest
 
-    def absent(self, box: Box, words: str, lines: int = 4) -> None:
+    def absent(self, box: Box, words: str) -> None:
         """Say in words why there is nothing to see."""
         wide = min(box.width - 40, 620)
-        wrapped = self.ruler.wrap(words, wide, max(1, min(lines, int(box.height // 24))), BODY)
+        wrapped = self.ruler.wrap(words, wide, max(1, min(4, int(box.height // 24))), BODY)
         self.bar(box, FAINT)
         top = box.middle - 12 * (len(wrapped) - 1)
         for row, line in enumerate(wrapped):
@@ -83,10 +83,10 @@ class Panel:
         self._add(artist)
         return wide
 
-    def lines(self, x: float, y: float, wrapped: Sequence[str], *, colour: str = MUTED, pitch: float = 21.0) -> None:
+    def lines(self, x: float, y: float, wrapped: Sequence[str]) -> None:
         """Write lines of small text below each other."""
         for row, words in enumerate(wrapped):
-            self.text(x, y + pitch * row, words, size=SMALL, colour=colour)
+            self.text(x, y + 21 * row, words, size=SMALL, colour=MUTED)
 
     def tag(self, right: float, y: float, words: str, colour: str) -> None:
         """Small text on a line, on paper of its own so that the line does not strike it out."""
@@ -123,10 +123,10 @@ class Panel:
         xs = [box.left, box.right, box.right, box.left, box.left]
         self.line(xs, [box.top, box.top, box.bottom, box.bottom, box.top], colour)
 
-    def stripes(self, box: Box, colour: str, pitch: float = 6.0) -> None:
+    def stripes(self, box: Box, colour: str) -> None:
         """Slanted lines that fill a rectangle."""
         segments = []
-        for start in np.arange(box.left - box.height, box.right, pitch):
+        for start in np.arange(box.left - box.height, box.right, 6.0):
             left, right = max(start, box.left), min(start + box.height, box.right)
             if right > left:
                 segments.append([(left, box.bottom - (left - start)), (right, box.bottom - (right - start))])
@@ -171,9 +171,8 @@ class Panel:
         )
 
     def dots(
-        self, xs: Sequence[float], ys: Sequence[float], colour: str, *, size: float = 7.0, marker: str = "o",
-        face: str | None = None,
-    ) -> None:  # fmt: skip
+        self, xs: Sequence[float], ys: Sequence[float], colour: str, *, size: float = 7.0, marker: str = "o"
+    ) -> None:
         """Marks of one kind at points."""
         self._add(
             Line2D(
@@ -182,9 +181,9 @@ class Panel:
                 linestyle="None",
                 marker=marker,
                 markersize=size,
-                markerfacecolor=face or colour,
-                markeredgecolor=colour if face else PAPER,
-                markeredgewidth=1.4 if face else 0.5,
+                markerfacecolor=colour,
+                markeredgecolor=PAPER,
+                markeredgewidth=0.5,
                 transform=self._sheet.down,
             )
         )

@@ -9,7 +9,7 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Run
 from fxwatch.store.lines import spread_lines
-from fxwatch.store.shares import ShareIndex, layout_of, shares_of
+from fxwatch.store.shares import ShareIndex, shares_of
 
 MOST_ANALYSES = 300
 
@@ -43,14 +43,14 @@ def read_past(run: Run, newest: Analysis) -> Past:
 
 def past_of(newest: Analysis, lines: list[HistoryLine], shares: NDArray[np.float64]) -> Past:
     """A past of which the last row of shares is that of the newest analysis itself."""
-    layout = layout_of(newest)
+    layout = newest.layout
     if shares.size:
         shares[-1] = shares_of(newest.units)
     return Past(newest, lines, [(branch, name) for branch, names in layout.items() for name in names], shares)
 
 
 def _shares(run: Run, newest: Analysis, seqs: list[int]) -> NDArray[np.float64]:
-    layout = layout_of(newest)
+    layout = newest.layout
     try:
         return ShareIndex(run.shares).at(layout, seqs)
     except (OSError, ValueError):  # damaged: the daemon makes it anew at its next start

@@ -11,7 +11,7 @@ from fxwatch.mendable import MendableError
 MARK = ".fxwatch-store"
 FOLDER = "fxwatch"
 PNG = "feature_importance_analysis.png"
-_ANALYSIS = re.compile(r"step-(none|-?\d{9,})-[0-9a-f]{8}")
+ANALYSIS_ID = re.compile(r"step-(none|[0-9]{9,})-[0-9a-f]{8}")
 _MARK_TEXT = "fxwatch keeps its results in this folder: it is never watched, and written by `fxwatch daemon` alone.\n"
 
 
@@ -90,7 +90,7 @@ class Store:
         """All folders that may be those of runs; those of analyses, of which there are many, are not looked into."""
         top = self.runs_folder
         for folder, inner, _ in os.walk(top):
-            inner[:] = sorted(name for name in inner if not _ANALYSIS.fullmatch(name))
+            inner[:] = sorted(name for name in inner if not ANALYSIS_ID.fullmatch(name))
             name = Path(folder).relative_to(top).as_posix()
             if name != ".":
                 yield self.run(name)

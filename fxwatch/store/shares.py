@@ -46,7 +46,7 @@ class ShareIndex:
 
     def append(self, seq: int, analysis: Analysis) -> None:
         """Add the row of an analysis, unless it is the last; an analysis without shares has none. Raises OSError."""
-        layout = layout_of(analysis)
+        layout = analysis.layout
         if not any(layout.values()):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -130,11 +130,6 @@ class ShareIndex:
 def shares_of(units: Mapping[str, Mapping[str, Unit]]) -> list[float]:
     """The shares of all units, branch by branch."""
     return [unit.share for branch in units.values() for unit in branch.values()]
-
-
-def layout_of(analysis: Analysis) -> Layout:
-    """The names of all units, by branch."""
-    return {branch: list(units) for branch, units in analysis.units.items()}
 
 
 def row_of(seq: int, analysis: Analysis) -> NDArray[np.void]:

@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from fxwatch.tui.place import Wish
 from fxwatch.tui.snapshot import Snapshot
@@ -26,9 +28,7 @@ class Poller:
         interval: float = 1.0,
     ) -> None:
         self._read, self._deliver, self._fail, self._interval = read, deliver, fail, interval
-        self._wishes: list[Wish] = []
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._asked: SimpleQueue[Wish | None] = SimpleQueue()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="fxwatch-poller", daemon=True)
 
@@ -38,21 +38,19 @@ class Poller:
 
     def ask(self, wish: Wish) -> None:
         """Move, and read at once."""
-        with self._lock:
-            self._wishes.append(wish)
-        self._wake.set()
+        self._asked.put(wish)
 
     def stop(self) -> None:
         """Read no more."""
         self._stopped = True
-        self._wake.set()
+        self._asked.put(None)
 
     def _run(self) -> None:
-        quiet, before = 0, None
-        while not self._stopped:
-            with self._lock:
-                wishes, self._wishes = self._wishes, []
-                self._wake.clear()
+        pause, quiet, before = 0.0, 0, None
+        while True:
+            wishes = self._wishes(pause)
+            if self._stopped:
+                return
             try:
                 snapshot = self._read(wishes)
             except Exception as error:  # noqa: BLE001 - the screen shows it, instead of standing still for ever
@@ -64,5 +62,14 @@ class Poller:
             mark = (snapshot.daemon, snapshot.past, snapshot.files.at)
             quiet = quiet + 1 if mark == before else 0
             before = mark
-            if not ((snapshot.past and snapshot.past.reading) or snapshot.closer.reading):
-                self._wake.wait(self._interval if quiet < _CALM_AFTER else max(_CALM, self._interval))
+            reading = (snapshot.past and snapshot.past.reading) or snapshot.closer.reading
+            pause = 0.0 if reading else self._interval if quiet < _CALM_AFTER else max(_CALM, self._interval)
+
+    def _wishes(self, seconds: float) -> list[Wish]:
+        """All that was asked for; waits for the first at most so long."""
+        found = []
+        with suppress(Empty):
+            found.append(self._asked.get(timeout=seconds))
+            while True:
+                found.append(self._asked.get_nowait())
+        return [wish for wish in found if wish is not None]

@@ -1,6 +1,6 @@
 """What the monitor knows at a moment: everything on the screen is a function of one snapshot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -102,12 +102,8 @@ class HeadNews:
     trouble: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A metric of a run over its whole history, thinned out: steps and means."""
-
-    steps: tuple[float, ...] = ()
-    values: tuple[float, ...] = ()
+Curve = Sequence[tuple[float, float]]
+"""A metric of a run over its whole history, thinned out: steps and means."""
 
 
 @dataclass(frozen=True, slots=True)

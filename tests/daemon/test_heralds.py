@@ -24,13 +24,6 @@ from tests.project import CONFIG, ROOT, Project
 from tests.sync.results import rows
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    made = Store.of(tmp_path, None)
-    made.create()
-    return made
-
-
 def add(store: Store, *verdicts: str) -> None:
     writer = RunWriter(store.run("exp"))
     for verdict in verdicts:

@@ -11,7 +11,7 @@ from fxwatch.demo.layout import BRANCHES, FEATURE_NAMES
 from fxwatch.demo.market import TYPICAL_MOVE, Action, History, Market
 
 HOLD, BUY, SELL = 0, 1, 2
-QUARTER, HALF, FULL = 0, 1, 3
+HALF, FULL = 1, 3
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,9 @@ def raises(data): raise KeyError("what is that")
 def leaves(data): raise SystemExit(3)
 def forgets(data): pass
 def turns(data): return 1, {}
+def goes_back(data):
+    import torch
+    return {"weight": torch.ones(1)}, -5
 not_callable = 3
 """
 SENTENCES = {
@@ -29,6 +32,7 @@ SENTENCES = {
     "leaves": "failed: SystemExit: 3",
     "forgets": "has to return (state dict, step or None), and returned a NoneType",
     "turns": "has to return (state dict, step or None), and returned (int, dict)",
+    "goes_back": "returned the step -5; steps are counted from 0",
     "not_callable": "failed: TypeError: 'int' object is not callable",
     "nowhere": "failed: AttributeError: module 'odd' has no attribute 'nowhere'",
 }

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fxwatch import AttributionAnalyzer, AttributionConfig
+from fxwatch import AttributionAnalyzer
 from tests.docs import follow, text_of
 
 TEXT = text_of("docs/notebook.md")
@@ -29,7 +29,3 @@ def test_every_call_of_its_table_exists_with_these_arguments() -> None:
         code = method.__code__
         known = [one.split("_")[-1] for one in code.co_varnames[1 : code.co_argcount]]
         assert [one.strip().split("_")[-1] for one in arguments.split(",") if one] == known, name
-
-
-def test_it_names_a_field_that_the_configuration_has() -> None:
-    assert {"primary_method", "actions", "every"} <= AttributionConfig.model_fields.keys()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some_
 
 from fxwatch.records.thresholds import AtLeast, AtMost, Between, Limit, Thresholds
-from fxwatch.report.gauge import top_of, wanted, zones
+from fxwatch.report.gauge import wanted, zones
 from fxwatch.report.layer_axis import layer_axis
 from fxwatch.report.layers import Group, grouped, labels, short
 from fxwatch.report.lettering import Ruler, printable
@@ -147,7 +147,7 @@ def test_a_limit_is_zones_from_nought(limit: Limit, verdicts: list[str], words: 
     found = zones(limit)
     assert [zone.verdict for zone in found] == verdicts
     assert found[0].low == 0
-    assert found[-1].high == top_of(limit)
+    assert found[-1].high == limit.axis()[1]
     assert wanted(limit) == words
 
 

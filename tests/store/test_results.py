@@ -27,13 +27,6 @@ LAYOUT = {branch: list(units) for branch, units in SHARES.items()}
 GENERATION = Generation(device=1, inode=2, size=3, mtime_ns=4, ctime_ns=5)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    made = Store.of(tmp_path, None)
-    made.create()
-    return made
-
-
 def test_the_store_is_marked_and_never_takes_over_a_strangers_folder(tmp_path: Path) -> None:
     Store.of(tmp_path, None).create()
     Store.of(tmp_path, None).create()

@@ -13,7 +13,7 @@ from fxwatch.records.base import Verdict
 from fxwatch.records.history import HistoryLine
 from fxwatch.store.layout import Store
 from fxwatch.store.read import read_analysis, read_history
-from fxwatch.store.shares import ShareIndex, layout_of
+from fxwatch.store.shares import ShareIndex
 from fxwatch.store.thin import surplus
 from fxwatch.store.write import RunWriter
 from tests.analyses import analysis
@@ -85,5 +85,5 @@ def test_a_store_is_thinned_and_nothing_breaks(tmp_path: Path) -> None:
     assert len(read_history(run)) == 30
     assert all(read_analysis(found.json).run == "exp" for found in bare)
     again = RunWriter(run)  # a restart
-    assert len(ShareIndex(run.shares).shares(layout_of(analysis()), range(99))) == 30
+    assert len(ShareIndex(run.shares).shares(analysis().layout, range(99))) == 30
     assert len(Drawings(store, [again])) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.examples import SICK, beat, fill
-from tests.tui.terminal import Terminal
+from tests.tui.terminal import MONITOR, Terminal, settled
 
 
 @pytest.fixture
@@ -36,3 +36,11 @@ def opened() -> Iterator[list[Terminal]]:
     yield terminals
     for terminal in terminals:
         terminal.close()
+
+
+@pytest.fixture
+def terminal(live: Path, opened: list[Terminal]) -> Terminal:
+    """A monitor that has shown its first screen."""
+    opened.append(made := Terminal(MONITOR, str(live)))
+    settled(made)
+    return made

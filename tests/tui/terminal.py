@@ -15,6 +15,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 COMMAND = "import sys; from fxwatch.cli import main; sys.argv[0] = 'fxwatch'; main()"
 
+MONITOR = """
+import sys
+from pathlib import Path
+from fxwatch.commands.tui import tui
+sys.exit(tui(Path(sys.argv[1]), None))
+"""
+
 
 class Terminal:
     """Starts a Python program in a pseudo-terminal, and counts what it sends there."""
@@ -74,3 +81,10 @@ class Terminal:
             self.ended(5)
         if self.master >= 0:
             os.close(self.master)
+
+
+def settled(terminal: Terminal) -> bytes:
+    """Wait for the first screen with results, and for whatever follows it."""
+    sent = terminal.read(15, lambda sent: b"PPO metrics" in sent)
+    assert b"PPO metrics" in sent
+    return sent + terminal.read(2.0)

@@ -117,8 +117,7 @@ def test_curves_of_all_runs(store: Store) -> None:
     while found.reading:
         found = closer(read, "runs", "consensus")
     assert set(found.curves) == {"default", "other"}
-    assert found.curves["other"].steps == (100.0, 200.0, 300.0)
-    assert found.curves["other"].values == pytest.approx((0.5,) * 3)
+    assert found.curves["other"] == [(100.0, 0.5), (200.0, 0.5), (300.0, 0.5)]
     assert closer(read, "runs", "no such metric").metric == "consensus"
 
 

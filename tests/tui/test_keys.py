@@ -7,14 +7,12 @@ import pytest
 
 from fxwatch.records.ledger import LedgerLine
 from fxwatch.store.layout import Store
-from fxwatch.tui.actions import ACTIONS, of_scope
+from fxwatch.tui.actions import ACTIONS
 from fxwatch.tui.app import Monitor
 from fxwatch.tui.remembered import Remembered, Sorting
 from fxwatch.tui.screens.listing import Listing
 from fxwatch.tui.screens.overview import Overview
-from fxwatch.tui.view.help import lines as help_lines
 from fxwatch.tui.view.subjects import TABLES, TEXTS
-from fxwatch.tui.view.text import plain
 from tests.tui.examples import SICK, START, beat, fill, note
 from tests.tui.test_monitor import monitor, screen_text, showing, until
 
@@ -169,13 +167,6 @@ async def test_a_subject_that_is_known_no_more_is_forgotten(watched: Path) -> No
         assert isinstance(app.screen, Overview)
         await pilot.press("u", "v")
         await until(pilot, showing(app, "of all runs"))
-
-
-def test_help_commands_and_footer_are_of_one_table() -> None:
-    text = plain(help_lines(200))
-    assert all(action.help in text and action.shown in text for action in ACTIONS)
-    assert {action.scope for action in ACTIONS} == {"everywhere", "in full", "table"}
-    assert sorted(ACTIONS) == sorted(of_scope("everywhere", "in full", "table"))
 
 
 def test_every_subject_has_a_key() -> None:

@@ -17,8 +17,7 @@ import pytest
 from fxwatch.store.layout import Store
 from tests.machine import program
 from tests.tui.examples import beat, fill
-from tests.tui.terminal import ROOT, Terminal
-from tests.tui.test_terminal import MONITOR, settled
+from tests.tui.terminal import MONITOR, ROOT, Terminal
 
 FAILING = """
 import sys
@@ -49,9 +48,7 @@ def test_a_mistake_ends_it_with_the_terminal_restored_and_a_traceback(opened: li
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signals_leave_the_terminal_as_it_was(live: Path, opened: list[Terminal], number: signal.Signals) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(live)))
-    settled(terminal)
+def test_signals_leave_the_terminal_as_it_was(terminal: Terminal, number: signal.Signals) -> None:
     os.kill(terminal.pid, number)
     sent = terminal.read(2.0, lambda sent: all(mode in sent for mode in RESTORED))
     assert all(mode in sent for mode in RESTORED)
@@ -59,9 +56,7 @@ def test_signals_leave_the_terminal_as_it_was(live: Path, opened: list[Terminal]
     assert termios.tcgetattr(terminal.master)[:4] == terminal.attributes[:4]
 
 
-def test_a_storm_of_resizes(live: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(live)))
-    settled(terminal)
+def test_a_storm_of_resizes(terminal: Terminal) -> None:
     chosen = random.Random(7)
     for number in range(120):
         size = (40, 120) if number == 119 else (chosen.randint(1, 70), chosen.randint(1, 220))
@@ -76,10 +71,8 @@ def test_a_storm_of_resizes(live: Path, opened: list[Terminal]) -> None:
     assert os.waitstatus_to_exitcode(terminal.status or 0) == 0
 
 
-def test_bytes_that_are_no_text_are_no_harm(live: Path, opened: list[Terminal]) -> None:
+def test_bytes_that_are_no_text_are_no_harm(terminal: Terminal) -> None:
     """As a multiplexer may send when one comes back to it."""
-    opened.append(terminal := Terminal(MONITOR, str(live)))
-    settled(terminal)
     terminal.write(b"\xff\xfe\x9b\x80\x1b[?62;22c\x1b[I\x1b[O")
     terminal.read(0.5)
     terminal.write(b"?")

@@ -10,26 +10,10 @@ import pytest
 
 from fxwatch.store.layout import Store
 from tests.tui.examples import beat, fill
-from tests.tui.terminal import COMMAND, Terminal
-
-MONITOR = """
-import sys
-from pathlib import Path
-from fxwatch.commands.tui import tui
-sys.exit(tui(Path(sys.argv[1]), None))
-"""
+from tests.tui.terminal import COMMAND, MONITOR, Terminal, settled
 
 
-def settled(terminal: Terminal) -> bytes:
-    """Wait for the first screen with results, and for whatever follows it."""
-    sent = terminal.read(15, lambda sent: b"PPO metrics" in sent)
-    assert b"PPO metrics" in sent
-    return sent + terminal.read(2.0)
-
-
-def test_nothing_is_sent_while_nothing_changes(live: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(live)))
-    settled(terminal)
+def test_nothing_is_sent_while_nothing_changes(live: Path, terminal: Terminal) -> None:
     sent = b""
     for _ in range(3):
         beat(Store.of(live, None), time.time())  # the daemon lives, and says nothing new
@@ -37,9 +21,7 @@ def test_nothing_is_sent_while_nothing_changes(live: Path, opened: list[Terminal
     assert sent == b""
 
 
-def test_a_live_run_is_thrifty(live: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(live)))
-    settled(terminal)
+def test_a_live_run_is_thrifty(live: Path, terminal: Terminal) -> None:
     sent = b""
     for number in range(4):
         level = 0.1 * (number % 3)
@@ -93,14 +75,6 @@ def test_quitting_restores_the_terminal(live: Path, opened: list[Terminal], keys
     assert termios.tcgetattr(terminal.master)[:4] == terminal.attributes[:4]
 
 
-def test_a_signal_ends_it_in_good_order(live: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(live)))
-    settled(terminal)
-    os.kill(terminal.pid, signal.SIGTERM)
-    assert b"\x1b[?1049l" in terminal.read(2.0)
-    assert terminal.ended(2.0)
-
-
 def test_the_path_of_the_png_goes_to_the_clipboard(live: Path, opened: list[Terminal]) -> None:
     Store.of(live, None).run("default").png.touch()
     opened.append(terminal := Terminal(MONITOR, str(live)))
@@ -117,9 +91,7 @@ def test_a_terminal_without_features_gets_text(live: Path, opened: list[Terminal
     assert b"\x1b" not in sent
 
 
-def test_what_was_copied_is_in_a_file_too(live: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(live)))
-    settled(terminal)
+def test_what_was_copied_is_in_a_file_too(live: Path, terminal: Terminal) -> None:
     terminal.write(b"f")
     terminal.read(1.0)
     terminal.write(b"y")
@@ -127,9 +99,7 @@ def test_what_was_copied_is_in_a_file_too(live: Path, opened: list[Terminal]) ->
     assert (live.parent / "state" / "fxwatch" / "copied.txt").read_text().startswith("price_velocity\thf\t")
 
 
-def test_it_opens_as_it_was_left(live: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(live)))
-    settled(terminal)
+def test_it_opens_as_it_was_left(live: Path, terminal: Terminal, opened: list[Terminal]) -> None:
     for key in (b"f", b"s", b"q"):
         terminal.write(key)
         terminal.read(0.5)
@@ -213,9 +183,7 @@ def test_where_no_picture_can_be_drawn_its_path_is_copied(live: Path, opened: li
     assert DEVICE_ATTRIBUTES not in again
 
 
-def test_esc_is_answered_at_once_and_an_arrow_in_pieces_is_still_an_arrow(live: Path, opened: list[Terminal]) -> None:
-    opened.append(terminal := Terminal(MONITOR, str(live)))
-    settled(terminal)
+def test_esc_is_answered_at_once_and_an_arrow_in_pieces_is_still_an_arrow(terminal: Terminal) -> None:
     terminal.write(b"\x1b")
     time.sleep(0.005)
     terminal.write(b"[D")

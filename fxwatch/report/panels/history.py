@@ -7,7 +7,7 @@ from fxwatch.records.thresholds import Thresholds
 from fxwatch.report.box import Box
 from fxwatch.report.lettering import SMALL
 from fxwatch.report.panel import Panel
-from fxwatch.report.panels.over_steps import LABEL, VALUE, Curve, draw_chart, draw_verdicts, limits_of, positions
+from fxwatch.report.panels.over_steps import LABEL, VALUE, Curve, draw_chart, draw_verdicts, positions
 from fxwatch.report.words import count
 
 _STRIP = 30.0
@@ -26,7 +26,7 @@ def draw_history(panel: Panel, history: Sequence[HistoryLine], thresholds: Thres
     charts = area._replace(bottom=area.bottom - _STRIP)
     upper, lower = charts.split_down((charts.height - 18) / 2, 18)
     agreement = [line.consensus for line in history]
-    draw_chart(panel, box, upper, places.xs, Curve("consensus", agreement, limits_of(thresholds.consensus), 1.0))
+    draw_chart(panel, box, upper, places.xs, Curve("consensus", agreement, thresholds.consensus.edges(), 1.0))
     draw_chart(panel, box, lower, places.xs, dead_features(history, thresholds))
     strip = area._replace(top=charts.bottom + 4)
     panel.text(box.left, strip.middle, "health", size=SMALL)
@@ -40,4 +40,4 @@ def dead_features(history: Sequence[HistoryLine], thresholds: Thresholds) -> Cur
     dead = [None if line.dead_features is None else float(line.dead_features) for line in history]
     highest = max([value for value in dead if value is not None], default=0.0)
     top = highest * 1.15 if highest > limit.ok else limit.ok * 1.25
-    return Curve("dead features", dead, limits_of(limit), max(top, 1.0))
+    return Curve("dead features", dead, limit.edges(), max(top, 1.0))

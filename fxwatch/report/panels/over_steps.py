@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from fxwatch.records.base import Verdict, worst
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.thresholds import AtLeast, AtMost, Between
 from fxwatch.report.box import Box
 from fxwatch.report.lettering import SMALL
 from fxwatch.report.palette import EXPECTED, INK, MARKS, MUTED, NEUTRAL, RULE
@@ -63,14 +62,6 @@ def draw_ends(panel: Panel, area: Box, y: float, first: str, last: str) -> None:
     half = area.width / 2 - 6
     panel.text(area.left, y, first, size=SMALL, colour=MUTED, width=half)
     panel.text(area.right, y, last, size=SMALL, colour=MUTED, align="right", width=half)
-
-
-def limits_of(limit: AtLeast | AtMost | Between) -> list[tuple[float, Verdict]]:
-    """Where lines are drawn, and the verdict beyond each."""
-    if isinstance(limit, Between):
-        edges: list[tuple[float | None, Verdict]] = [(limit.low, "warn"), (limit.high, "warn"), (limit.bad_high, "bad")]
-        return [(edge, verdict) for edge, verdict in edges if edge is not None]
-    return [(limit.ok, "warn"), (limit.bad, "bad")]
 
 
 def draw_chart(panel: Panel, box: Box, area: Box, xs: list[float], curve: Curve) -> None:

@@ -9,7 +9,7 @@ from fxwatch.report.box import Box
 from fxwatch.report.lettering import SMALL
 from fxwatch.report.panel import TITLE_HEIGHT, Panel
 from fxwatch.report.panels.history import dead_features
-from fxwatch.report.panels.over_steps import LABEL, VALUE, Curve, draw_chart, draw_verdicts, limits_of, positions
+from fxwatch.report.panels.over_steps import LABEL, VALUE, Curve, draw_chart, draw_verdicts, positions
 from fxwatch.report.past import Past
 from fxwatch.report.words import count, named, percent
 
@@ -71,9 +71,9 @@ def _curves(lines: Sequence[HistoryLine], thresholds: Thresholds) -> list[Curve]
     curves = []
     for name in ("consensus", *QualityMetrics.model_fields):
         limit = getattr(thresholds, name)
-        lowest = min(edge for edge, _ in limits_of(limit))
+        lowest = min(edge for edge, _ in limit.edges())
         top = 1.0 if name == "consensus" else 1.25 * lowest
-        curves.append(Curve(name, [getattr(line, name) for line in lines], limits_of(limit), top))
+        curves.append(Curve(name, [getattr(line, name) for line in lines], limit.edges(), top))
     troubled = [_troubled(line) for line in lines]
     stability = Curve("stability", [line.stability for line in lines], [], 1.0)
     return [*curves, stability, dead_features(lines, thresholds), Curve("layers unwell", troubled, [], 1.0)]

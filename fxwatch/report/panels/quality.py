@@ -8,7 +8,7 @@ from fxwatch.records.base import Verdict
 from fxwatch.records.quality import Estimate, QualityMetrics
 from fxwatch.records.thresholds import AtLeast, Limit
 from fxwatch.report.box import Box
-from fxwatch.report.gauge import top_of, wanted, zones
+from fxwatch.report.gauge import wanted, zones
 from fxwatch.report.lettering import SMALL
 from fxwatch.report.palette import DOUBTFUL, HARMFUL, HEALTHY, INK, MUTED, PAPER
 from fxwatch.report.panel import CHIP, TITLE_HEIGHT, Panel
@@ -114,7 +114,7 @@ def _draw(panel: Panel, row: Box, where: _Columns, line: _Line, elsewhere: Mappi
 
 def _gauge(panel: Panel, box: Box, line: _Line) -> None:
     """The zones, and where in them the value is; an arrow where it lies beyond the end."""
-    scale = Scale(0.0, top_of(line.limit), box.left, box.right)
+    scale = Scale(0.0, line.limit.axis()[1], box.left, box.right)
     for zone in zones(line.limit):
         panel.bar(Box(scale(zone.low), box.top, scale(zone.high), box.bottom), _FILLS[zone.verdict])
     cuts = [((scale(zone.low), box.top), (scale(zone.low), box.bottom)) for zone in zones(line.limit)[1:]]

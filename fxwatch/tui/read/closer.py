@@ -11,7 +11,7 @@ from fxwatch.tui.place import Look
 from fxwatch.tui.read.analyses import Analyses
 from fxwatch.tui.read.history import History
 from fxwatch.tui.read.inside import feature_news, feature_trends, head_news
-from fxwatch.tui.snapshot import Closer, Curve
+from fxwatch.tui.snapshot import Closer
 
 _AT_ONCE = 0.02
 """Seconds for which histories of other runs are read before a key is answered."""
@@ -82,10 +82,7 @@ class CloserReader:
         at, drawn = self._drawn
         if reading and drawn.metric == metric and time.monotonic() - at < _BETWEEN:
             return drawn
-        curves = {}
-        for name in runs:
-            points = self._histories[name].points(metric, _POINTS)
-            curves[name] = Curve(tuple(step for step, _ in points), tuple(value for _, value in points))
+        curves = {name: self._histories[name].points(metric, _POINTS) for name in runs}
         self._drawn = (time.monotonic(), Closer(metric=metric, curves=curves, reading=reading))
         return self._drawn[1]
 

@@ -26,7 +26,7 @@ _POINTS = 400
 
 def feature_trends(run: Run, analysis: Analysis, index: int) -> dict[tuple[str, str], tuple[float, ...]]:
     """The last shares of every feature up to the analysis at a place in the history."""
-    layout = _layout(analysis)
+    layout = analysis.layout
     names = [(branch, feature) for branch, features in layout.items() for feature in features]
     if not names:
         return {}
@@ -43,7 +43,7 @@ def feature_news(
     run: Run, analysis: Analysis, index: int, branch: str, feature: str, step_of: Callable[[int], int | None]
 ) -> FeatureNews:
     """A feature's history up to the analysis at a place, and its branch over time steps."""
-    layout = _layout(analysis)
+    layout = analysis.layout
     if feature not in layout.get(branch, []):
         return FeatureNews(branch, feature, trouble="this analysis does not know the feature")
     steps: tuple[int | None, ...] = ()
@@ -74,10 +74,6 @@ def head_news(run: Run, analysis_id: str, layer: str, head: int) -> HeadNews:
     if found.ndim != 3 or head >= len(found):
         return HeadNews(layer, head, trouble="the attention map has another shape")
     return HeadNews(layer, head, _rows(found[head]))
-
-
-def _layout(analysis: Analysis) -> dict[str, list[str]]:
-    return {branch: list(units) for branch, units in analysis.units.items()}
 
 
 def _index(run: Run) -> "ShareIndex":

@@ -1,20 +1,18 @@
 """Which runs there are, and the newest line of each."""
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fxwatch.records.base import SEVERITY
 from fxwatch.records.history import HistoryLine
-from fxwatch.store.layout import Store
+from fxwatch.store.layout import ANALYSIS_ID, Store
 from fxwatch.store.read import newest_line
 from fxwatch.tui.read.once import Once
 from fxwatch.tui.snapshot import RunNews
 
 _DEEPEST = 12
-_ANALYSIS = re.compile(r"step-(\d{9,}|none)-[0-9a-f]{8}")
 _LOOK_EVERY = 10.0
 _REST = 200.0
 _SETTLED = 2.0
@@ -88,7 +86,7 @@ class Folders:
                 inner = [
                     Path(entry.path)
                     for entry in entries
-                    if not _ANALYSIS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+                    if not ANALYSIS_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
                 ]
         except (FileNotFoundError, NotADirectoryError):
             return []

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fxwatch.tui.view.braille import blank, braille, set_dot
-from fxwatch.tui.view.text import Line, Role, Span, line, quiet, right
+from fxwatch.tui.view.text import Line, Span, line, quiet, right
 from fxwatch.tui.view.words import number
 
 _AXIS = 8
@@ -29,7 +29,7 @@ def scale_of(values: Sequence[float | None], least_range: float) -> Scale:
     return Scale(min(low, middle - least_range / 2), max(high, middle + least_range / 2))
 
 
-def curve(values: Sequence[float | None], scale: Scale, width: int, height: int, role: Role = "accent") -> list[Line]:
+def curve(values: Sequence[float | None], scale: Scale, width: int, height: int) -> list[Line]:
     """A line through values, oldest at the left, over the whole width."""
     columns = max(1, (width - _AXIS - 2) * 2)
     grid = blank(-(-columns // 2), height)
@@ -41,7 +41,7 @@ def curve(values: Sequence[float | None], scale: Scale, width: int, height: int,
             for filled in range(min(begin, dot), max(begin, dot) + 1):
                 set_dot(grid, column, filled)
         before = dot
-    return [_with_axis(Span(row, role), place, height, scale) for place, row in enumerate(braille(grid))]
+    return [_with_axis(Span(row, "accent"), place, height, scale) for place, row in enumerate(braille(grid))]
 
 
 def overlay(curves: Mapping[str, Sequence[tuple[float, float]]], width: int, height: int) -> list[Line]:

@@ -8,6 +8,7 @@ from fxwatch.records.ranks import outlying
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.compare import comparison
 from fxwatch.tui.view.decisions import agreement
+from fxwatch.tui.view.gradient_flow import troubles
 from fxwatch.tui.view.methods import voting
 from fxwatch.tui.view.ranks import units_of
 from fxwatch.tui.view.subjects import TABLES
@@ -44,20 +45,12 @@ def _table(subject: str, snapshot: Snapshot) -> Iterator[str]:
 def _layers(analysis: Analysis) -> Iterator[str]:
     flow = analysis.gradient_flow
     yield f"Layers: {count(len(flow.layer_gradients), 'layer')} with gradients"
-    marked = {
-        "vanishing": flow.vanishing_gradients,
-        "exploding": flow.exploding_gradients,
-        "zero": flow.zero,
-        "unused": flow.unused,
-        "NaN or Inf": flow.nonfinite,
-    }
+    ill = troubles(flow)
     for layer, gradient in flow.layer_gradients.items():
-        words = [kind for kind, layers in marked.items() if layer in layers]
+        words = "".join(f", {trouble.kind}" for trouble in ill if layer in trouble.layers)
         moments = flow.optimizer.get(layer)
         seen = "" if moments is None else f", training's own gradient {number(moments.gradient_rms)}"
-        yield f"  {name(layer)}, norm {number(gradient.norm)}, mean {number(gradient.mean)}{seen}" + "".join(
-            f", {word}" for word in words
-        )
+        yield f"  {name(layer)}, norm {number(gradient.norm)}, mean {number(gradient.mean)}{seen}{words}"
 
 
 def _decisions(analysis: Analysis) -> Iterator[str]:

@@ -37,8 +37,8 @@ def _facts(analysis: Analysis, news: FeatureNews, width: int) -> list[Line]:
     ]
     found = [(Span("  "), *joined(parts, width - 2))]
     if news.feature in analysis.dead_features.branches.get(news.branch, []):
-        cause = analysis.dead_features.causes.get(news.branch, {}).get(news.feature, "no cause given")
-        found.append(line(mark("warn"), Span(f" dead: {name(cause).replace('_', ' ')}", "warn")))
+        cause = analysis.dead_features.cause_of(news.branch, news.feature)
+        found.append(line(mark("warn"), Span(f" dead: {name(cause)}", "warn")))
     for action, decision in analysis.decisions.items():
         speaks = decision.signed.get(news.branch, {}).get(news.feature)
         if speaks is not None:

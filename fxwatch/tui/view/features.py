@@ -31,14 +31,13 @@ def table(snapshot: Snapshot) -> Table:
 
 def _rows(snapshot: Snapshot, analysis: Analysis, branch: str) -> list[Row]:
     scores = dict(analysis.feature_importance.get(branch, []))
-    causes = analysis.dead_features.causes.get(branch, {})
     dead = analysis.dead_features.branches.get(branch, [])
     most = max((unit.share for units in analysis.units.values() for unit in units.values()), default=0.0) or 1.0
     units = sorted(analysis.units[branch].items(), key=lambda item: -item[1].share)
     found = []
     for rank, (feature, unit) in enumerate(units, 1):
         score = scores.get(feature)
-        cause = causes.get(feature, "no cause given").replace("_", " ") if feature in dead else ""
+        cause = analysis.dead_features.cause_of(branch, feature) if feature in dead else ""
         cells = (
             Span(name(feature)),
             quiet(name(branch)),

@@ -2,23 +2,11 @@
 
 from fxwatch.records.base import Verdict
 from fxwatch.records.thresholds import AtLeast, AtMost, Between, Limit
-from fxwatch.tui.view.chart import Scale
 from fxwatch.tui.view.text import Line, Span, merged, quiet
 
 _STROKE: dict[Verdict, str] = {"ok": "━", "warn": "─", "bad": "┄", "unknown": " "}
 _MARKER = "●"
 _BELOW, _ABOVE = "◂", "▸"
-
-
-def scale_of(limit: Limit) -> Scale:
-    """The ends that show all the zones of a limit."""
-    if isinstance(limit, AtLeast):
-        return Scale(min(0.0, limit.bad), max(1.0, limit.ok))
-    if isinstance(limit, AtMost):
-        return Scale(0.0, limit.bad * 2 or 1.0)
-    if isinstance(limit, Between):
-        return Scale(0.0, max(1.0, limit.high or 0.0, limit.bad_high or 0.0))
-    return Scale(0.0, 1.0)
 
 
 def gauge(value: float | None, verdict: Verdict, limit: Limit, width: int) -> Line:
@@ -27,7 +15,7 @@ def gauge(value: float | None, verdict: Verdict, limit: Limit, width: int) -> Li
         return ()
     if value is None:
         return (quiet("·" * width),)
-    low, high = scale_of(limit)
+    low, high = limit.axis()
     at = round((value - low) / (high - low) * (width - 1))
     marker = _BELOW if value < low else _ABOVE if value > high else _MARKER
     at = min(max(at, 0), width - 1)

@@ -1,7 +1,7 @@
 """One attention head: where each query looks."""
 
 from fxwatch.tui.snapshot import Snapshot
-from fxwatch.tui.view.heatmap import heatmap
+from fxwatch.tui.view.heatmap import heatmap, largest
 from fxwatch.tui.view.text import BLANK, Line, Span, crop, joined, name, paragraph, title
 from fxwatch.tui.view.words import number
 
@@ -25,8 +25,7 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
         found.append((Span("  "), *joined(parts, width - 2)))
     if news.trouble is not None:
         return [*found, BLANK, *paragraph(name(news.trouble), width)]
-    most = max((value for row in news.weights for value in row if value is not None), default=0.0)
-    words = f"a row a query, a column a key, mean over the probe states; █ is {number(most)}"
+    words = f"a row a query, a column a key, mean over the probe states; █ is {number(largest(news.weights))}"
     found += [BLANK, *paragraph(words, width)]
     labels = [f"query {place}" for place in range(len(news.weights))]
     return [crop(row, width) for row in [*found, *heatmap(news.weights, labels, width, 10)]]

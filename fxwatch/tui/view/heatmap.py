@@ -14,7 +14,7 @@ def heatmap(rows: Map, labels: Sequence[str], width: int, label: int, chosen: in
 
     More columns than fit are drawn in groups, each by its member of largest size.
     """
-    most = max((abs(value) for row in rows for value in row if value is not None), default=0.0)
+    most = largest(rows)
     columns = max((len(row) for row in rows), default=0)
     room = max(1, width - label - 3)
     signed = any(value is not None and value < 0 for row in rows for value in row)
@@ -29,8 +29,12 @@ def heatmap(rows: Map, labels: Sequence[str], width: int, label: int, chosen: in
 
 def legend(rows: Map) -> Span:
     """What the darkest shade stands for."""
-    most = max((abs(value) for row in rows for value in row if value is not None), default=0.0)
-    return quiet(f"█ is {number(most)}; + speaks for the action taken, - against it")
+    return quiet(f"█ is {number(largest(rows))}; + speaks for the action taken, - against it")
+
+
+def largest(rows: Map) -> float:
+    """The largest number by size."""
+    return max((abs(value) for row in rows for value in row if value is not None), default=0.0)
 
 
 def _cell(value: float | None, most: float, each: int, *, signed: bool) -> str:

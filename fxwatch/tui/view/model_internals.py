@@ -119,7 +119,7 @@ def _features(analysis: Analysis, width: int, height: int | None, fixed: int, *,
 
 def _causes(dead: DeadFeatures) -> list[tuple[str, str, str]]:
     return [
-        (branch, feature, dead.causes.get(branch, {}).get(feature, "no cause given"))
+        (branch, feature, dead.cause_of(branch, feature))
         for branch, features in dead.branches.items()
         for feature in features
     ]
@@ -130,7 +130,7 @@ def _dead_lines(dead: DeadFeatures) -> list[Line]:
     words = name(dead.reason or "") if dead.total_count is None else ""
     head = line(mark(dead.verdict), " ", left("dead features", 14), Span(total, "strong"), " ", quiet(words))
     found = [
-        line("  ", left(f"  {name(branch)}/{name(feature)}", 30), " ", quiet(name(cause).replace("_", " ")))
+        line("  ", left(f"  {name(branch)}/{name(feature)}", 30), " ", quiet(name(cause)))
         for branch, feature, cause in _causes(dead)
     ]
     return [head, *found]

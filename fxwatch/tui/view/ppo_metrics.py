@@ -7,7 +7,7 @@ from fxwatch.records.quality import Estimate
 from fxwatch.records.thresholds import Limit
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import Block, fitted
-from fxwatch.tui.view.gauge import gauge, scale_of, ticks
+from fxwatch.tui.view.gauge import gauge, ticks
 from fxwatch.tui.view.text import BLANK, Line, Span, left, line, mark, name, paragraph, quiet, right, title
 from fxwatch.tui.view.training import scalars_table
 from fxwatch.tui.view.trend import trend
@@ -89,7 +89,7 @@ def _row(row: Metric, snapshot: Snapshot, width: int, *, roomy: bool) -> Line:
     note = quiet(f"  {left(row.note, 50)}") if roomy else quiet("")
     room -= 52 if roomy else 0
     drawn = max(6, room * 2 // 5)
-    low, high = scale_of(row.limit)
+    low, high = row.limit.axis()
     past = snapshot.past.trends.get(row.label, ()) if snapshot.past else ()
     picture = trend(past, drawn, (high - low) / 10)
     return (*head, quiet(picture), Span("  "), *gauge(found.value, found.verdict, row.limit, room - drawn - 2), note)

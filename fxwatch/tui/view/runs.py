@@ -34,11 +34,7 @@ def above(snapshot: Snapshot, width: int, height: int) -> list[Line]:
     if tall < 4:
         return []
     letters = {run.name: letter(place) for place, run in enumerate(snapshot.runs) if letter(place)}
-    curves = {
-        letters[run]: list(zip(curve.steps, curve.values, strict=True))
-        for run, curve in snapshot.closer.curves.items()
-        if run in letters
-    }
+    curves = {letters[run]: curve for run, curve in snapshot.closer.curves.items() if run in letters}
     metric = _metric_of(snapshot)
     reading = ", still reading" if snapshot.closer.reading else ""
     words = f"  {metric} of all runs over steps, by letter; v and V choose another metric{reading}"
@@ -57,8 +53,8 @@ def letter(place: int) -> str:
 
 
 def _row(snapshot: Snapshot, place: int, run: RunNews) -> Row:
-    curve = snapshot.closer.curves.get(run.name)
-    newest = curve.values[-1] if curve and curve.values else None
+    values = [value for _, value in snapshot.closer.curves.get(run.name, ())]
+    newest = values[-1] if values else None
     here = " ← here" if run.name == snapshot.run else ""
     cells = (
         Span(name(run.name, 60) + here),
@@ -67,6 +63,6 @@ def _row(snapshot: Snapshot, place: int, run: RunNews) -> Row:
         Span(whole(run.step)),
         quiet(f"{run.analyses:,}"),
         Span(number(newest), "strong"),
-        Trend(curve.values if curve else (), 0.02),
+        Trend(values, 0.02),
     )
     return Row((run.name,), cells, (run.name, None, SEVERITY[run.verdict], run.step, run.analyses, newest, None))

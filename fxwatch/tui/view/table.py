@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fxwatch.tui.view.text import Line, Role, Span, left, line, quiet, right, width_of, wrapped
-from fxwatch.tui.view.trend import trend
+from fxwatch.tui.view.trend import bar, trend
 
 _MARK = "▸ "
 
@@ -214,8 +214,7 @@ def _row(
 
 def _drawn(cell: Cell, column: Column, width: int) -> Span:
     if isinstance(cell, Bar):
-        halves = round(min(1.0, max(0.0, cell.part or 0.0)) * width * 2)
-        return Span(("━" * (halves // 2) + "╸" * (halves % 2)).ljust(width), cell.role)
+        return Span(bar(min(1.0, max(0.0, cell.part or 0.0)), width).ljust(width), cell.role)
     if isinstance(cell, Trend):
         return quiet(trend(cell.values, width, cell.least_range))
     return Span((left if column.text else right)(cell.text, width), cell.role)

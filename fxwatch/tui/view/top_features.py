@@ -2,6 +2,7 @@
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.tui.view.text import Line, Span, left, line, name, quiet, right
+from fxwatch.tui.view.trend import bar
 from fxwatch.tui.view.words import number, percent
 
 _BRANCH = 11
@@ -37,5 +38,4 @@ def top_features(analysis: Analysis, width: int, each: int | None) -> list[Line]
 def _bar(share: float | None, most: float, width: int) -> str:
     if share is None or most <= 0 or width < _SHORTEST_BAR:
         return ""
-    halves = round(share / most * width * 2)
-    return "━" * (halves // 2) + "╸" * (halves % 2)
+    return bar(share / most, width)

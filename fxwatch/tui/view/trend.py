@@ -1,4 +1,4 @@
-"""A number over the last analyses, in one row."""
+"""Numbers in one row: one over the last analyses, or a part of a whole."""
 
 from collections.abc import Sequence
 
@@ -21,3 +21,9 @@ def trend(values: Sequence[float | None], width: int, least_range: float) -> str
     span = (high - low) or 1.0
     drawn = "".join(" " if value is None else _LEVELS[min(7, int((value - low) / span * 8))] for value in shown)
     return drawn.rjust(width)
+
+
+def bar(part: float, width: int) -> str:
+    """A part of a whole that is `width` cells long, to half a cell."""
+    halves = round(part * width * 2)
+    return "━" * (halves // 2) + "╸" * (halves % 2)
