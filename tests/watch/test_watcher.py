@@ -10,6 +10,7 @@ import pytest
 
 from fxwatch.formats import recognise
 from fxwatch.formats.recognise import Recognition
+from fxwatch.records.ledger import Generation
 from fxwatch.watch import Listener, Watcher, run_of, runs_above
 from fxwatch.watch.scan import RootError, scan
 from fxwatch.watch.watcher import INCOMPLETE_AFTER, PARTS_AGAIN, SCAN_WITH_EVENTS, SETTLE, SETTLE_AFTER_CLOSE
@@ -231,6 +232,25 @@ def test_what_was_decided_before_is_not_decided_again(tmp_path: Path) -> None:
     watcher = Watcher(str(tmp_path), Listener(None, None, clock), {"a.pt": generation}, clock)
     assert watcher.look() == []
     assert watcher.checkpoints() == 1
+
+
+def in_another_life(root: Path, earlier: list[str], device: int | None = None) -> Watcher:
+    clock, found = Clock(), Generation(device or root.stat().st_dev, 1, 2, 3, 4)
+    return Watcher(str(root), Listener(None, None, clock), {}, clock, earlier=dict.fromkeys(earlier, found))
+
+
+def test_what_went_while_nobody_looked_is_said_after_the_first_look(tmp_path: Path) -> None:
+    (tmp_path / "there.pt").write_bytes(checkpoint())
+    (tmp_path / os.fsdecode(b"b\xff.pt")).write_bytes(checkpoint())
+    watcher = in_another_life(tmp_path, ["there.pt", "b\\xff.pt", "gone.pt", "away/gone.pt"])
+    said = [(sighting.path, sighting.state) for sighting in watcher.look() if sighting.state != "seen"]
+    assert sorted(said) == [("away/gone.pt", "vanished"), ("gone.pt", "vanished")]
+
+
+def test_an_empty_folder_of_another_file_system_than_in_an_earlier_life_takes_nothing_with_it(tmp_path: Path) -> None:
+    watcher = in_another_life(tmp_path, ["there.pt"], device=tmp_path.stat().st_dev + 1)
+    assert watcher.look() == []
+    assert "it may not be mounted" in (watcher.trouble or "")
 
 
 @pytest.mark.parametrize(
