@@ -1,5 +1,6 @@
 """When a file is ready: by a clock that the test turns, with and without hints."""
 
+import errno
 import json
 import os
 import socket
@@ -245,6 +246,27 @@ def test_what_went_while_nobody_looked_is_said_after_the_first_look(tmp_path: Pa
     watcher = in_another_life(tmp_path, ["there.pt", "b\\xff.pt", "gone.pt", "away/gone.pt"])
     said = [(sighting.path, sighting.state) for sighting in watcher.look() if sighting.state != "seen"]
     assert sorted(said) == [("away/gone.pt", "vanished"), ("gone.pt", "vanished")]
+
+
+def test_what_is_to_be_decided_again_is_found_by_the_next_scan_or_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    for name in ("gone.pt", "there.pt"):
+        bench.write(name, checkpoint())
+    bench.after(10)
+    (tmp_path / "gone.pt").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("fxwatch.watch.watcher.look_at", failing)
+        bench.watcher.again("there.pt")
+    bench.watcher.again("gone.pt")
+    said = bench.after(10)
+    assert ("gone.pt", "vanished") in said
+    assert ("there.pt", "ready") in said
+
+
+def failing(*_: object) -> None:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 def test_an_empty_folder_of_another_file_system_than_in_an_earlier_life_takes_nothing_with_it(tmp_path: Path) -> None:
