@@ -44,7 +44,7 @@ STEP_NAMES = ("global_step", "num_timesteps", "time/total_timesteps", "env_step"
 """Names under which `log` learns the trainer's own step."""
 
 _STEPS_AT_ONCE = 64
-_GROUP = 64
+_GROUP = 32
 _SECONDS_BETWEEN_LINES = 5.0
 _TIME_BETWEEN_LINES = 1e-3
 """Of all time so far, so that days of training leave a file of some thousand lines."""
@@ -52,7 +52,6 @@ _WEIGHTS_EVERY = 16
 """Steps after which the norm of the weights, to which gradients are compared, is measured anew."""
 _STATES = 64
 _ATTENTION_ROWS = 4
-_ATTENDS = inspect.signature(nn.MultiheadAttention.forward)
 _LARGEST_ATTENTION = 16_000_000
 _SMALL = 500_000
 """Parameters; of more, gradients are not worth a copy."""
@@ -100,7 +99,6 @@ class Recorder:
         self.steps = self.updates = 0
         self._model, self._every, self._features, self._weights = model, every, features, weights
         self._step: int | None = None
-        self._acts: bool | None = None
         self._stepped = self._closed = False
         self._began = time.monotonic()
         self._next_line = 0.0
@@ -108,16 +106,17 @@ class Recorder:
         layers = _layers(model)
         sparse = any(getattr(module, "sparse", False) for module in model.modules())
         self._gradients = _Gradients([one for layer in layers.values() for one in layer], sparse=sparse)
-        self._span = _Span(layers, self._gradients.columns)
+        self._span = _Span(layers, self._gradients.parameters)
         self._attention = _Attention(model)
         self._seen = _Reservoir(_STATES)
-        self._entry: nn.Module | None = None
+        self._forwards = _Forwards(self._on_forward, self.writer.warn)
         self._saving = threading.Semaphore(1)  # one copy of the weights at most waits for the disk
         entries = [model] if type(model).forward is not nn.Module.forward else list(model.children())
         inner = getattr(optimizer, "optimizer", optimizer)
         self._hooks = [
-            *(entry.register_forward_pre_hook(self._hook(self._on_forward), with_kwargs=True) for entry in entries),
-            inner.register_step_post_hook(self._hook(self._on_step)),  # before it a closure has not made gradients yet
+            *(entry.register_forward_pre_hook(self._forwards, with_kwargs=True) for entry in entries),
+            # after the step: before it a closure has not made gradients yet, and they are not yet in the cache
+            inner.register_step_post_hook(_Hook(self._on_step, self.writer.warn)),
         ]
         start = {"kind": "start", "layers": list(layers), "every": every, **_wandb_run()}
         self.writer.put(lambda: self.writer.line(start))
@@ -154,32 +153,28 @@ class Recorder:
         self.updates += self._stepped
         self._stepped = False
         self._dump(patience=_PATIENCE_AT_THE_END)
-        if self._acts is None:
+        if self._forwards.entry is None:
             self.writer.warn(ValueError("the model was never called; give Recorder the module whose forward is called"))
         self._attention.stop()
         self.writer.close()
 
-    def _hook(self, call: Callable[..., None]) -> _Hook:
-        return _Hook(call, self.writer.warn)
-
     def _on_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        learning = torch.is_grad_enabled()
-        if learning is self._acts or module is not self._entry:
-            if self._entry is not None:
-                return
-            self._acts, self._entry = not learning, module
+        forwards = self._forwards
+        if not forwards.count(module):
+            return
         if self._stepped:
             self._end_update()
-        if self._seen.unread:
-            self._seen.unread -= 1
+        if forwards.unread:
+            forwards.unread -= 1
         else:
-            self._seen.offer(module, args, kwargs)
+            forwards.unread = self._seen.offer(module, args, kwargs)
+        forwards.watched = False
 
     def _on_step(self, optimizer: Any, *_: object) -> None:
         if not self._stepped:
-            self._stepped = True
+            self._stepped = self._forwards.watched = True
             self.steps = self.steps or _steps_before(optimizer)
-            self._attention.listen(self._hook(self._attention.read))
+            self._attention.listen(_Hook(self._attention.read, self.writer.warn))
         self.steps += 1
         self._gradients.measure()
         if self._gradients.full:
@@ -188,7 +183,7 @@ class Recorder:
     def _end_update(self) -> None:
         self._stepped = False
         self.updates += 1
-        if self._acts and time.monotonic() >= self._next_line:
+        if self._forwards.acts and time.monotonic() >= self._next_line:
             self._end_span(line=True)
         if self._every is not None and self.updates % self._every == 0:
             self._dump(patience=0.0)
@@ -197,7 +192,8 @@ class Recorder:
         self._end_span(line=patience > 0)
         step = self.steps if self._step is None else self._step
         texts = {"step": str(step), "update": str(self.updates), **_wandb_run()}
-        rows = self._seen.take()
+        rows = self._seen.take(self._forwards.unread)
+        self._forwards.unread = 0
         if rows:
             statistics = dict(self.normalisation)
             self.writer.put(lambda: self.writer.states(rows, self._features, statistics, texts), patience)
@@ -227,14 +223,14 @@ class Recorder:
         """Have what was measured reduced, and written as a line where one is due."""
         measured, now = self._gradients.take(), time.monotonic()
         if not line and now < self._next_line:
-            self.writer.put(lambda: self._span.add(measured))
+            self.writer.put(lambda: self._span.add(*measured))
             return
         self._next_line = now + max(_SECONDS_BETWEEN_LINES, _TIME_BETWEEN_LINES * (now - self._began))
         scalars, attention, self._scalars = self._scalars, self._attention.take(), {}
         head = {"kind": "span", "update": self.updates, "optimizer_step": self.steps, "step": self._step}
 
         def write() -> None:
-            self._span.add(measured)
+            self._span.add(*measured)
             steps, layers = self._span.take()
             numbers = {name: _number(value) for name, value in scalars.items()}
             if steps or numbers:
@@ -245,6 +241,8 @@ class Recorder:
 
 class _Hook:
     """A hook that never raises, and that stays behind, and does nothing, where the model is copied or pickled."""
+
+    __slots__ = ("_call", "_warn")
 
     def __init__(
         self, call: Callable[..., None] = lambda *_: None, warn: Callable[[Any], None] = lambda _: None
@@ -261,25 +259,54 @@ class _Hook:
         return _Hook, ()
 
 
+class _Forwards(_Hook):
+    """The hook on the model's forward, which most often has only to count down.
+
+    `entry`: the module that is called. `acts`: whether only forwards without gradients count. `unread`: how many of
+    them to pass over, as no row of them is drawn. `watched`: whether the next one may end an update.
+    """
+
+    __slots__ = ("acts", "entry", "unread", "watched")
+
+    def __init__(self, call: Callable[..., None], warn: Callable[[Any], None]) -> None:
+        super().__init__(call, warn)
+        self.entry: nn.Module | None = None
+        self.acts = self.watched = False
+        self.unread = 0
+
+    def __call__(self, module: nn.Module, *inputs: Any) -> None:
+        """What there is to do about a forward that is about to be; in the loop that acts, so as cheap as can be."""
+        if self.unread and not self.watched and self.count(module):
+            self.unread -= 1
+        else:
+            super().__call__(module, *inputs)
+
+    def count(self, module: nn.Module) -> bool:
+        """Whether a forward counts. The first one tells which do."""
+        if self.entry is None:
+            self.entry, self.acts = module, not torch.is_grad_enabled()
+        return module is self.entry and torch.is_grad_enabled() is not self.acts
+
+
 class _Gradients:
     """Of each parameter's gradient, at each step, the sums of absolute values and of squares; the latter of weights.
 
-    Small ones on the processor are copied together, each padded to whole groups, and summed by group all at once,
-    which is quicker than one tensor after another. Of others there is a sum a parameter. `columns`: how many sums each
-    parameter has.
+    Small ones on the processor are copied side by side, all of one shape but for their lengths at once, and summed by
+    group, which is quicker than one tensor after another. What leaves its last group unfilled has a pad behind it,
+    which looks like a parameter whose gradient is always nought. Of others there is a sum a parameter. `parameters`:
+    as given, but those of one shape together.
     """
 
     def __init__(self, parameters: list[nn.Parameter], *, sparse: bool) -> None:
-        self._parameters, self._all = parameters, np.ones(len(parameters), bool)
-        self.columns = [1] * len(parameters)
-        self._room: Tensor | None = None
-        kinds = {(parameter.device.type, parameter.dtype) for parameter in parameters}
-        numbers = sum(parameter.numel() for parameter in parameters)
-        if kinds == {("cpu", torch.float32)} and numbers <= _SMALL and not sparse:
-            self.columns = [-(-parameter.numel() // _GROUP) for parameter in parameters]
-            self._room, self._ones = torch.zeros(sum(self.columns), _GROUP), torch.ones(_GROUP)
-            places = zip(self._room.split(self.columns), parameters)
-            self._parts = [place.flatten()[: one.numel()].view(one.shape) for place, one in places]
+        self._shapes: dict[Any, list[nn.Parameter]] = {}
+        for parameter in parameters:
+            self._shapes.setdefault(parameter.shape[1:] if parameter.dim() else None, []).append(parameter)
+        self.parameters = [parameter for alike in self._shapes.values() for parameter in alike]
+        self._slots: list[Any] = self.parameters
+        self._starts = np.arange(len(parameters))
+        self._all = np.ones(len(parameters), bool)
+        self._parts: list[tuple[slice, Tensor]] = []
+        self._sparse = sparse
         self._steps: list[_Step] = []
         self._weights: Any = None
         self._measured = 0
@@ -289,47 +316,87 @@ class _Gradients:
         """Whether it is time to take what was measured."""
         return len(self._steps) >= _STEPS_AT_ONCE
 
+    def take(self) -> tuple[list[_Step], Any]:
+        """What was measured since the last time, and where the sums of each parameter begin."""
+        taken, self._steps = self._steps, []
+        return taken, self._starts
+
     def measure(self) -> None:
         """Of the gradients as they are now. On an accelerator it waits for nothing."""
-        found = [gradient for parameter in self._parameters if (gradient := parameter.grad) is not None]
-        if not found:
-            return
-        there = self._all
-        if len(found) < len(self._parameters):
-            there = np.array([parameter.grad is not None for parameter in self._parameters])
-        with torch.no_grad():
-            if self._measured % _WEIGHTS_EVERY == 0:
-                self._weights = self._sums(self._parameters, self._all)[1]
-            self._steps.append((there, *self._sums(found, there), self._weights))
+        if not self._measured:  # only now, as until now the model may have been moved
+            self._lay_side_by_side()
+        gradients, there = [gradient for slot in self._slots if (gradient := slot.grad) is not None], self._all
+        if len(gradients) < len(self._slots):
+            there = np.array([parameter.grad is not None for parameter in self.parameters])
+            if not there.any():
+                return
+            gradients = [self._nought(slot) if slot.grad is None else slot.grad for slot in self._slots]
+        if self._measured % _WEIGHTS_EVERY == 0:
+            with torch.no_grad():
+                self._weights = self._sums(self._slots)[1]
+        try:
+            sums = self._sums(gradients)
+        except RuntimeError:  # of gradients that are to be differentiated; to allow for them always has its price
+            with torch.no_grad():
+                sums = self._sums(gradients)
+        self._steps.append((there, *sums, self._weights))
         self._measured += 1
 
-    def _sums(self, tensors: list[Any], there: Any) -> tuple[Tensor, Tensor]:
-        """Of absolute values and of squares; nought where there is no tensor."""
-        if self._room is None:
-            dense = [tensor.to_dense() if tensor.is_sparse else tensor for tensor in tensors]
-            return _norms(dense, 1, there), _norms(dense, 2, there).square()
-        parts = self._parts
-        if there is not self._all:
-            self._room.zero_()
-            parts = [part for part, has in zip(parts, there) if has]
-        _copy(parts, tensors)
-        absolute = torch.mv(self._room.abs_(), self._ones)
-        return absolute, torch.mv(self._room.mul_(self._room), self._ones)
+    def _nought(self, slot: Tensor) -> Tensor:
+        return slot.new_zeros(slot.shape if self._parts else ())
 
-    def take(self) -> list[_Step]:
-        """What was measured since the last time."""
-        taken, self._steps = self._steps, []
-        return taken
+    def _sums(self, tensors: list[Any]) -> tuple[Tensor, Tensor]:
+        """Of absolute values and of squares."""
+        if not self._parts:
+            dense = [tensor.detach().to_dense() if tensor.is_sparse else tensor.detach() for tensor in tensors]
+            first, second = (
+                torch.stack([one.float() for one in torch._foreach_norm(dense, order)]) for order in (1, 2)
+            )
+            return first, second.square()
+        for chosen, place in self._parts:
+            torch.cat(tensors[chosen], out=place)
+        absolute = self._room.abs_().sum(1)
+        return absolute, self._room.mul_(self._room).sum(1)
+
+    def _lay_side_by_side(self) -> None:
+        kinds = {(parameter.device.type, parameter.dtype) for parameter in self.parameters}
+        if kinds != {("cpu", torch.float32)} or None in self._shapes or self._sparse:
+            return
+        padded = [[_padded(one) for one in alike] for alike in self._shapes.values()]
+        sizes = [sum(slot.numel() for slot in slots) for alike in padded for slots in alike]
+        if sum(sizes) > _SMALL:
+            return
+        self._room = torch.empty(sum(sizes) // _GROUP, _GROUP)
+        self._starts = np.cumsum([0, *sizes[:-1]]) // _GROUP
+        self._slots, place = [], self._room.flatten()
+        for shape, alike in zip(self._shapes, padded):
+            slots = [slot for both in alike for slot in both]
+            size = sum(slot.numel() for slot in slots)
+            chosen = slice(len(self._slots), len(self._slots) + len(slots))
+            self._parts.append((chosen, place[:size].view(-1, *shape)))
+            self._slots, place = self._slots + slots, place[size:]
+
+
+def _padded(parameter: nn.Parameter) -> list[Any]:
+    """A parameter, and where it does not fill its groups as many rows of noughts as it takes."""
+    row = math.prod(parameter.shape[1:])
+    rows = next(rows for rows in range(_GROUP) if (parameter.numel() + rows * row) % _GROUP == 0)
+    if not rows:
+        return [parameter]
+    pad = parameter.new_zeros(rows, *parameter.shape[1:])
+    pad.grad = pad.clone()
+    return [parameter, pad]
 
 
 class _Span:
     """What was measured since the last line, by layer; for the writer, beside training."""
 
-    def __init__(self, layers: Mapping[str, Sequence[nn.Parameter]], columns: Sequence[int]) -> None:
+    def __init__(self, layers: Mapping[str, Sequence[nn.Parameter]], parameters: Sequence[nn.Parameter]) -> None:
         self._names = list(layers)
-        self._sizes = np.array([parameter.numel() for layer in layers.values() for parameter in layer])
-        self._parameters = np.cumsum([0, *map(len, layers.values())])[:-1]
-        self._columns = np.cumsum([0, *columns])[self._parameters]
+        places = {id(parameter): place for place, parameter in enumerate(parameters)}
+        self._order = [places[id(parameter)] for layer in layers.values() for parameter in layer]
+        self._sizes = np.array([parameter.numel() for parameter in parameters])
+        self._starts = np.cumsum([0, *map(len, layers.values())])[:-1]
         self._clear()
 
     def _clear(self) -> None:
@@ -339,11 +406,11 @@ class _Span:
         self._sums = np.zeros((3, shape))
         self._ratios = np.zeros(shape)
 
-    def add(self, steps: list[_Step]) -> None:
+    def add(self, steps: list[_Step], starts: Any) -> None:
         """Some more steps."""
         if not steps:
             return
-        norms, means, ratios = self._by_layer(steps)
+        norms, means, ratios = self._by_layer(steps, starts)
         finite = np.isfinite(norms)
         self._steps += len(steps)
         self._counts += finite.sum(0)
@@ -355,20 +422,22 @@ class _Span:
         for place, (values, chosen) in enumerate(((norms, finite), (means, finite), (ratios, known))):
             self._sums[place] += np.where(chosen, values, 0.0).sum(0)
 
-    def _by_layer(self, steps: list[_Step]) -> tuple[Any, Any, Any]:
+    def _by_layer(self, steps: list[_Step], starts: Any) -> tuple[Any, Any, Any]:
         """At each step norm, mean |gradient|, and ratio of norm to weights, (steps, layers) each; NaN where a layer had
         no gradient, and Inf where that is not finite.
         """
         there, *measured = zip(*steps)
-        absolute, squares, weights = (
-            np.add.reduceat(torch.stack(sums).cpu().numpy(), self._columns, axis=1, dtype=float) for sums in measured
-        )
-        sizes = np.add.reduceat(np.stack(there) * self._sizes, self._parameters, axis=1)
+        by_parameter = [np.add.reduceat(torch.stack(sums).cpu().numpy(), starts, axis=1) for sums in measured]
+        absolute, squares, weights = map(self._added, by_parameter)
+        sizes = self._added(np.stack(there) * self._sizes)
         with np.errstate(invalid="ignore", divide="ignore"):
             norms, means, ratios = np.sqrt(squares), absolute / sizes, np.sqrt(squares / weights)
         norms[~np.isfinite(norms)] = np.inf
         norms[sizes == 0] = np.nan
         return norms, means, ratios
+
+    def _added(self, by_parameter: Any) -> Any:
+        return np.add.reduceat(by_parameter[:, self._order], self._starts, axis=1, dtype=float)
 
     def take(self) -> tuple[int, dict[str, Any]]:
         """How many steps, and by layer: least, mean and greatest norm over those where it is finite, mean |gradient|,
@@ -403,33 +472,36 @@ class _Reservoir:
         self._older: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
         self._seen = self._next = self._count = 0
-        self.unread = 0  # forwards to come of which no row is drawn, where they have as many rows as the last
 
-    def take(self) -> list[dict[str, Any]]:
-        """The sample of what was offered since the last time, with older rows where it is small; empty: of nothing."""
+    def take(self, unread: int = 0) -> list[dict[str, Any]]:
+        """The sample of what was offered since the last time, with older rows where it is small; empty: of nothing.
+        `unread`: how many of the forwards that the last offer said to pass over are still to come.
+        """
         rows, count = self._rows, len(self._rows)
         if count > self._size:
             rows = [rows[place * count // self._size] for place in range(self._size)]
-        self._stride = max(1, (self._seen - self.unread * self._count) // self._size)
-        self._rows, self._seen, self.unread = [], 0, 0
+        self._stride = max(1, (self._seen - unread * self._count) // self._size)
+        self._rows, self._seen = [], 0
         self._next = self._random.randrange(self._stride)
         if rows:
             self._older = rows + self._older[: self._size - len(rows)]
         return self._older if rows else []
 
-    def offer(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Take of the inputs of a forward what the draw says."""
+    def offer(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+        """Take of the inputs of a forward what the draw says. Returns of how many to come no row is drawn, where they
+        have as many rows as this one.
+        """
         branches = _branches(module, args, kwargs)
         counts = {len(value) for value in branches.values()}
         if len(counts) != 1 or 0 in counts:
-            return
+            return 0
         (self._count,) = counts
         while self._next < self._seen + self._count:
             row = self._next - self._seen
-            copied = {name: value[row].to("cpu", torch.float32, copy=True) for name, value in branches.items()}
-            self._put({name: value.numpy() for name, value in copied.items()})
-        self.unread = (self._next - self._seen) // self._count - 1
-        self._seen += (1 + self.unread) * self._count
+            self._put({name: _copied(value[row]) for name, value in branches.items()})
+        unread = (self._next - self._seen) // self._count - 1
+        self._seen += (1 + unread) * self._count
+        return unread
 
     def _put(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
@@ -439,6 +511,12 @@ class _Reservoir:
         self._next = (self._next // self._stride + 1) * self._stride + self._random.randrange(self._stride)
 
 
+def _copied(row: Tensor) -> Any:
+    if row.is_cpu and row.dtype is torch.float32:  # most often, and quicker so
+        return row.detach().numpy().copy()
+    return row.detach().to("cpu", torch.float32, copy=True).numpy()
+
+
 def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The observations of a forward by branch, (N, features) or (N, time, features); empty where there are none."""
     if args and isinstance(args[0], Mapping):
@@ -446,7 +524,7 @@ def _branches(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     else:
         names = list(inspect.signature(module.forward).parameters) if len(args) > 1 else ["observation"]
         given = {**dict(zip(names, args)), **kwargs}
-    tensors = {name: value.detach() for name, value in given.items() if isinstance(value, Tensor) and value.dim() > 0}
+    tensors = {name: value for name, value in given.items() if isinstance(value, Tensor) and value.dim() > 0}
     if tensors and all(value.dim() == 1 for value in tensors.values()):
         tensors = {name: value[None] for name, value in tensors.items()}
     fitting = {name: value for name, value in tensors.items() if value.dim() in (2, 3) and name not in _NOT_INPUTS}
@@ -483,10 +561,9 @@ class _Attention:
     def read(self, name: str, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The weights of a forward that is about to be: (rows, heads, query, key). No random number is drawn."""
         self._handles.pop(name).remove()
-        asked = _ATTENDS.bind(module, *args, **kwargs).arguments
-        padding, mask = asked.get("key_padding_mask"), asked.get("attn_mask")
+        (q, k, v), padding, mask = _asked(*args, **kwargs)
         batch = 0 if module.batch_first else 1
-        q, k, v = (asked[one].detach() for one in ("query", "key", "value"))
+        q, k, v = (one.detach() for one in (q, k, v))
         if q.dim() == 3:
             q, k, v = (one.narrow(batch, 0, min(one.shape[batch], _ATTENTION_ROWS)) for one in (q, k, v))
             if module.batch_first:
@@ -664,19 +741,18 @@ def _wandb_run() -> dict[str, str]:
     return {"wandb_run_id": str(run.id)} if run is not None else {}
 
 
-def _copy(parts: list[Tensor], tensors: list[Tensor]) -> None:
-    if hasattr(torch, "_foreach_copy_"):  # from torch 2.1
-        torch._foreach_copy_(parts, tensors)
-        return
-    for part, tensor in zip(parts, tensors):
-        part.copy_(tensor)
-
-
-def _norms(tensors: Sequence[Tensor], order: int, there: Any) -> Tensor:
-    """One for each that is there, nought for others."""
-    norms = [norm.float() for norm in torch._foreach_norm(list(tensors), order)]
-    found, nought = iter(norms), torch.zeros_like(norms[0])
-    return torch.stack([next(found) if has else nought for has in there])
+def _asked(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    key_padding_mask: Any = None,
+    need_weights: Any = None,  # noqa: ARG001 - it stands between, where they are given by position
+    attn_mask: Any = None,
+    *_: Any,
+    **__: Any,
+) -> tuple[tuple[Tensor, Tensor, Tensor], Any, Any]:
+    """What nn.MultiheadAttention is called with: its inputs, their padding, and its mask."""
+    return (query, key, value), key_padding_mask, attn_mask
 
 
 def _array(values: Any) -> Any:

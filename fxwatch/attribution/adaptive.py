@@ -6,7 +6,7 @@ at the input is shared by all baselines, and gives the plain gradient on the way
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,7 +18,7 @@ from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.units import sum_over_time
 
 FEWEST, MOST = 5, 65
-_INPUTS_TOGETHER = 16
+_PAIRS_TOGETHER = 128
 _SUCCESSIVE = 3.0
 _ROUNDINGS = 8
 
@@ -31,13 +31,14 @@ class Integrated:
 
     `attributions`: in the inputs' shapes; `delta`: (N,) what the attributions miss of the change of the output;
     `successive`: (N,) how far the attribution, by units, moved at the last doubling of steps, relative to its length: a
-    bound of its error; `steps`: (N,) mean number of steps.
+    bound of its error; `steps`: (N,) mean number of steps; `by_rules`: attributions by each of the rules asked for.
     """
 
     attributions: Branches
     delta: Tensor
     successive: Tensor
     steps: Tensor
+    by_rules: list[Branches]
 
 
 class AdaptiveIntegratedGradients:
@@ -55,19 +56,23 @@ class AdaptiveIntegratedGradients:
         baselines: Branches,
         target: Tensor,
         tolerance: float = 0.1,
+        *,
+        fewest: int = FEWEST,
         most: int = MOST,
         at_inputs: Evaluated | None = None,
         at_baselines: Evaluated | None = None,
+        rules: Sequence[Tensor] = (),
     ) -> Integrated:
         """Attributions of N inputs, averaged over a distribution of K baselines; target: (N,).
 
         `at_inputs` is what is known there already, and `at_baselines` what is at all of them, for one target that there
-        is after the other: (targets × K, ...).
+        is after the other: (targets × K, ...). `rules` are weights of the nodes of `fewest` steps, (fewest,) each, by
+        which attributions are wanted, too.
 
-        The steps of a pair of input and baseline are doubled, from 5, while its attributions miss the change of the
-        output by more than `tolerance` of the mean change, or are thought to err by more than thrice that. What they
-        err is told from how far they moved at the last two doublings: what fell so much will fall as much again, or
-        more. What rounding hides is not asked for.
+        The steps of a pair of input and baseline are doubled, from `fewest`, while its attributions miss the change of
+        the output by more than `tolerance` of the mean change, or are thought to err by more than thrice that. What
+        they err is told from how far they moved at the last two doublings: what fell so much will fall as much again,
+        or more. What rounding hides is not asked for.
         """
         kind = torch.unique(target, return_inverse=True)[1]
         count, references = len(target), len(baselines[0])
@@ -76,9 +81,10 @@ class AdaptiveIntegratedGradients:
         change = at_inputs.values[:, None] - at_baselines.values.view(-1, references)[kind]
         largest = max(float(values.abs().max()) for values in (at_inputs.values, at_baselines.values))
         missable = tolerance * float(change.abs().mean()) + _ROUNDINGS * torch.finfo(change.dtype).eps * largest
+        together = max(1, _PAIRS_TOGETHER // references)
         parts = []
-        for start in range(0, count, _INPUTS_TOGETHER):
-            rows = slice(start, start + _INPUTS_TOGETHER)
+        for start in range(0, count, together):
+            rows = slice(start, start + together)
             state = torch.arange(count)[rows].repeat_interleave(references)
             reference = torch.arange(references).repeat(len(state) // references)
             low = kind[state] * references + reference
@@ -92,15 +98,20 @@ class AdaptiveIntegratedGradients:
                 change=change[rows].flatten(),
                 target=target[state],
             )
-            parts.append(pairs.integrate(self.evaluate, missable, _SUCCESSIVE * tolerance, most))
-        found = tuple(torch.cat(branch) for branch in zip(*(part.attributions for part in parts), strict=True))
-        averaged = tuple(phi.view(count, references, *phi.shape[1:]).mean(1) for phi in found)
+            found = pairs.integrate(self.evaluate, missable, _SUCCESSIVE * tolerance, fewest, most, rules)
+            parts.append(found.averaged(references, inputs))
 
-        def by_input(name: str) -> Tensor:
-            return torch.cat([getattr(part, name) for part in parts]).view(count, references).mean(1)
+        def of_all(branches: Iterable[Branches]) -> Branches:
+            return tuple(torch.cat(branch) for branch in zip(*branches, strict=True))
 
-        delta = sum_over_time(averaged).sum(1) - change.mean(1)
-        return Integrated(averaged, delta, by_input("successive"), by_input("steps"))
+        attributions = of_all(part.attributions for part in parts)
+        return Integrated(
+            attributions,
+            sum_over_time(attributions).sum(1) - change.mean(1),
+            torch.cat([part.successive for part in parts]),
+            torch.cat([part.steps for part in parts]),
+            [of_all(part.by_rules[place] for part in parts) for place in range(len(rules))],
+        )
 
     def _at_baselines(self, baselines: Branches, kinds: Tensor) -> Evaluated:
         every = tuple(b.repeat(len(kinds), *[1] * (b.ndim - 1)) for b in baselines)
@@ -123,11 +134,22 @@ def nodes(steps: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(slots=True)
 class _Settled:
-    """What is known of P pairs in the end."""
+    """What is known of P pairs in the end; attributions in double."""
 
     attributions: Branches
     successive: Tensor
     steps: Tensor
+    by_rules: list[Branches]
+
+    def averaged(self, references: int, like: Branches) -> "_Settled":
+        """Over the baselines of each input, in the inputs' precision."""
+
+        def mean(found: Branches) -> Branches:
+            each = (part.unflatten(0, (-1, references)).mean(1) for part in found)
+            return tuple(part.to(x.dtype) for part, x in zip(each, like, strict=True))
+
+        successive, steps = (part.view(-1, references).mean(1) for part in (self.successive, self.steps))
+        return _Settled(mean(self.attributions), successive, steps, [mean(found) for found in self.by_rules])
 
 
 @dataclass(slots=True)
@@ -140,19 +162,30 @@ class _Pairs:
     change: Tensor
     target: Tensor
 
-    def integrate(self, evaluate: Evaluate, missable: float, movable: float, most: int) -> _Settled:
+    def integrate(
+        self, evaluate: Evaluate, missable: float, movable: float, fewest: int, most: int, rules: Sequence[Tensor]
+    ) -> _Settled:
         """Attributions of all pairs. Those that agree are settled; the others go on with twice as many steps.
 
         `missable`: what they may miss of the change; `movable`: what they may err, in mean lengths of an attribution.
         """
-        count = len(self.target)
-        settled = _Settled(tuple(torch.zeros_like(x) for x in self.steps), torch.zeros(count), torch.zeros(count))
+        count, level = len(self.target), fewest
         open_pairs = torch.arange(count)
-        level = FEWEST
-        inner = self._evaluate(evaluate, open_pairs, level, list(range(1, level - 1)))
-        coarser, coarse = (sum_over_time(self._attributions(open_pairs, inner, size)) for size in (2, 3))
+        at_input, at_baseline = self.ends
+        known = {0: at_input, level - 1: at_baseline}
+        known |= self._evaluate(evaluate, open_pairs, level, list(range(1, level - 1)))
+        settled = _Settled(
+            tuple(torch.zeros_like(x, dtype=torch.float64) for x in self.steps),
+            torch.zeros(count),
+            torch.zeros(count),
+            [self._attributions(open_pairs, known, weights) for weights in rules],
+        )
+        coarser, coarse = (
+            sum_over_time(self._attributions(open_pairs, known, nodes(size)[1]))
+            for size in ((level + 3) // 4, (level + 1) // 2)
+        )
         while True:
-            fine = self._attributions(open_pairs, inner, level)
+            fine = self._attributions(open_pairs, known, nodes(level)[1])
             units = sum_over_time(fine)
             length, moved, before = (x.norm(dim=1) for x in (units, units - coarse, coarse - coarser))
             missed = (units.sum(1) - self.change[open_pairs]).abs()
@@ -167,10 +200,10 @@ class _Pairs:
             open_pairs = open_pairs[~good]
             if not len(open_pairs):
                 return settled
-            inner = {place: tuple(part[~good] for part in found) for place, found in inner.items()}
+            known = {place: tuple(part[~good] for part in found) for place, found in known.items()}
             coarser, coarse = coarse[~good], units[~good]
             level = 2 * level - 1
-            inner = {2 * place: found for place, found in inner.items()} | self._evaluate(
+            known = {2 * place: found for place, found in known.items()} | self._evaluate(
                 evaluate, open_pairs, level, list(range(1, level - 1, 2))
             )
 
@@ -185,16 +218,14 @@ class _Pairs:
         cut = [part.view(len(places), len(pairs), *part.shape[1:]) for part in found]
         return {place: tuple(part[turn] for part in cut) for turn, place in enumerate(places)}
 
-    def _attributions(self, pairs: Tensor, inner: dict[int, Branches], size: int) -> Branches:
-        """Attributions by the nodes of a level, of which `inner` may hold more."""
-        first, *within, last = nodes(size)[1].tolist()
-        stride = (max(inner) + 1) // (size - 1)
-        at_input, at_baseline = self.ends
+    def _attributions(self, pairs: Tensor, known: dict[int, Branches], weights: Tensor) -> Branches:
+        """Attributions by weights of the nodes of a level, at which or beyond which gradients are known: in double."""
+        stride = max(known) // (len(weights) - 1)
+        weighed = [(known[place * stride], weight) for place, weight in enumerate(weights.tolist()) if weight]
         found = []
         for branch, step in enumerate(self.steps):
-            total = first * at_input[branch][pairs]
-            total.add_(at_baseline[branch][pairs], alpha=last)
-            for place, weight in enumerate(within, 1):
-                total.add_(inner[place * stride][branch], alpha=weight)
+            total = torch.zeros_like(step[pairs], dtype=torch.float64)
+            for gradients, weight in weighed:
+                total.add_(gradients[branch], alpha=weight)
             found.append(total.mul_(step[pairs]))
         return tuple(found)

@@ -5,16 +5,23 @@ results is one between two models or two inputs. Erion et al. 2021 (arXiv 1906.1
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fxwatch.attribution.adaptive import nodes as path_nodes
 from fxwatch.attribution.engine import Scalar, batches, evaluate
 from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.subject import Subject
 
 FEWEST_NODES = 4
+
+LEAST_ALONE = 17
+"""Of integrated gradients from a single baseline, whose nodes the grid shares where it has few: their least steps."""
+
+SHARED_PASSES = 2, 4
 
 
 def passes_of(subject: Subject, nodes: int = FEWEST_NODES) -> int:
@@ -24,9 +31,16 @@ def passes_of(subject: Subject, nodes: int = FEWEST_NODES) -> int:
 
 def at_states(subject: Subject, passes: int) -> Branches:
     """Those of the subject's own states, computed once for all that ask: signed, in the inputs' shapes."""
-    return subject.once(
-        ("on the grid", passes), lambda: expected_gradients(subject, subject.inputs, subject.choice, passes)
-    )
+    return subject.once(_name(passes), lambda: expected_gradients(subject, subject.inputs, subject.choice, passes))
+
+
+def are_known(subject: Subject, passes: int, found: Branches) -> None:
+    """Say what those of the subject's own states are, where nobody has asked yet."""
+    subject.once(_name(passes), lambda: found)
+
+
+def _name(passes: int) -> tuple[str, int]:
+    return "on the grid", passes
 
 
 def expected_gradients(subject: Subject, inputs: Branches, choice: Tensor, passes: int) -> Branches:
@@ -34,6 +48,7 @@ def expected_gradients(subject: Subject, inputs: Branches, choice: Tensor, passe
 
     The path is cut into `passes` equal stretches, in each of which baseline k of K stands at position (k + ½)/K. With a
     single baseline the positions are Gauss's, as many as passes: one path is smooth where many side by side are not.
+    Where these are two or four, they are moved to the nearest nodes of integrated gradients, which know what is there.
     """
     return of_scalars(subject, inputs, [Scalar(subject.explained.target, choice)], passes)[0]
 
@@ -59,13 +74,30 @@ def of_scalars(subject: Subject, inputs: Branches, scalars: Sequence[Scalar], pa
 
 def rule(references: int, passes: int) -> tuple[Tensor, Tensor]:
     """Positions and weights of all nodes, in double: (references · passes,) each."""
-    if references == 1:
-        roots, weights = np.polynomial.legendre.leggauss(passes)
-        return torch.from_numpy((roots + 1) / 2), torch.from_numpy(weights / 2)
-    nodes = references * passes
-    return (torch.arange(nodes, dtype=torch.float64) + 0.5) / nodes, torch.full(
-        (nodes,), 1 / nodes, dtype=torch.float64
-    )
+    if references > 1:
+        nodes = references * passes
+        weights = torch.full((nodes,), 1 / nodes, dtype=torch.float64)
+        return (torch.arange(nodes, dtype=torch.float64) + 0.5) / nodes, weights
+    if passes in SHARED_PASSES:
+        weights = shared_rule(passes)
+        return path_nodes(LEAST_ALONE)[0][weights != 0], weights[weights != 0]
+    roots, halves = np.polynomial.legendre.leggauss(passes)
+    return torch.from_numpy((roots + 1) / 2), torch.from_numpy(halves / 2)
+
+
+@cache
+def shared_rule(passes: int) -> Tensor:
+    """Weights of the nodes of integrated gradients from a single baseline, (LEAST_ALONE,), all but `passes` nought.
+
+    Those next to Gauss's nodes, with weights that integrate every polynomial of a lower degree than there are nodes.
+    """
+    nodes, _ = path_nodes(LEAST_ALONE)
+    gauss = torch.from_numpy((np.polynomial.legendre.leggauss(passes)[0] + 1) / 2)
+    places = (nodes - gauss[:, None]).abs().argmin(1)
+    degrees = torch.arange(passes)[:, None]
+    weights = torch.zeros_like(nodes)
+    weights[places] = torch.linalg.solve(nodes[places] ** degrees, 1 / (degrees[:, 0] + 1).double())
+    return weights
 
 
 def on_paths(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from captum.attr import IntegratedGradients
 
-from fxwatch.attribution.adaptive import AdaptiveIntegratedGradients
+from fxwatch.attribution import grid
+from fxwatch.attribution.adaptive import FEWEST, AdaptiveIntegratedGradients
 from fxwatch.attribution.engine import batches
 from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.subject import Subject
@@ -13,8 +14,8 @@ from fxwatch.attribution.subject import Subject
 TOLERANCE = 0.03
 """Of a pair of state and baseline where eight baselines share it, whose errors cancel; of fewer, less in proportion."""
 
-ALONE = 3e-4
-"""Where there is but one baseline: on a smooth path errors fall far below what is asked, to five digits and more."""
+ALONE = 4e-7
+"""Where there is but one baseline: on a smooth path errors fall below what single precision rounds away."""
 
 _SHARED_BY = 8
 
@@ -41,14 +42,20 @@ def _by_settings(subject: Subject) -> Found:
     if steps != "auto":
         return Found(_fixed(subject, steps), steps)
     references = subject.baselines.count
+    alone = references == 1
+    shared = grid.SHARED_PASSES if alone else ()
     found = AdaptiveIntegratedGradients(subject.evaluate).attribute(
         subject.inputs,
         subject.baselines.samples,
         subject.choice,
-        ALONE if references == 1 else TOLERANCE * min(1.0, references / _SHARED_BY),
+        ALONE if alone else TOLERANCE * min(1.0, references / _SHARED_BY),
+        fewest=grid.LEAST_ALONE if alone else FEWEST,
         at_inputs=subject.at_states,
         at_baselines=subject.at_baselines,
+        rules=[grid.shared_rule(passes) for passes in shared],
     )
+    for passes, branches in zip(shared, found.by_rules, strict=True):
+        grid.are_known(subject, passes, branches)
     return Found(found.attributions, float(found.steps.mean()), float(found.successive.mean()))
 
 

@@ -22,7 +22,7 @@ SENSITIVITY_STATES = 8
 """Of those with several baselines; with a single one all states are asked."""
 
 NODES_ALONE = 2
-"""Gauss's, on the path from a single baseline; they tell a change by noise within 2 %, and draws differ by a fifth."""
+"""Next to Gauss's, on the path from a single baseline: a change by noise within 2 %, and draws differ by a fifth."""
 
 _SEED = 7
 

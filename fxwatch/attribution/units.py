@@ -32,8 +32,12 @@ class Units:
 
 
 def sum_over_time(attributions: Branches) -> Tensor:
-    """Signed time sum of each unit, which keeps completeness: branches of (N, time, features) -> (N, units)."""
-    return torch.cat([part.sum(1) if part.ndim == 3 else part for part in attributions], dim=1)
+    """Signed time sum of each unit, which keeps completeness: branches of (N, time, features) -> (N, units).
+
+    Summed in double, as parts of both signs cancel.
+    """
+    sums = (part.sum(1, dtype=torch.float64).to(part.dtype) if part.ndim == 3 else part for part in attributions)
+    return torch.cat(tuple(sums), dim=1)
 
 
 def spread(branches: Branches) -> Tensor:

@@ -37,7 +37,7 @@ class Intake:
 
     def take(self, sighting: Sighting, now: float) -> None:
         """Note a sighting, and plan what follows from it."""
-        run = run_of(sighting.path)
+        run, before = run_of(sighting.path), None
         if sighting.state in {"seen", "vanished"}:
             before = self._plan.gone(sighting.path, vanished=sighting.state == "vanished")
             if before is not None and before.state in {"waiting", "aside"} and sighting.state == "seen":
@@ -46,7 +46,7 @@ class Intake:
                     sighting.path, "superseded", reason, kind="checkpoint", run=run, generation=before.generation
                 )
         if sighting.state == "vanished":
-            self._vanished(sighting, run)
+            self._vanished(sighting, run, running=before is not None and before.state == "running")
         elif sighting.state != "ready":
             self._note(sighting, run)
             if sighting.state in _SAID_ALOUD:
@@ -93,15 +93,21 @@ class Intake:
                     "states.npz beside the checkpoint, one array a branch"
                 )
 
-    def _vanished(self, sighting: Sighting, run: str) -> None:
-        """A file that is gone; what became of it before stays as it was decided."""
+    def _vanished(self, sighting: Sighting, run: str, *, running: bool) -> None:
+        """A file that is gone; what became of it before stays as it was decided, and is forgotten. Not so while it is
+        analysed, and not what crashed its workers: it may come back as it was, with the folder above it.
+        """
         before = self._ledger.get(sighting.path)
         if before is None or before.state not in _FINAL or _is_aside(before):
-            self._note(sighting, run)
+            self._note(sighting, run, gone=not running)
+        elif before.state != "quarantined":
+            self._ledger.forget(sighting.path)
 
     def _checkpoint(self, sighting: Sighting, run: str) -> None:
         before = self._ledger.get(sighting.path)
         same = before is not None and before.generation == sighting.generation
+        if before is not None and same and before.state == "quarantined" and before.recipe == self._recipe(run):
+            return
         chosen = before is not None and same and (before.state in _CHOSEN or _is_aside(before))
         number = before.number if before is not None and same else None
         number = self._ledger.checkpoints(run) if number is None else number
@@ -122,7 +128,7 @@ class Intake:
         else:
             self._note(sighting, run, number)
 
-    def _note(self, sighting: Sighting, run: str, number: int | None = None) -> None:
+    def _note(self, sighting: Sighting, run: str, number: int | None = None, *, gone: bool = False) -> None:
         self._ledger.note(
             sighting.path,
             sighting.state,
@@ -132,6 +138,7 @@ class Intake:
             generation=sighting.generation,
             step=sighting.step,
             number=number,
+            gone=gone,
         )
 
 

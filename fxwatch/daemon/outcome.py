@@ -28,13 +28,14 @@ _NAMES_AMISS = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 class Outcome:
     """What became of an analysis: what was published, and a file that is to be looked at again, or is gone.
 
-    `explained`: there is an analysis now, be it an older one. `put_off`: why nothing could be done now;
-    nothing was noted, and it is to be tried again.
+    `explained`: there is an analysis now, be it an older one. `given_up`: it is not tried again before it changes.
+    `put_off`: why nothing could be done now; nothing was noted, and it is to be tried again.
     """
 
     published: Analysis | None = None
     explained: bool = False
     failed: bool = False
+    given_up: bool = False
     put_off: str | None = None
     again: str | None = None
     gone: str | None = None
@@ -50,6 +51,8 @@ class Publisher:
 
     def publish(self, work: Work, answer: Answer, files: Files) -> Outcome:
         """Do what an answer calls for. Raises OSError where the store cannot be written."""
+        if not (isinstance(answer, Trouble) and answer.crashed):
+            self._crashes.pop((work.candidate.path, work.generation), None)
         if isinstance(answer, Explained):
             return self._explained(work, answer, files)
         if isinstance(answer, Duplicate):
@@ -116,9 +119,7 @@ class Publisher:
     def _states_left_out(self, dump: Dump, finding: Finding) -> None:
         """A dump with states that are not finite: said aloud once, and kept in the ledger."""
         before = self._ledger.get(dump.path)
-        self._ledger.note(
-            dump.path, "ready", finding.message, kind="states", run=dump.run, generation=dump.generation, step=dump.step
-        )
+        self._note_dump(dump, "ready", finding.message)
         if before is None or before.reason != finding.message:
             self._narrator.say(f"{dump.path}: {finding.message}")
 
@@ -133,7 +134,7 @@ class Publisher:
         reason = f"{answer.reason}, {CRASHES} times; it is not tried again before it changes"
         self._note(work, "quarantined", reason)
         self._narrator.say(f"{path} is quarantined: {reason}")
-        return Outcome(failed=True)
+        return Outcome(failed=True, given_up=True)
 
     def _trouble(self, work: Work, answer: Trouble) -> Outcome:
         if answer.crashed:
@@ -165,12 +166,13 @@ class Publisher:
         culprit: str = "checkpoint",
     ) -> None:
         if culprit == "states":
-            dump = work.dump
-            self._ledger.note(
-                dump.path, state, reason, kind="states", run=dump.run, generation=dump.generation, step=dump.step
-            )
+            self._note_dump(work.dump, state, reason)
             return
         one = work.candidate
+        before = self._ledger.get(one.path)
+        gone = before is None or before.state == "vanished"  # while it was analysed
+        if gone and state == "settling":
+            state, reason = "vanished", "gone before it was analysed"
         self._ledger.note(
             one.path,
             state,
@@ -182,4 +184,12 @@ class Publisher:
             step=analysis.checkpoint.step if analysis else one.step,
             recipe=self._recipe(one.run),
             analysis=analysis_id,
+            gone=gone and state != "quarantined",
         )
+
+    def _note_dump(self, dump: Dump, state: FileState, reason: str) -> None:
+        """What is to be said of a dump, unless it is gone."""
+        if self._ledger.get(dump.path) is not None:
+            self._ledger.note(
+                dump.path, state, reason, kind="states", run=dump.run, generation=dump.generation, step=dump.step
+            )

@@ -234,6 +234,11 @@ class Plan:
             run.put(one, "decided")
             self._look_again_at(one.run, now)
 
+    def give_up(self, work: Work) -> None:
+        """An analysis has ended, and the checkpoint is not tried again before it changes, be the dump a newer one."""
+        if self._runs[work.candidate.run].has(work.candidate):
+            self.gone(work.candidate.path)
+
     def try_later(self, work: Work, not_before: float) -> None:
         """An analysis came to nothing, through no fault of its files."""
         one, run = work.candidate, self._runs[work.candidate.run]

@@ -37,11 +37,13 @@ class Recordings:
     def seen(self, path: str, kind: FileKind) -> None:
         """A checkpoint or a dump, relative to the watched folder."""
         run = run_of(path)
-        beside = [str(PurePosixPath(path).parent)] if kind == "states" else []
-        for folder in ["." if run == DEFAULT_RUN else run, *beside]:
-            if folder not in self._recordings:
-                carried = _time_of(self._store.run(run).training)
-                self._recordings[folder] = _Recording(run, self._watched / folder / NAME, carried)
+        self.of_run(run)
+        if kind == "states":
+            self._follow(run, str(PurePosixPath(path).parent))
+
+    def of_run(self, run: str) -> None:
+        """A run, of which there may be no file any more."""
+        self._follow(run, "." if run == DEFAULT_RUN else run)
 
     def look(self, now: float) -> bool:
         """Carry what is new, if it is time to look; whether more is left. Raises OSError where it cannot be written."""
@@ -62,6 +64,11 @@ class Recordings:
         """Close all files."""
         for writer in self._writers.values():
             writer.close()
+
+    def _follow(self, run: str, folder: str) -> None:
+        if folder not in self._recordings:
+            carried = _time_of(self._store.run(run).training)
+            self._recordings[folder] = _Recording(run, self._watched / folder / NAME, carried)
 
     def _carry(self, recording: "_Recording", found: list[Read]) -> None:
         run = recording.run

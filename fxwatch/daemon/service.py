@@ -90,7 +90,9 @@ class Daemon:
             if words is not None:
                 narrator.say(words)
         settle = SETTLE if network(watched) is None else SETTLE_OVER_A_NETWORK
-        self._watcher = Watcher(str(watched), self._listener(), self._intake.remember(), clock, settle)
+        earlier = {one.path: one.generation for one in self._ledger.newest() if one.generation is not None}
+        known = self._intake.remember()
+        self._watcher = Watcher(str(watched), self._listener(), known, clock, settle, earlier)
         self._lookout = Lookout(self._watcher)
         self._places = Places(
             pool
@@ -108,6 +110,8 @@ class Daemon:
         self._heartbeat = Heartbeat(store, watched, config.wandb.sending())
         self._troubles = Troubles(narrator)
         self._recordings = Recordings(store, watched, lambda run: config.for_run(run).thresholds.gradient, narrator.say)
+        for run in self._ledger.runs():
+            self._recordings.of_run(run)
         for line in self._ledger.newest():
             self._recordings.seen(line.path, line.kind)
         self._notify = Notify()
@@ -226,6 +230,9 @@ class Daemon:
             if work.dump.path in {outcome.again, outcome.gone}:  # the checkpoint is not to blame
                 self._plan.gone(work.dump.path)
                 self._plan.try_later(work, self._clock() + TRY_AGAIN)
+                continue
+            if outcome.given_up:
+                self._plan.give_up(work)
                 continue
             step = outcome.published.checkpoint.step if outcome.published is not None else None
             self._plan.finished(work, self._clock(), step, explained=outcome.explained)

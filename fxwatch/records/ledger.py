@@ -43,7 +43,8 @@ class LedgerLine(Record):
 
     `path` is relative to the watched folder; `sha256` and `step` are known once the file was read; `recipe` is that of
     the settings under which the decision was made; `number` counts the checkpoints of a run from 0, and one that is
-    overwritten anew.
+    overwritten anew. `gone`: for how many files that are there no longer it stands: for none, for this one, or, where
+    the ledger was made anew, for all of its run, kind and state, of which `number` is then the highest.
     """
 
     schema_version: int = 1
@@ -60,3 +61,4 @@ class LedgerLine(Record):
     recipe: str | None = None
     analysis: str | None = None
     number: int | None = None
+    gone: int = 0

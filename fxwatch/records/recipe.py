@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fxwatch.records.settings import AnalysisSettings, InputSettings, ModelSettings
 
-_VERSION = 4
+_VERSION = 5
 """Raised when the meaning of a number changes, so that old results are not taken for new ones."""
 
 

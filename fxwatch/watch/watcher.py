@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import Literal
 
 from fxwatch.formats import Format, dump_step, kind_of, recognise, step_in_name
@@ -62,6 +63,8 @@ class Watcher:
 
     `known`: generations that need no new decision, by path. `clock` gives monotonic seconds. `settle`: for so many
     seconds a file must not have changed, by our own looks at it; what its times say is never compared with a clock.
+    `earlier`: generations of all files of which anything was said in an earlier life, by their paths as text: which of
+    them are gone is said after the next look at all.
     """
 
     def __init__(
@@ -71,15 +74,17 @@ class Watcher:
         known: Mapping[str, Generation],
         clock: Callable[[], float],
         settle: float = SETTLE,
+        earlier: Mapping[str, Generation] = MappingProxyType({}),
     ) -> None:
         self._root, self._listener, self._clock, self._settle = root, listener, clock, settle
+        self._earlier = dict(earlier)
         self._decided: dict[str, Generation] = dict(known)
         self._open: dict[str, _Open] = {}
         self._found: dict[str, Found] = {}
         self._next_scan = clock()
         self._hinted: set[str] = set()
         self._unreadable = self._lost = ""
-        self._device = 0
+        self._device = next((generation.device for generation in earlier.values()), 0)
         self.scan_seconds: float | None = None
 
     @property
@@ -141,12 +146,14 @@ class Watcher:
 
     def again(self, path: str) -> None:
         """Decide about a file once more, when it has settled anew."""
-        self._decided.pop(path, None)
-        found, now = None, self._clock()
-        with suppress(OSError):  # the next scan finds it
+        decided, found, now = self._decided.pop(path, None), None, self._clock()
+        with suppress(OSError):
             found = look_at(self._root, path)
         if found is not None:
             self._open[path] = _Open(found, now, now + self._settle)
+        elif decided is not None:  # the next scan finds it, or says that it is gone
+            self._found.pop(path, None)
+            self._earlier[path] = decided
 
     def stop(self) -> None:
         """Listen no more."""
@@ -160,7 +167,7 @@ class Watcher:
             self._unreadable = str(error)
             self._next_scan = began + SCAN_POLLING
             return []
-        if not found.files and self._found and found.root[0] != self._device:
+        if not found.files and (self._found or self._earlier) and found.root[0] != self._device:
             self._unreadable = f"{self._root} is empty, and another file system than before: it may not be mounted"
             self._next_scan = began + SCAN_POLLING
             return []
@@ -169,7 +176,10 @@ class Watcher:
         self._lost = self._lost if news.lost is not None else ""
         new = [one.path for one in found.changed if one.path not in self._found and one.path not in self._decided]
         before, self._found = self._found, found.files
-        gone = {*before, *self._open, *self._decided} - found.files.keys()
+        if self._earlier:
+            there = {one.shown for one in found.files.values()}
+            self._earlier = {path: generation for path, generation in self._earlier.items() if path not in there}
+        gone = {*before, *self._open, *self._decided, *self._earlier} - found.files.keys()
         said = self._gone([path for path in gone if not any(path.startswith(f"{one}/") for one in found.unreadable)])
         for one in sorted(found.changed, key=_by_age):
             said += self._note(one.path, one)
@@ -198,7 +208,8 @@ class Watcher:
     def _gone(self, paths: Collection[str]) -> list[Sighting]:
         said = []
         for path in paths:
-            before, generation = self._open.pop(path, None), self._decided.pop(path, None)
+            earlier = self._earlier.pop(path, None)
+            before, generation = self._open.pop(path, None), self._decided.pop(path, earlier)
             self._found.pop(path, None)
             kind = kind_of(path.rsplit("/", 1)[-1])
             if before is not None:

@@ -20,7 +20,7 @@ from fxwatch.load import content
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.history import HistoryLine, in_order
 from fxwatch.records.ledger import Generation
-from fxwatch.store import atomic, lines, write
+from fxwatch.store import atomic, ledger, lines, write
 from fxwatch.store.atomic import write_all, write_atomic
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.lines import LineWriter, as_line
@@ -221,6 +221,32 @@ def the_heartbeat_is_by_the_wall_clock() -> Mutant:
     return mock.patch.multiple(Heartbeat, beat=at_wall_time, seconds_to_next=lambda *_: EVERY)
 
 
+def what_is_gone_is_remembered() -> Mutant:
+    return patched(Ledger, "forget", lambda *_: None)
+
+
+def what_is_forgotten_is_not_counted() -> Mutant:
+    return patched(ledger, "_together", lambda _, line: line)
+
+
+def what_went_while_nobody_looked_is_not_missed() -> Mutant:
+    begin = watcher.Watcher.__init__
+
+    def in_the_dark(self: watcher.Watcher, *arguments: Any) -> None:
+        begin(self, *arguments[:5])
+
+    return patched(watcher.Watcher, "__init__", in_the_dark)
+
+
+def what_goes_while_it_is_analysed_is_forgotten_before_its_outcome() -> Mutant:
+    vanished = Intake._vanished
+
+    def hasty(self: Intake, sighting: Any, run: str, *, running: bool) -> None:
+        vanished(self, sighting, run, running=False)
+
+    return patched(Intake, "_vanished", hasty)
+
+
 MUTANTS: list[Callable[[], Mutant]] = [
     no_line_for_done,
     no_look_whether_a_file_changed_while_it_was_read,
@@ -245,4 +271,8 @@ MUTANTS: list[Callable[[], Mutant]] = [
     a_rename_is_not_flushed,
     lines_are_not_flushed,
     the_heartbeat_is_by_the_wall_clock,
+    what_is_gone_is_remembered,
+    what_is_forgotten_is_not_counted,
+    what_went_while_nobody_looked_is_not_missed,
+    what_goes_while_it_is_analysed_is_forgotten_before_its_outcome,
 ]

@@ -6,8 +6,10 @@ import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import time_machine
@@ -36,6 +38,8 @@ class Anything(RuleBasedStateMachine):
         self.base = Path(tempfile.mkdtemp())
         self.life = Life(self.base / "outputs", lying=True)
         self.travel = time_machine.travel(TODAY, tick=False)
+        self.short = mock.patch("fxwatch.store.ledger.COMPACT_FROM", 4000)
+        self.short.start()
         self.wall = self.life.wall = self.travel.start()
         self.crashed = False
         self.completed: dict[str, list[str]] = {}
@@ -130,6 +134,15 @@ class Anything(RuleBasedStateMachine):
     def delete(self, name: str) -> None:
         (self.life.root / name).unlink(missing_ok=True)
         self.life.source.tell(name, closed=False)
+
+    @rule(run=some.sampled_from(RUNS[1:]))
+    @precondition(there)
+    def move_a_folder_away_or_back(self, run: str) -> None:
+        folder, away = self.life.root / run, self.base / run.replace("/", "-")
+        if away.exists() and not folder.exists() and folder.parent.is_dir():
+            away.rename(folder)
+        elif folder.is_dir() and not away.exists():
+            folder.rename(away)
 
     @rule(name=names, other=names, link=some.sampled_from(["symbolic", "hard"]))
     @precondition(there)
@@ -248,6 +261,19 @@ class Anything(RuleBasedStateMachine):
             assert newest == (told and (told.analyses, told.latest)), "status tells of another history"
         numbers = [line.seq for line in read_lines(self.life.store.ledger, LedgerLine)]
         assert numbers == sorted(set(numbers)), "the ledger has another order"
+        self.what_is_gone_is_counted_and_forgotten()
+
+    def what_is_gone_is_counted_and_forgotten(self) -> None:
+        known, counts = dict[str, str](), Counter[str]()
+        for line in read_lines(self.life.store.ledger, LedgerLine):
+            if line.path in known:
+                counts[known.pop(line.path)] -= 1
+            counts[line.state] += line.gone or 1
+            if not line.gone:
+                known[line.path] = line.state
+        assert self.life.status().files == +counts, "status counts other files than the ledger"
+        kept = {path for path, state in known.items() if state != "quarantined"}
+        assert all((self.life.root / path).exists() for path in kept), "what is gone is not forgotten"
 
     def trained(self) -> dict[str, tuple[int, int, bytes]]:
         """All that is not ours, as it is."""
@@ -263,6 +289,7 @@ class Anything(RuleBasedStateMachine):
                 self.all_is_quiet()
         finally:
             self.life.kill()
+            self.short.stop()
             self.travel.stop()
             shutil.rmtree(self.base)
 

@@ -22,7 +22,7 @@ from fxwatch.store.write import RunWriter
 from fxwatch.watch import SETTLE_OVER_A_NETWORK
 from fxwatch.watch.watcher import SCAN_POLLING
 from tests.daemon.faults import Killed
-from tests.daemon.harness import Life, whole
+from tests.daemon.harness import Life, WorkerKilled, whole
 
 
 def trained(root: Path) -> dict[str, tuple[int, bytes]]:
@@ -310,6 +310,92 @@ def test_what_is_too_much_is_skipped_counted_and_explained_when_nothing_waits(tm
     assert len(read_history(life.store.run("default"))) == 70
     assert life.status().backlog == 0
     life.stop()
+
+
+def test_what_is_gone_is_forgotten_and_explained_once_when_it_comes_back(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    explain_one(life)
+    (life.root / "exp").rename(tmp_path / "away")
+    life.go(30)
+    assert life.status().files == {"done": 1, "vanished": 1}
+    life.kill()
+    life.go(30)
+    assert life.status().files == {"done": 1, "vanished": 1}
+    (tmp_path / "away").rename(life.root / "exp")
+    life.go(30)
+    assert life.status().files == {"done": 2, "vanished": 1, "ready": 1}
+    assert life.status().runs["exp"].analyses == 1
+    life.check()
+
+
+def test_what_crashed_its_workers_stays_quarantined_though_it_goes_and_comes_back(tmp_path: Path) -> None:
+    crashes = 0
+
+    def crash(_: Path) -> None:
+        nonlocal crashes
+        crashes, life.meanwhile = crashes + 1, crash
+        raise WorkerKilled
+
+    life = Life(tmp_path / "outputs")
+    life.meanwhile = crash
+    explain_one(life)
+    life.go(30)
+    assert (crashes, life.status().files["quarantined"]) == (2, 1)
+    for kill in (False, True):
+        (life.root / "exp").rename(tmp_path / "away")
+        life.go(30)
+        if kill:
+            life.kill()
+            life.go(30)
+        (tmp_path / "away").rename(life.root / "exp")
+        life.go(30)
+        assert (crashes, life.status().files["quarantined"]) == (2, 1)
+    (life.root / "exp/model_1.safetensors").touch()
+    life.go(30)
+    assert crashes == 4
+
+
+def test_of_two_crashes_in_a_row_the_checkpoint_is_to_blame_and_no_newer_dump_wakes_it(tmp_path: Path) -> None:
+    crashes = 0
+
+    def crash(_: Path) -> None:
+        nonlocal crashes
+        crashes += 1
+        raise WorkerKilled
+
+    life = Life(tmp_path / "outputs")
+    for dump in range(3):
+        life.meanwhile = crash
+        write(life, "exp/states.safetensors", whole(100 + dump))
+        write(life, "exp/model_1.safetensors", whole(1)) if dump == 0 else None
+        life.go(30)
+    assert (crashes, life.status().files, life.status().runs["exp"].analyses) == (3, {"ready": 1, "done": 1}, 3)
+
+    def crash_always(path: Path) -> None:
+        life.meanwhile = crash_always
+        crash(path)
+
+    life.meanwhile = crash_always
+    for dump in range(3):
+        write(life, "exp/states.safetensors", whole(200 + dump))
+        life.go(30)
+        assert (crashes, life.status().files) == (5, {"ready": 1, "quarantined": 1})
+
+
+def test_what_goes_while_it_is_analysed_has_the_outcome_of_its_analysis(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    life.slow = True
+    explain_one(life)
+    life.work()
+    (life.root / "exp/model_1.safetensors").unlink()
+    life.go(30)
+    assert life.status().files == {"ready": 1, "vanished": 1}
+    life.slow = False
+    life.go(30)
+    assert life.status().files == {"ready": 1, "done": 1}
+    life.kill()
+    life.go(30)
+    assert life.status().files == {"ready": 1, "done": 1}
 
 
 def test_over_a_network_nothing_is_told_so_it_looks_often_and_files_settle_longer(

@@ -166,6 +166,45 @@ def test_large_and_half_precise_models_are_measured_the_same_way(tmp_path: Path)
     assert span["layers"]["model"]["mean"] == pytest.approx(2, rel=1e-2)
 
 
+class Shapes(nn.Module):
+    """Of one shape but for their lengths, or not, of lengths that are even, or not, and a layer without a gradient."""
+
+    def __init__(self, *, scalar: bool) -> None:
+        super().__init__()
+        self.image, self.wide, self.narrow = nn.Conv1d(3, 5, 3), nn.Linear(15, 32), nn.Linear(32, 7)
+        self.norm, self.unused = nn.LayerNorm(32), nn.Linear(32, 9)
+        self.scale = nn.Parameter(torch.tensor(2.0)) if scalar else 2.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.narrow(self.norm(self.wide(self.image(x).flatten(1)))) * self.scale
+        return found
+
+
+@pytest.mark.filterwarnings("ignore:Using backward")
+@pytest.mark.parametrize("size", [1.0, 1e25])
+@pytest.mark.parametrize("scalar", [True, False])
+@pytest.mark.parametrize("differentiated", [True, False])
+def test_parameters_of_any_shape_are_measured_by_layer(
+    tmp_path: Path, size: float, *, scalar: bool, differentiated: bool
+) -> None:
+    torch.manual_seed(0)
+    model = Shapes(scalar=scalar)
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    with Recorder(model, optimizer, tmp_path, every=1):
+        (size * model(torch.randn(4, 3, 5)).sum()).backward(create_graph=differentiated)
+        optimizer.step()
+    (found,) = [span["layers"] for span in lines(tmp_path)]
+    assert list(found) == [*(["model"] if scalar else []), "image", "wide", "narrow", "norm"]
+    if size > 1:
+        assert {layer["nonfinite"] for layer in found.values()} == {1}
+        return
+    for name, layer in found.items():
+        owner = model if name == "model" else model.get_submodule(name)
+        own = torch.cat([one.grad.flatten() for one in owner.parameters(recurse=False) if one.grad is not None])
+        assert layer["norm"] == pytest.approx([float(own.norm())] * 3, rel=1e-4)
+        assert layer["mean"] == pytest.approx(float(own.abs().mean()), rel=1e-4)
+
+
 def test_dumps_hold_real_observations_and_snapshots_the_weights(tmp_path: Path) -> None:
     model, optimizer = fresh()
     seen: list[Any] = []

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from fxwatch import exit_codes
 from fxwatch.records.history import HistoryLine
-from fxwatch.records.ledger import Generation, LedgerLine
+from fxwatch.records.ledger import FileState, Generation, LedgerLine
 from fxwatch.store import ledger as ledger_module
 from fxwatch.store.layout import Run
 from fxwatch.store.ledger import Ledger
@@ -23,6 +23,8 @@ from fxwatch.store.write import RunWriter, as_json
 from tests.analyses import analysis
 from tests.project import Project
 
+BEFORE: tuple[FileState, ...] = ("seen", "ready")
+OUTCOMES: tuple[FileState, ...] = ("done", "skipped", "skipped", "skipped", "skipped")
 GENERATION = Generation(device=1, inode=2, size=3, mtime_ns=4, ctime_ns=5)
 
 
@@ -257,6 +259,32 @@ def test_a_ledger_of_many_lines_a_path_is_made_anew_from_the_newest(
     assert again.counts() == {"done": 1, "ready": 1}
     assert again.checkpoints("r") == 501
     assert last_line(path, LedgerLine) is not None
+
+
+def test_of_files_that_are_gone_only_their_number_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "COMPACT_FROM", 10_000)
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path)
+    ledger.note("states.npz", "ready", kind="states", run="r", generation=GENERATION)
+    for number in range(500):
+        name, outcome = f"model_{number}.pt", OUTCOMES[number % 5]
+        generation = Generation(device=1, inode=number, size=3, mtime_ns=4, ctime_ns=5)
+        for state in (*BEFORE, outcome):
+            given = number if state == "ready" else None
+            ledger.note(name, state, kind="checkpoint", run="r", generation=generation, number=given)
+        ledger.forget(name)
+    ledger.note("model_0.pt", "seen", kind="checkpoint", run="r", generation=GENERATION)
+    assert path.stat().st_size < 20_000
+    numbers = [found.seq for found in read_lines(path, LedgerLine)]
+    assert numbers == sorted(set(numbers))
+    for _ in range(2):
+        assert [one.path for one in ledger.newest()] == ["states.npz", "model_0.pt"]
+        assert ledger.counts() == {"ready": 1, "done": 100, "skipped": 400, "seen": 1}
+        assert ledger.checkpoints("r") == 500
+        ledger.close()
+        ledger = Ledger(path)
+        assert ledger.words is None
+    ledger.close()
 
 
 def test_everything_committed_is_in_the_history_once_whatever_was_noted(tmp_path: Path) -> None:

@@ -261,3 +261,17 @@ def test_what_wandb_has(tmp_path: Path) -> None:
     found = read().delivery
     assert (found.begun, found.waiting, found.at, found.trouble) == (True, 2, START, "no key")
     assert glance(store, tmp_path, START)[0].delivery == found
+
+
+def test_that_a_file_is_gone_is_news_only_where_nothing_else_became_of_it(tmp_path: Path) -> None:
+    store = fill(tmp_path, range(100, 200, 100))
+    said = [("a.zip", "refused", 0), ("b.zip", "seen", 0), ("a.zip", "refused", 1), ("b.zip", "vanished", 1)]
+    for seq, (path, state, gone) in enumerate(said):
+        note(
+            store, LedgerLine.model_validate({"seq": seq, "at": iso(START), "path": path, "state": state, "gone": gone})
+        )
+    files = reader(tmp_path)().files
+    assert [(line.path, line.state) for line in files.lines] == [
+        (path, state) for path, state, _ in [*said[:2], said[3]]
+    ]
+    assert [(line.path, line.state) for line in files.troubles] == [("a.zip", "refused")]

@@ -1,5 +1,6 @@
 """When a file is ready: by a clock that the test turns, with and without hints."""
 
+import errno
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ import pytest
 
 from fxwatch.formats import recognise
 from fxwatch.formats.recognise import Recognition
+from fxwatch.records.ledger import Generation
 from fxwatch.watch import Listener, Watcher, run_of, runs_above
 from fxwatch.watch.scan import RootError, scan
 from fxwatch.watch.watcher import INCOMPLETE_AFTER, PARTS_AGAIN, SCAN_WITH_EVENTS, SETTLE, SETTLE_AFTER_CLOSE
@@ -231,6 +233,46 @@ def test_what_was_decided_before_is_not_decided_again(tmp_path: Path) -> None:
     watcher = Watcher(str(tmp_path), Listener(None, None, clock), {"a.pt": generation}, clock)
     assert watcher.look() == []
     assert watcher.checkpoints() == 1
+
+
+def in_another_life(root: Path, earlier: list[str], device: int | None = None) -> Watcher:
+    clock, found = Clock(), Generation(device or root.stat().st_dev, 1, 2, 3, 4)
+    return Watcher(str(root), Listener(None, None, clock), {}, clock, earlier=dict.fromkeys(earlier, found))
+
+
+def test_what_went_while_nobody_looked_is_said_after_the_first_look(tmp_path: Path) -> None:
+    (tmp_path / "there.pt").write_bytes(checkpoint())
+    (tmp_path / os.fsdecode(b"b\xff.pt")).write_bytes(checkpoint())
+    watcher = in_another_life(tmp_path, ["there.pt", "b\\xff.pt", "gone.pt", "away/gone.pt"])
+    said = [(sighting.path, sighting.state) for sighting in watcher.look() if sighting.state != "seen"]
+    assert sorted(said) == [("away/gone.pt", "vanished"), ("gone.pt", "vanished")]
+
+
+def test_what_is_to_be_decided_again_is_found_by_the_next_scan_or_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    for name in ("gone.pt", "there.pt"):
+        bench.write(name, checkpoint())
+    bench.after(10)
+    (tmp_path / "gone.pt").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("fxwatch.watch.watcher.look_at", failing)
+        bench.watcher.again("there.pt")
+    bench.watcher.again("gone.pt")
+    said = bench.after(10)
+    assert ("gone.pt", "vanished") in said
+    assert ("there.pt", "ready") in said
+
+
+def failing(*_: object) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_an_empty_folder_of_another_file_system_than_in_an_earlier_life_takes_nothing_with_it(tmp_path: Path) -> None:
+    watcher = in_another_life(tmp_path, ["there.pt"], device=tmp_path.stat().st_dev + 1)
+    assert watcher.look() == []
+    assert "it may not be mounted" in (watcher.trouble or "")
 
 
 @pytest.mark.parametrize(

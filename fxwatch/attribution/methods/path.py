@@ -30,7 +30,7 @@ def expected_gradients(subject: Subject) -> Attributions:
 def gradient_shap(subject: Subject) -> Attributions:
     """Expected gradients, which Captum's GradientShap draws at random, on the frozen grid instead.
 
-    A node of the grid is worth four random samples and more (docs/science.md), and of Gauss's on a single path sixteen:
+    A node of the grid is worth four random samples and more (docs/science.md), and of those on a single path sixteen:
     there are so many fewer nodes than `n_samples` asks for samples, and each baseline has one at least.
     """
     each = _ON_ONE_PATH if subject.baselines.count == 1 else _SAMPLES_A_NODE

@@ -47,6 +47,8 @@ class Files:
         return self._news
 
     def _take(self, line: LedgerLine) -> None:
+        if line.gone and line.state != "vanished":
+            return  # what became of it was said before
         self._lines.append(line)
         known = self._steps.get(line.run)
         if line.step is not None and (known is not None or len(self._steps) < _MOST_RUNS):
