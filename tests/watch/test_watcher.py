@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,50 @@ def test_what_was_decided_before_is_not_decided_again(tmp_path: Path) -> None:
     watcher = Watcher(str(tmp_path), Listener(None, None, clock), {"a.pt": generation}, clock)
     assert watcher.look() == []
     assert watcher.checkpoints() == 1
+
+
+class Entry:
+    """An entry of a folder that notes who asks for its times."""
+
+    def __init__(self, real: os.DirEntry[str], asked: list[str]) -> None:
+        self.name, self.path, self._real, self._asked = real.name, real.path, real, asked
+        self.is_dir, self.is_symlink = real.is_dir, real.is_symlink
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        self._asked.append(self.name)
+        return self._real.stat(follow_symlinks=follow_symlinks)
+
+
+def test_a_scan_asks_candidates_alone_for_their_times_once_and_rests_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.pt", "b.pt", *(f"events_{number}.log" for number in range(20))):
+        (tmp_path / name).write_bytes(checkpoint())
+    clock = Clock()
+    watcher = Watcher(str(tmp_path), Listener(None, None, clock), {}, clock)
+    asked, scandir, lstat = list[str](), os.scandir, os.lstat
+
+    @contextmanager
+    def slow(folder: str) -> Iterator[list[Entry]]:
+        clock.now += 3  # seconds
+        with scandir(folder) as listing:
+            yield [Entry(entry, asked) for entry in listing]
+
+    def noted(path: str) -> os.stat_result:
+        asked.append(os.path.basename(path))  # noqa: PTH119
+        return lstat(path)
+
+    monkeypatch.setattr(os, "scandir", slow)
+    monkeypatch.setattr(os, "lstat", noted)
+    for _ in range(2):
+        asked.clear()
+        watcher.look()
+        assert sorted(asked) == ["a.pt", "b.pt"]
+        while watcher.settling():
+            clock.now += SETTLE
+            watcher.look()
+        assert watcher.seconds_to_next() >= 19 * 3 - 2 * SETTLE
+        clock.now += watcher.seconds_to_next()
 
 
 def in_another_life(root: Path, earlier: list[str], device: int | None = None) -> Watcher:
