@@ -48,8 +48,9 @@ def known_by_integrated_gradients() -> list[Tensor]:
 
 def are_known(subject: Subject, found: Sequence[Branches]) -> None:
     """Say what those of the subject's own states are by these weights, where nobody has asked yet."""
-    for name, branches in zip((_name(len(NEXT_TO_GAUSS)), _THREE), found, strict=True):
-        subject.once(name, lambda branches=branches: branches)
+    on_four, on_three = found
+    subject.once(_name(len(NEXT_TO_GAUSS)), lambda: on_four)
+    subject.once(_THREE, lambda: on_three)
 
 
 _THREE = "on three nodes"
