@@ -13,14 +13,9 @@ import shutil
 import sys
 import time
 
-from fxwatch.daemon.limits import stand_back
+import torch
 
-os.setsid()  # to import torch takes seconds of a processor
-stand_back()
-
-import torch  # noqa: E402
-
-import fxwatch.daemon.worker  # noqa: E402, F401
+import fxwatch.daemon.worker  # noqa: F401
 
 _told = json.loads(os.environ.get("_FXWATCH_PRELOAD", "{}"))
 

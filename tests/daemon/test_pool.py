@@ -26,7 +26,6 @@ from fxwatch.daemon.places import _answer
 from fxwatch.daemon.pool import ProcessPerJob, _waited_for_a_processor
 from fxwatch.records.settings import ModelSettings
 from tests.daemon import jobs_gone_wrong as jobs
-from tests.daemon.rank import LAST, rank
 from tests.project import environ, eventually
 
 
@@ -292,13 +291,6 @@ def test_a_worker_stands_back_and_knows_nothing(pool: ProcessPerJob, monkeypatch
     assert "chirp" not in rest
     assert "'CUDA_VISIBLE_DEVICES': ''" in rest
     assert "'OMP_NUM_THREADS': '1'" in rest
-
-
-def test_their_server_stands_back_before_it_imports_torch(pool: ProcessPerJob) -> None:
-    pool.warm_up()
-    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    eventually(lambda: "libtorch" in Path(f"/proc/{server}/maps").read_text(), 60)
-    assert rank(server) == LAST
 
 
 @pytest.mark.parametrize(

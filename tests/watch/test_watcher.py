@@ -264,15 +264,15 @@ def test_a_scan_asks_candidates_alone_for_their_times_once_and_rests_after_it(
             yield [Entry(entry, asked) for entry in listing]
 
     def noted(path: str) -> os.stat_result:
-        asked.append(os.path.basename(path))  # noqa: PTH119
+        asked.append(f"lstat {os.path.basename(path)}")  # noqa: PTH119
         return lstat(path)
 
     monkeypatch.setattr(os, "scandir", slow)
     monkeypatch.setattr(os, "lstat", noted)
-    for _ in range(2):
+    for closely in (True, False):  # what is as it was is not looked at closer
         asked.clear()
         watcher.look()
-        assert sorted(asked) == ["a.pt", "b.pt"]
+        assert sorted(asked) == (["lstat a.pt", "lstat b.pt"] if closely else ["a.pt", "b.pt"])
         while watcher.settling():
             clock.now += SETTLE
             watcher.look()
