@@ -120,7 +120,8 @@ def _file(path: Path, states: Path | None, config: Config, watched: Path | None 
     """One file in full."""
     from fxwatch.load import LoadError, read_content
 
-    tell(f"{path}: {_in_short(path)}")
+    told = _in_short(path)
+    tell(f"{path}: {told}")
     kind = kind_of(path.name)
     case = _Case.of(path, config, watched)
     try:
@@ -134,7 +135,8 @@ def _file(path: Path, states: Path | None, config: Config, watched: Path | None 
             tell("the daemon leaves it alone: by its name it is no checkpoint, or one file of several")
         weights = _weights(content, case)
     except LoadError as error:
-        tell(f"it cannot be read: {error}")
+        if str(error) not in told:
+            tell(f"it cannot be read: {error}")
         return exit_codes.REFUSED if error.outcome == "refused" else exit_codes.FAILURE
     _tell_weights(weights)
     return _explained(weights, states or nearest_dump(path), case)
