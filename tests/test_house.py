@@ -57,6 +57,7 @@ def test_the_repositorys_config_holds_every_key_at_its_default(tmp_path: Path) -
     [
         ("[analysis]\nn_step = 3\n", "c.toml:2: unknown key analysis.n_step; did you mean n_steps?"),
         ("[analyses]\n", "c.toml:1: unknown key analyses; did you mean analysis?"),
+        ("[daemon]\n[modl.outputs]\nvalue = '1'\n", "c.toml:2: unknown key modl; did you mean model?"),
         ("[analysis\n", "c.toml:1:10: "),
         ("[expected.hf]\nlw = 1\n", "c.toml:2: unknown key expected.hf.lw; did you mean low?"),
         ("[inputs.hf]\nfeature = []\n", "did you mean features?"),
@@ -80,6 +81,12 @@ def test_a_mistake_in_the_config_is_named_with_its_line(tmp_path: Path, text: st
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "c.toml")
     assert words in str(caught.value)
+
+
+def test_every_section_that_is_promised_may_be_there(tmp_path: Path) -> None:
+    promised = ["watch", "store", "report", "wandb", "alerts", "serve", "tui"]
+    (tmp_path / "c.toml").write_text("".join(f"[{section}]\n" for section in promised))
+    load_config(tmp_path / "c.toml")
 
 
 def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def _known_keys(place: list[str]) -> list[str]:
 
 
 def _line_of(place: list[str], text: str) -> int | None:
-    """The line on which a key stands, or that of the nearest table or key around it."""
+    """The line on which a key or a table in it stands, or that of the nearest table or key around it."""
     best: tuple[int, int | None] = (0, None)
     table: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -73,8 +73,9 @@ def _line_of(place: list[str], text: str) -> int | None:
             here = table + _parts(key[1])
         else:
             continue
-        if here == place[: len(here)] and len(here) > best[0]:
-            best = (len(here), number)
+        common = min(len(here), len(place))
+        if here[:common] == place[:common] and common > best[0]:
+            best = (common, number)
     return best[1]
 
 

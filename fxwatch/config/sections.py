@@ -149,6 +149,10 @@ class ServeSettings(Strict):
     token_file: str | None = Field(None, description="file with the token; a new one at every start where not set")
 
 
+class TuiSettings(Strict):
+    """The monitor; its choices are options of `fxwatch tui`, so that nothing stands here yet."""
+
+
 def _with_a_word(expectation: str) -> str:
     if not words(expectation):
         raise ValueError(f"{expectation!r} names no feature")
@@ -192,6 +196,7 @@ class Config(RunSettings):
     wandb: WandbSettings = WandbSettings()
     alerts: AlertSettings = AlertSettings()
     serve: ServeSettings = ServeSettings()
+    tui: TuiSettings = TuiSettings()
     runs: dict[str, RunSettings] = {}
 
     @model_validator(mode="before")
