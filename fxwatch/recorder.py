@@ -539,7 +539,7 @@ class _Attention:
     """Attention of every nn.MultiheadAttention, once a line, worked out beside its own forward on a few rows."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._modules = {name: one for name, one in model.named_modules() if isinstance(one, nn.MultiheadAttention)}
+        self._modules = {name: one for name, one in _named(model) if isinstance(one, nn.MultiheadAttention)}
         self._handles: dict[str, Any] = {}
         self._maps: dict[str, Tensor] = {}
         self._before: dict[str, Any] = {}
@@ -727,13 +727,20 @@ def _layers(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """Modules that own floating parameters, by name; a shared parameter is the first one's. As fxwatch has them."""
     seen: set[int] = set()
     found = {}
-    for name, module in model.named_modules():
+    for name, module in _named(model):
         owned = [one for one in module.parameters(recurse=False) if id(one) not in seen and one.numel()]
         seen.update(map(id, owned))
         owned = [one for one in owned if one.is_floating_point() and one.requires_grad]
         if owned:
             found[name or "model"] = owned
     return found
+
+
+def _named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Modules by name, less what torch.compile and copies on several devices put before it."""
+    copied = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    for name, module in model.named_modules():
+        yield ".".join([part for part in name.split(".") if part != "_orig_mod"][copied:]), module
 
 
 def _wandb_run() -> dict[str, str]:

@@ -18,7 +18,7 @@ from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.units import sum_over_time
 
 FEWEST, MOST = 5, 65
-_PAIRS_TOGETHER = 128
+_GRADIENT_BYTES = 80 * 2**20
 _SUCCESSIVE = 3.0
 _ROUNDINGS = 8
 
@@ -81,7 +81,8 @@ class AdaptiveIntegratedGradients:
         change = at_inputs.values[:, None] - at_baselines.values.view(-1, references)[kind]
         largest = max(float(values.abs().max()) for values in (at_inputs.values, at_baselines.values))
         missable = tolerance * float(change.abs().mean()) + _ROUNDINGS * torch.finfo(change.dtype).eps * largest
-        together = max(1, _PAIRS_TOGETHER // references)
+        each = references * most * sum(x[:1].nbytes for x in inputs)
+        together = max(1, _GRADIENT_BYTES // max(1, each))
         parts = []
         for start in range(0, count, together):
             rows = slice(start, start + together)

@@ -19,9 +19,11 @@ from fxwatch.attribution.subject import Subject
 FEWEST_NODES = 4
 
 LEAST_ALONE = 17
-"""Of integrated gradients from a single baseline, whose nodes the grid shares where it has few: their least steps."""
+"""The least steps of integrated gradients from a single baseline. The grid takes some of these nodes, to be free."""
 
-SHARED_PASSES = 2, 4
+NEXT_TO_GAUSS = 3, 6, 10, 13
+WITH_THE_BASELINE = 5, 10, 16
+"""The last one is the baseline, where all paths have the same gradient."""
 
 
 def passes_of(subject: Subject, nodes: int = FEWEST_NODES) -> int:
@@ -34,9 +36,24 @@ def at_states(subject: Subject, passes: int) -> Branches:
     return subject.once(_name(passes), lambda: expected_gradients(subject, subject.inputs, subject.choice, passes))
 
 
-def are_known(subject: Subject, passes: int, found: Branches) -> None:
-    """Say what those of the subject's own states are, where nobody has asked yet."""
-    subject.once(_name(passes), lambda: found)
+def on_three_nodes(subject: Subject) -> Branches:
+    """Those of the subject's own states by `by_three_nodes`, computed once for all that ask."""
+    return subject.once(_THREE, lambda: by_three_nodes(subject, subject.inputs, subject.choice))
+
+
+def known_by_integrated_gradients() -> list[Tensor]:
+    """Weights of the nodes of integrated gradients from a single baseline, by which the grid needs attributions."""
+    return [weights_on(NEXT_TO_GAUSS), weights_on(WITH_THE_BASELINE)]
+
+
+def are_known(subject: Subject, found: Sequence[Branches]) -> None:
+    """Say what those of the subject's own states are by these weights, where nobody has asked yet."""
+    on_four, on_three = found
+    subject.once(_name(len(NEXT_TO_GAUSS)), lambda: on_four)
+    subject.once(_THREE, lambda: on_three)
+
+
+_THREE = "on three nodes"
 
 
 def _name(passes: int) -> tuple[str, int]:
@@ -48,15 +65,38 @@ def expected_gradients(subject: Subject, inputs: Branches, choice: Tensor, passe
 
     The path is cut into `passes` equal stretches, in each of which baseline k of K stands at position (k + ½)/K. With a
     single baseline the positions are Gauss's, as many as passes: one path is smooth where many side by side are not.
-    Where these are two or four, they are moved to the nearest nodes of integrated gradients, which know what is there.
+    Four of them are moved to the nearest nodes of integrated gradients, which know what is there.
     """
     return of_scalars(subject, inputs, [Scalar(subject.explained.target, choice)], passes)[0]
 
 
 def of_scalars(subject: Subject, inputs: Branches, scalars: Sequence[Scalar], passes: int) -> list[Branches]:
     """The same for several scalars of the same M samples, all from the same forward passes."""
-    samples, nodes = len(scalars[0].choice), subject.baselines.count * passes
-    positions, weights = rule(subject.baselines.count, passes)
+    return _by_rule(subject, inputs, scalars, *rule(subject.baselines.count, passes))
+
+
+def by_three_nodes(subject: Subject, inputs: Branches, choice: Tensor) -> Branches:
+    """From a single baseline, of M samples of the explained scalar: two nodes are asked, and the baseline is known.
+
+    `choice` holds components that explain some state.
+    """
+    positions, _ = path_nodes(LEAST_ALONE)
+    weights = weights_on(WITH_THE_BASELINE)
+    *asked, last = WITH_THE_BASELINE
+    scalar = Scalar(subject.explained.target, choice)
+    found = _by_rule(subject, inputs, [scalar], positions[asked], weights[asked])[0]
+    kind = torch.searchsorted(subject.choice.unique(), choice)
+    for total, x, b, gradient in zip(
+        found, inputs, subject.baselines.samples, subject.at_baselines.gradients, strict=True
+    ):
+        total.addcmul_(x - b, gradient[kind], value=float(weights[last]))
+    return found
+
+
+def _by_rule(
+    subject: Subject, inputs: Branches, scalars: Sequence[Scalar], positions: Tensor, weights: Tensor
+) -> list[Branches]:
+    samples, nodes = len(scalars[0].choice), len(positions)
     totals = [tuple(torch.zeros_like(x) for x in inputs) for _ in scalars]
     for rows in batches(samples * nodes, subject.batch):
         asked = torch.arange(rows.start, rows.stop)
@@ -78,25 +118,24 @@ def rule(references: int, passes: int) -> tuple[Tensor, Tensor]:
         nodes = references * passes
         weights = torch.full((nodes,), 1 / nodes, dtype=torch.float64)
         return (torch.arange(nodes, dtype=torch.float64) + 0.5) / nodes, weights
-    if passes in SHARED_PASSES:
-        weights = shared_rule(passes)
-        return path_nodes(LEAST_ALONE)[0][weights != 0], weights[weights != 0]
+    if passes == len(NEXT_TO_GAUSS):
+        places = list(NEXT_TO_GAUSS)
+        return path_nodes(LEAST_ALONE)[0][places], weights_on(NEXT_TO_GAUSS)[places]
     roots, halves = np.polynomial.legendre.leggauss(passes)
     return torch.from_numpy((roots + 1) / 2), torch.from_numpy(halves / 2)
 
 
 @cache
-def shared_rule(passes: int) -> Tensor:
-    """Weights of the nodes of integrated gradients from a single baseline, (LEAST_ALONE,), all but `passes` nought.
+def weights_on(places: tuple[int, ...]) -> Tensor:
+    """Weights of some nodes of integrated gradients from a single baseline, nought elsewhere: (LEAST_ALONE,).
 
-    Those next to Gauss's nodes, with weights that integrate every polynomial of a lower degree than there are nodes.
+    They integrate every polynomial of a lower degree than there are nodes.
     """
     nodes, _ = path_nodes(LEAST_ALONE)
-    gauss = torch.from_numpy((np.polynomial.legendre.leggauss(passes)[0] + 1) / 2)
-    places = (nodes - gauss[:, None]).abs().argmin(1)
-    degrees = torch.arange(passes)[:, None]
+    chosen = list(places)
+    degrees = torch.arange(len(places), dtype=torch.float64)
     weights = torch.zeros_like(nodes)
-    weights[places] = torch.linalg.solve(nodes[places] ** degrees, 1 / (degrees[:, 0] + 1).double())
+    weights[chosen] = torch.linalg.solve(nodes[chosen] ** degrees[:, None], 1 / (degrees + 1))
     return weights
 
 

@@ -43,7 +43,6 @@ def _by_settings(subject: Subject) -> Found:
         return Found(_fixed(subject, steps), steps)
     references = subject.baselines.count
     alone = references == 1
-    shared = grid.SHARED_PASSES if alone else ()
     found = AdaptiveIntegratedGradients(subject.evaluate).attribute(
         subject.inputs,
         subject.baselines.samples,
@@ -52,10 +51,10 @@ def _by_settings(subject: Subject) -> Found:
         fewest=grid.LEAST_ALONE if alone else FEWEST,
         at_inputs=subject.at_states,
         at_baselines=subject.at_baselines,
-        rules=[grid.shared_rule(passes) for passes in shared],
+        rules=grid.known_by_integrated_gradients() if alone else (),
     )
-    for passes, branches in zip(shared, found.by_rules, strict=True):
-        grid.are_known(subject, passes, branches)
+    if alone:
+        grid.are_known(subject, found.by_rules)
     return Found(found.attributions, float(found.steps.mean()), float(found.successive.mean()))
 
 

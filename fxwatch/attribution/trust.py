@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from fxwatch.attribution.grid import at_states, expected_gradients, passes_of
+from fxwatch.attribution.grid import at_states, by_three_nodes, expected_gradients, on_three_nodes, passes_of
+from fxwatch.attribution.integrated import integrated_gradients
 from fxwatch.attribution.policy import Branches
 from fxwatch.attribution.removal import values_without
 from fxwatch.attribution.statistics import jackknife, standard_error
@@ -20,9 +21,6 @@ RADIUS = 0.02
 DRAWS = 10
 SENSITIVITY_STATES = 8
 """Of those with several baselines; with a single one all states are asked."""
-
-NODES_ALONE = 2
-"""Next to Gauss's, on the path from a single baseline: a change by noise within 2 %, and draws differ by a fifth."""
 
 _SEED = 7
 
@@ -68,18 +66,23 @@ def sensitivity(subject: Subject, seed: int = _SEED) -> Sensitivity:
     """Largest relative change of the attribution under uniform noise of ±0.02 feature spreads (Yeh et al. 2019).
 
     The attribution is expected gradients on a frozen grid, the same for a state and its copies, so that only the model
-    can make a difference. Mean over at most 8 states; over all of them where there is a single baseline, whose grid has
-    two nodes a state.
+    can make a difference. Mean over at most 8 states; over all of them where there is a single baseline: two nodes and
+    the baseline itself then tell how far noise moves the attribution, and integrated gradients how large it is.
     """
     alone = subject.baselines.count == 1
     rows = torch.linspace(0, subject.count - 1, subject.count if alone else min(subject.count, SENSITIVITY_STATES))
     rows = rows.round().long()
     copies = _copies(subject, rows, seed)
-    passes = NODES_ALONE if alone else passes_of(subject)
-    centre = _flat(rows_of(at_states(subject, passes), rows))
-    found = _flat(expected_gradients(subject, copies, subject.choice[rows].repeat(DRAWS), passes))
-    length = centre.norm(dim=1).double()
-    changes = (found.view(DRAWS, len(rows), -1) - centre).norm(dim=2).double()
+    choice, passes = subject.choice[rows].repeat(DRAWS), passes_of(subject)
+    if alone:
+        whole = integrated_gradients(subject).attributions
+        centre, found = on_three_nodes(subject), by_three_nodes(subject, copies, choice)
+    else:
+        whole = centre = at_states(subject, passes)
+        found = expected_gradients(subject, copies, choice, passes)
+    length = _flat(rows_of(whole, rows)).norm(dim=1).double()
+    moved = _flat(found).view(DRAWS, len(rows), -1) - _flat(rows_of(centre, rows))
+    changes = moved.norm(dim=2).double()
     told = length > 0
     largest, typical = (part[told] / length[told] for part in (changes.amax(0), changes.mean(0)))
     if not bool(length.isfinite().all() and largest.isfinite().all() and typical.isfinite().all()):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytorch_lightning import Callback
+try:
+    from pytorch_lightning import Callback
+except ImportError:  # the same library is published under both names
+    from lightning.pytorch import Callback  # type: ignore[no-redef]
 
 from fxwatch.recorder import Recorder
 

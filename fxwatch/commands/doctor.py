@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from fxwatch import exit_codes
 from fxwatch.commands.nearest_dump import nearest_dump
@@ -14,6 +14,7 @@ from fxwatch.config.template import toml_key
 from fxwatch.daemon.limits import forget_secrets
 from fxwatch.formats import kind_of, recognise
 from fxwatch.formats.adapters import adapter_for, passed_over
+from fxwatch.records.settings import Call
 from fxwatch.terminal import say, tell
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _WORDS = {
     "export": "a program of torch.export, of which the weights are read and the program is never run",
     "npz": "arrays of numpy",
 }
-_CALLS = ("dict", "kwargs", "args", "concat")
 _SHOWN = 20
 
 
@@ -120,7 +120,8 @@ def _file(path: Path, states: Path | None, config: Config, watched: Path | None 
     """One file in full."""
     from fxwatch.load import LoadError, read_content
 
-    tell(f"{path}: {_in_short(path)}")
+    told = _in_short(path)
+    tell(f"{path}: {told}")
     kind = kind_of(path.name)
     case = _Case.of(path, config, watched)
     try:
@@ -134,7 +135,8 @@ def _file(path: Path, states: Path | None, config: Config, watched: Path | None 
             tell("the daemon leaves it alone: by its name it is no checkpoint, or one file of several")
         weights = _weights(content, case)
     except LoadError as error:
-        tell(f"it cannot be read: {error}")
+        if str(error) not in told:
+            tell(f"it cannot be read: {error}")
         return exit_codes.REFUSED if error.outcome == "refused" else exit_codes.FAILURE
     _tell_weights(weights)
     return _explained(weights, states or nearest_dump(path), case)
@@ -258,7 +260,7 @@ def _asked(policy: "LoadedPolicy | None", dump_path: Path, case: _Case) -> bool:
 
 def _ways(policy: "LoadedPolicy", states: "States", given: "ModelSettings") -> "Iterator[ModelSettings]":
     """How it may be called, as configured first; and each also with outputs where they seem to be."""
-    for call in (given.call, *(call for call in _CALLS if call != given.call)):
+    for call in (given.call, *(call for call in get_args(Call) if call != given.call)):
         way = given.model_copy(update={"call": call})
         yield way
         if paths := _likely_paths(policy.over(list(states.branches), way), states):

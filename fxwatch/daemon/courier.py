@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fxwatch.daemon.limits import stand_back
 from fxwatch.store.layout import Run, Store
 from fxwatch.sync.outbox import unsent, waiting
 
@@ -75,6 +76,7 @@ class Courier:
             env=self._environ,
             start_new_session=True,
         )
+        stand_back(self._process.pid)
 
     def _ended(self, now: float) -> None:
         if self._process is None:

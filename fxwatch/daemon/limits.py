@@ -12,12 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NICE = 19
-_SESSION = Path("/proc/self/autogroup")
 _TRIES, _MOMENT = 20, 0.1
 _FIRST_TO_GO = "900"
 _SECRET = re.compile(r"(?i)key|token|secret|passw|credential|^wandb_|^aws_")
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
-_THIS_PROCESS, _IDLE = 1, 3 << 13
+_ONE_PROCESS, _IDLE = 1, 3 << 13
 _LARGEST_FILE = 1 << 30
 _FILES = 1024
 _UNSAFE_SWITCHES = ("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD")
@@ -32,27 +31,35 @@ def limit_process(threads: int) -> None:
         os.environ.pop(name, None)
 
 
-def _step_back() -> None:
-    """Stand behind training: last for the processor and the disk, first to go when memory runs out.
+def stand_back(pid: int = 0) -> None:
+    """Let a process, this one unless told, that leads a session stand behind training: last for the processor and the
+    disk. Where the kernel shares processors among sessions (sched_autogroup), ranks count inside of one alone, and it
+    is the session that has to stand back.
+    """
+    _rank_session_last(Path(f"/proc/{pid or 'self'}/autogroup"))
+    with suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+    if (number := _IOPRIO_SET.get(platform.machine())) is not None:
+        ctypes.CDLL(None).syscall(number, _ONE_PROCESS, pid, _IDLE)
 
-    In a session of its own: Ctrl-C in the terminal is for the daemon. Where the kernel shares processors among sessions
-    (sched_autogroup), ranks count inside of one alone, and it is the session that has to stand back.
+
+def _step_back() -> None:
+    """Stand behind training, and even behind all else that does; be the first to go when memory runs out.
+
+    In a session of its own: Ctrl-C in the terminal is for the daemon.
     """
     os.setsid()
-    _rank_session_last()
-    os.nice(_NICE)
+    stand_back()
     with suppress(OSError):  # a processor that does but this counts as idle for all others
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    if (number := _IOPRIO_SET.get(platform.machine())) is not None:
-        ctypes.CDLL(None).syscall(number, _THIS_PROCESS, 0, _IDLE)
     with suppress(OSError):  # not every kernel lets a process do so
         Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO, encoding="ascii")
 
 
-def _rank_session_last() -> None:
+def _rank_session_last(session: Path) -> None:
     for _ in range(_TRIES):
         try:
-            _SESSION.write_text(str(_NICE), encoding="ascii")
+            session.write_text(str(_NICE), encoding="ascii")
         except BlockingIOError:  # the kernel hears but one of all processes in a tenth of a second
             time.sleep(_MOMENT)
         except OSError:  # it shares nothing among sessions

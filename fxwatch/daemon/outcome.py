@@ -126,9 +126,10 @@ class Publisher:
     def _crashed(self, work: Work, answer: Trouble) -> Outcome:
         """A worker that gave no answer may have been unlucky, once."""
         path = work.candidate.path
-        self._crashes[path, work.generation] += 1
-        if self._crashes[path, work.generation] < CRASHES:
+        crashes = self._crashes[path, work.generation] + 1
+        if crashes < CRASHES:
             self._note(work, "failed", f"{answer.reason}; it is tried once more")
+            self._crashes[path, work.generation] = crashes  # only now: what could not be noted comes once more
             self._narrator.say(f"{path} failed: {answer.reason}; it is tried once more")
             return Outcome(again=path)
         reason = f"{answer.reason}, {CRASHES} times; it is not tried again before it changes"

@@ -3,12 +3,11 @@
 import math
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from fxwatch.config import ReportSettings
 from fxwatch.daemon.jobs import ReportJob
-from fxwatch.records.history import HistoryLine
+from fxwatch.records.times import seconds
 from fxwatch.store.layout import Run, Store
 from fxwatch.store.read import read_history
 from fxwatch.store.write import RunWriter
@@ -53,15 +52,8 @@ def _found(run: Run, now: float) -> _Made:
     history = read_history(run)
     try:
         at = run.html.stat().st_mtime
-        analyses = sum(_seconds(line) <= at for line in history)
+        analyses = sum((seconds(line.created_at) or 0.0) <= at for line in history)
     except OSError:
-        at, analyses = _seconds(history[0]), 0
+        at, analyses = seconds(history[0].created_at) or 0.0, 0
     age = time.time() - at
     return _Made(analyses, now - age) if age >= 0 else _Made(0, -math.inf)
-
-
-def _seconds(line: HistoryLine) -> float:
-    try:
-        return datetime.fromisoformat(line.created_at).astimezone(UTC).timestamp()
-    except ValueError:
-        return 0.0

@@ -56,7 +56,7 @@ class Frames:
         if metric not in numbers:
             raise ValueError(f"there is no number {metric}; there are {', '.join(numbers)}")
         axes: Axes = frame.plot(x=_axis(frame), y=metric, legend=False)
-        axes.set_ylabel(metric, parse_math=False)
+        axes.set_ylabel(metric)
         return axes
 
     def _of(self, frame: "pd.DataFrame", run: str | None) -> "pd.DataFrame":

@@ -33,10 +33,14 @@ _ZIP = b"PK\x03\x04"
 _SAVE_STATE_DICT = "save torch.save(model.state_dict(), path) instead"
 _WHERE_TRAINED = "which could run code; convert it where it was trained:"
 _NO_END = "the end of the archive is missing: truncated, or still being written"
-_REFUSED_BY_NAME = {
-    ".distcp": f"a torch.distributed.checkpoint, whose .metadata is a pickle, {_WHERE_TRAINED} "
+_DISTRIBUTED = (
+    f"a torch.distributed.checkpoint, whose .metadata is a pickle, {_WHERE_TRAINED} "
     "from torch.distributed.checkpoint.format_utils import dcp_to_torch_save; "
-    'dcp_to_torch_save(folder, "model.pt")',
+    'dcp_to_torch_save(folder, "model.pt")'
+)
+_REFUSED_BY_NAME = {
+    ".distcp": _DISTRIBUTED,
+    ".metadata": _DISTRIBUTED,
     "_state.pkl": f"an RLlib checkpoint of pickles, {_WHERE_TRAINED} "
     'module = algorithm.get_module(); torch.save(module.state_dict(), "model.pt")',
     "vecnormalize.pkl": "a pickle of VecNormalize, which could run code; its statistics are not needed where the "

@@ -1,6 +1,6 @@
 """Named outputs out of whatever forward returns: by the paths of [model.outputs], or else by its structure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -69,13 +69,18 @@ def _inferred(returned: Any) -> dict[str, Tensor]:
         heads = list(first) if isinstance(first, tuple | list) else [first, *rest[: place or 0]]
         last = not (place is None and _is_value(first) and any(isinstance(part, Tensor) for part in rest))
         if heads and last and all(isinstance(part, Tensor) for part in heads):
-            names = ["action_type", "action_size", *(f"action_{number}" for number in range(3, len(heads) + 1))]
-            return dict(zip(names, heads, strict=False)) | value
+            return by_head(heads) | value
     raise LoadError(
         f"forward returned {describe(returned)}; "
         'say in [model.outputs] where each output is, as in action_type = "0.0"',
         config=True,
     )
+
+
+def by_head(heads: Iterable[Tensor]) -> dict[str, Tensor]:
+    """Actions by name: action_type, action_size, then action_3 and so on."""
+    first = {1: "action_type", 2: "action_size"}
+    return {first.get(place, f"action_{place}"): head for place, head in enumerate(heads, 1)}
 
 
 def _flat(returned: Mapping[Any, Any]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,8 @@ from fxwatch.load.outputs import named_outputs
 from fxwatch.load.sb3_default import ActionSpace, named_actions, rebuild, remembered
 from fxwatch.load.torch_file import first_sentence
 from fxwatch.records.moments import Moments
-from fxwatch.records.settings import ModelSettings
+from fxwatch.records.settings import Call, ModelSettings
 from fxwatch.records.states import States
-
-Call = Literal["dict", "kwargs", "args", "concat"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fxwatch.load.errors import LoadError
+from fxwatch.load.outputs import by_head
 
 _OWN_POLICIES = {
     "stable_baselines3.common.policies",
@@ -91,10 +92,7 @@ def _first_step(lstm: Any, features: Tensor) -> Tensor:
 
 def named_actions(action: Tensor, space: ActionSpace) -> dict[str, Tensor]:
     """The output of an action layer by head: (N, sum of heads) -> action_type, action_size, action_3, …, or action."""
-    if space.continuous:
-        return {"action": action}
-    names = ["action_type", "action_size", *(f"action_{place}" for place in range(3, len(space.heads) + 1))]
-    return dict(zip(names, action.split(space.heads, dim=1), strict=False))
+    return {"action": action} if space.continuous else by_head(action.split(space.heads, dim=1))
 
 
 def rebuild(state: Mapping[str, Tensor], fields: Mapping[str, Any]) -> tuple[DefaultPolicy, dict[str, tuple[int, ...]]]:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,7 +73,8 @@ def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
         )
     if not next(iter(counts.values())):
         raise LoadError("it holds no state; dump some that the policy has just seen")
-    features = {name: _names(name, array, names.get(name), inputs.get(name)) for name, array in branches.items()}
+    names |= {name: one.features for name, one in inputs.items() if one.features is not None}
+    features = {name: names_of(name, array.shape[-1], names.get(name)) for name, array in branches.items()}
     step, _ = counters(texts)
     lost = blurred_names(branches, features)
     single = {name: in_single(array) for name, array in branches.items()}
@@ -221,17 +222,16 @@ def _cut(name: str, settings: InputSettings, branches: Mapping[str, NDArray[Any]
     return part.reshape(len(part), -1, width) if width != part.shape[1] else part
 
 
-def _names(name: str, array: NDArray[Any], dumped: list[str] | None, settings: InputSettings | None) -> list[str]:
-    width = array.shape[-1]
-    wanted = settings.features if settings is not None and settings.features is not None else dumped
-    if wanted is None:
-        return [f"{name}_{column}" for column in range(width)]
-    if len(wanted) != width:
-        raise LoadError(f"branch {name} has {width} features, but {len(wanted)} names are given for it")
-    if len(set(wanted)) != len(wanted):
-        twice = next(feature for feature in wanted if wanted.count(feature) > 1)
-        raise LoadError(f"branch {name} has two features of the name {twice!r}")
-    return wanted
+def names_of(branch: str, width: int, given: Sequence[str] | None) -> list[str]:
+    """The names given to a branch's features, else BRANCH_0 and so on. Raises LoadError where they do not fit."""
+    if given is None:
+        return [f"{branch}_{column}" for column in range(width)]
+    if len(given) != width:
+        raise LoadError(f"branch {branch} has {width} features, but {len(given)} names are given for it")
+    if len(set(given)) != len(given):
+        twice = next(feature for feature in given if given.count(feature) > 1)
+        raise LoadError(f"branch {branch} has two features of the name {twice!r}")
+    return list(given)
 
 
 def _only_one_column(action: NDArray[Any] | None) -> NDArray[Any] | None:

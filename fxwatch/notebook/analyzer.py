@@ -17,7 +17,6 @@ from fxwatch.attribution.dead_features import low_importance
 from fxwatch.attribution.explain import dtype_of
 from fxwatch.attribution.gradients_alone import gradients_alone
 from fxwatch.load import LoadError
-from fxwatch.load.policy import Call
 from fxwatch.load.states import Dump, finite_only
 from fxwatch.notebook.config import AttributionConfig
 from fxwatch.notebook.live_model import LivePolicy, axes_of, live_policy, sha256_of_states, undisturbed, unwrapped
@@ -26,7 +25,7 @@ from fxwatch.notebook.sample_states import all_rows, together
 from fxwatch.records.analysis import Analysis, Checkpoint, StatesUsed
 from fxwatch.records.decisions import Ranking
 from fxwatch.records.recipe import analysis_digest, recipe_digest
-from fxwatch.records.settings import AnalysisSettings, ModelSettings
+from fxwatch.records.settings import AnalysisSettings, Call, ModelSettings
 from fxwatch.records.thresholds import EXPECTED_SHARES, Thresholds
 from fxwatch.records.verdict import judge, states_blurred, states_left_out
 from fxwatch.report.png import draw

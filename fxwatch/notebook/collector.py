@@ -7,11 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from fxwatch.load.policy import Call
 from fxwatch.notebook.analyzer import AttributionAnalyzer
 from fxwatch.notebook.live_model import axes_of
 from fxwatch.notebook.sample_states import Row, all_rows
-from fxwatch.records.settings import AnalysisSettings
+from fxwatch.records.settings import AnalysisSettings, Call
 
 BUFFERED = 256
 _TOP = 3

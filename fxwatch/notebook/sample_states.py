@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from fxwatch.attribution import AttributionError
-from fxwatch.load.states import blurred_names, in_single
+from fxwatch.load.states import blurred_names, in_single, names_of
 from fxwatch.records.states import States
 
 Row = dict[str, NDArray[Any]]
@@ -51,7 +51,7 @@ def all_rows(samples: Any, axes: Mapping[str, int] | None = None) -> list[Row]:
 def together(rows: Sequence[Row], features: Mapping[str, Sequence[str]], *, double: bool = False) -> States:
     """Single states as one record; features without names are BRANCH_0 and so on. `double`: for a model in double.
 
-    Raises AttributionError where the states do not fit each other, or the names do not fit them.
+    Raises AttributionError where the states do not fit each other, LoadError where the names do not fit them.
     """
     if not rows:
         raise AttributionError("there is no state to analyse; give a list of states")
@@ -64,7 +64,7 @@ def together(rows: Sequence[Row], features: Mapping[str, Sequence[str]], *, doub
         raise AttributionError(f"features names the branch {unknown[0]}, but the states have {', '.join(shapes)}")
     given = {name: np.stack([row[name] for row in rows]) for name in shapes}
     branches = {name: array.astype(np.float64) if double else in_single(array) for name, array in given.items()}
-    names = {name: _names(name, shapes[name], features.get(name)) for name in shapes}
+    names = {name: names_of(name, shapes[name][-1], features.get(name)) for name in shapes}
     return States(branches, names, _actions(rows), blurred=blurred_names(given, names))
 
 
@@ -94,15 +94,6 @@ def _told(shapes: Mapping[str, tuple[int, ...]]) -> str:
 def _is_batch(name: str, array: NDArray[Any], axes: Mapping[str, int]) -> bool:
     of_one = axes.get(name, axes.get(""))
     return array.ndim == 3 if of_one is None else array.ndim == of_one + 1
-
-
-def _names(branch: str, shape: tuple[int, ...], given: Sequence[str] | None) -> list[str]:
-    names = [f"{branch}_{column}" for column in range(shape[-1])] if given is None else list(given)
-    if len(names) != shape[-1] or len(set(names)) != len(names):
-        raise AttributionError(
-            f"branch {branch} has {shape[-1]} features, but {len(set(names))} different names are given"
-        )
-    return names
 
 
 def _actions(rows: Iterable[Row]) -> NDArray[Any] | None:

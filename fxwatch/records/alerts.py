@@ -1,11 +1,11 @@
 """When people are told that a verdict has changed: once it is sure, and not again and again."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import NamedTuple
 
 from fxwatch.records.base import SEVERITY, Record, Verdict
 from fxwatch.records.history import HistoryLine
+from fxwatch.records.times import seconds
 
 IN_A_ROW = 2
 """Analyses in a row that must differ from what was told, on the same side."""
@@ -79,7 +79,7 @@ def _is_worse(verdict: Verdict, than: Verdict) -> bool:
 
 
 def _seconds_between(earlier: str | None, later: str) -> float:
-    try:
-        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier or "")).total_seconds()
-    except (ValueError, TypeError):  # nothing was told yet, or a time makes no sense: nobody is to be kept waiting
+    began, ended = seconds(earlier or ""), seconds(later)
+    if began is None or ended is None:  # nothing was told yet, or a time makes no sense: nobody is to be kept waiting
         return float("inf")
+    return ended - began

@@ -1,5 +1,7 @@
 """How gradients run through the layers of a policy."""
 
+from collections.abc import Iterable
+
 from pydantic import Field
 
 from fxwatch.records.base import Record, Verdict
@@ -52,3 +54,12 @@ class GradientFlow(Record):
     optimizer: dict[str, OptimizerLayer] = {}
     verdict: Verdict = "unknown"
     reason: str | None = None
+
+
+def common_start(layers: Iterable[str]) -> str:
+    """The dotted beginning that all names share, which need not be shown."""
+    parts = [layer.split(".") for layer in layers]
+    shared = 0
+    while parts and all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
+        shared += 1
+    return "".join(f"{part}." for part in parts[0][:shared]) if parts else ""

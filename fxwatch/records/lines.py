@@ -2,6 +2,7 @@
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.base import Verdict, worst
+from fxwatch.records.history import headlines
 
 COMPLETED = "🔍 Captum attribution analysis completed - feature importance updated"
 LINES_AN_ANALYSIS = 6
@@ -9,21 +10,18 @@ LINES_AN_ANALYSIS = 6
 
 def console_lines(analysis: Analysis) -> list[str]:
     """The guide's lines, with a warning sign where a thing is not well, and the verdict in one line below them."""
-    consensus, quality, flow = analysis.consensus, analysis.quality, analysis.gradient_flow
+    quality, flow = analysis.quality, analysis.gradient_flow
     spread = worst(quality.sparsity.verdict, quality.concentration.verdict)
-    measured = flow.reason is None
-    vanishing = len(flow.vanishing_gradients) if measured else None
-    exploding = len(flow.exploding_gradients) if measured else None
+    told = {name: _told(value) for name, value in headlines(analysis).items()}
     return [
         COMPLETED,
-        _line(consensus.verdict, f"Attribution consensus: {_number(consensus.mean_correlation)}"),
+        _line(analysis.consensus.verdict, f"Attribution consensus: {told['consensus']}"),
+        _line(spread, f"Attribution quality - Sparsity: {told['sparsity']}, Concentration: {told['concentration']}"),
+        _line(analysis.dead_features.verdict, f"Dead features: {told['dead_features']}"),
         _line(
-            spread,
-            f"Attribution quality - Sparsity: {_number(quality.sparsity.value)}, "
-            f"Concentration: {_number(quality.concentration.value)}",
+            flow.verdict,
+            f"Gradient flow: {told['vanishing_gradients']} vanishing, {told['exploding_gradients']} exploding layers",
         ),
-        _line(analysis.dead_features.verdict, f"Dead features: {_count(analysis.dead_features.total_count)}"),
-        _line(flow.verdict, f"Gradient flow: {_count(vanishing)} vanishing, {_count(exploding)} exploding layers"),
         _line(analysis.health.verdict, verdict_line(analysis)),
     ]
 
@@ -43,9 +41,5 @@ def _line(verdict: Verdict, text: str) -> str:
     return f"⚠️ {text}" if verdict in {"warn", "bad"} else text
 
 
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"
-
-
-def _count(value: int | None) -> str:
-    return "unknown" if value is None else str(value)
+def _told(value: object) -> str:
+    return "unknown" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

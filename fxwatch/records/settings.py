@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 from fxwatch.records.thresholds import Strict
 
 BaselineType = Literal["background", "mean", "zero", "gaussian"]
+Call = Literal["dict", "kwargs", "args", "concat"]
 
 MethodName = Literal[
     "integrated_gradients",
@@ -80,9 +81,7 @@ class ModelSettings(Strict):
     safe_globals: list[str] = Field(
         default=[], description="exact names of what checkpoints may hold beside tensors, as argparse.Namespace"
     )
-    call: Literal["dict", "kwargs", "args", "concat"] = Field(
-        default="dict", description="how branches are passed to forward; concat: as one flat tensor"
-    )
+    call: Call = Field(default="dict", description="how branches are passed to forward; concat: as one flat tensor")
     state_dict_key: str = Field(default="auto", description="where the weights are in the checkpoint; dots descend")
     outputs: dict[str, str] = Field(
         default={}, description="where each output is in what forward returns, as in '0.1'; '' is the whole"

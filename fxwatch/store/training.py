@@ -3,9 +3,9 @@
 import functools
 import os
 from collections.abc import Sequence
-from datetime import datetime
 
 from fxwatch.records.recorded import Read
+from fxwatch.records.times import seconds
 from fxwatch.records.training import TrainingLine, begins_anew, newest_attempt, thinned
 from fxwatch.store.atomic import write_atomic
 from fxwatch.store.layout import Run
@@ -23,11 +23,8 @@ def read_training(run: Run) -> list[TrainingLine]:
 
 def training_at(run: Run, instant: str) -> TrainingLine | None:
     """The newest line of a run that was measured by an instant (ISO 8601); None where there is none."""
-    try:
-        until = datetime.fromisoformat(instant).timestamp()
-    except ValueError:
-        return None
-    return next((line for line in reversed(_known(run)) if line.at <= until), None)
+    until = seconds(instant)
+    return None if until is None else next((line for line in reversed(_known(run)) if line.at <= until), None)
 
 
 def _known(run: Run) -> list[TrainingLine]:

@@ -64,7 +64,7 @@ class Watcher:
     `known`: generations that need no new decision, by path. `clock` gives monotonic seconds. `settle`: for so many
     seconds a file must not have changed, by our own looks at it; what its times say is never compared with a clock.
     `earlier`: generations of all files of which anything was said in an earlier life, by their paths as text: which of
-    them are gone is said after the first look at all.
+    them are gone is said after the next look at all.
     """
 
     def __init__(
@@ -146,12 +146,14 @@ class Watcher:
 
     def again(self, path: str) -> None:
         """Decide about a file once more, when it has settled anew."""
-        self._decided.pop(path, None)
-        found, now = None, self._clock()
-        with suppress(OSError):  # the next scan finds it
+        decided, found, now = self._decided.pop(path, None), None, self._clock()
+        with suppress(OSError):
             found = look_at(self._root, path)
         if found is not None:
             self._open[path] = _Open(found, now, now + self._settle)
+        elif decided is not None:  # the next scan finds it, or says that it is gone
+            self._found.pop(path, None)
+            self._earlier[path] = decided
 
     def stop(self) -> None:
         """Listen no more."""

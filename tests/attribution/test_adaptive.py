@@ -136,3 +136,26 @@ def test_what_rounding_hides_is_not_asked_for() -> None:
     found = Counted(lambda y: 1e4 + torch.tanh(y.sum(1))).method()
     steps = found.attribute(x, (torch.zeros(1, 2),), torch.zeros(4, dtype=torch.long), tolerance=1e-5).steps
     assert float(steps.max()) < MOST
+
+
+def test_other_weights_of_the_same_nodes_cost_nothing() -> None:
+    """The midpoint alone gives a quadratic function's attributions exactly."""
+    weights = torch.tensor([0.0] * 4 + [1.0] + [0.0] * 4, dtype=torch.float64)
+    x, target = (torch.randn(3, 2),), torch.zeros(3, dtype=torch.long)
+    plain, with_rules = Counted(lambda y: (y**2).sum(1)), Counted(lambda y: (y**2).sum(1))
+    plain.method().attribute(x, (torch.ones(2, 2),), target, fewest=9)
+    found = with_rules.method().attribute(x, (torch.ones(2, 2),), target, fewest=9, rules=[weights])
+    assert with_rules.asked == plain.asked
+    assert torch.allclose(found.by_rules[0][0], (x[0] - 1) * (x[0] + 1), atol=1e-6)
+
+
+def test_a_lone_path_is_followed_as_exactly_as_single_precision_is() -> None:
+    """Sums are in double: what is left is the rounding of the gradients themselves, against Captum in double."""
+    x = inputs(32)
+    low = tuple(torch.zeros_like(part[:1]) for part in x)
+    found = Counted(smooth).method().attribute(x, low, torch.zeros(32, dtype=torch.long), 4e-7, fewest=17)
+    doubled = tuple(part.double() for part in x)
+    expected = IntegratedGradients(smooth).attribute(doubled, tuple(part.double() for part in low), n_steps=300)
+    mine, theirs = (torch.cat([part.flatten(1) for part in found_], 1) for found_ in (found.attributions, expected))
+    errors = (mine - theirs).norm(dim=1) / theirs.norm(dim=1)
+    assert float(errors.mean()) < torch.finfo(torch.float32).eps

@@ -238,15 +238,6 @@ def what_went_while_nobody_looked_is_not_missed() -> Mutant:
     return patched(watcher.Watcher, "__init__", in_the_dark)
 
 
-def what_goes_while_it_is_analysed_is_forgotten_before_its_outcome() -> Mutant:
-    vanished = Intake._vanished
-
-    def hasty(self: Intake, sighting: Any, run: str, *, running: bool) -> None:
-        vanished(self, sighting, run, running=False)
-
-    return patched(Intake, "_vanished", hasty)
-
-
 MUTANTS: list[Callable[[], Mutant]] = [
     no_line_for_done,
     no_look_whether_a_file_changed_while_it_was_read,
@@ -274,5 +265,4 @@ MUTANTS: list[Callable[[], Mutant]] = [
     what_is_gone_is_remembered,
     what_is_forgotten_is_not_counted,
     what_went_while_nobody_looked_is_not_missed,
-    what_goes_while_it_is_analysed_is_forgotten_before_its_outcome,
 ]

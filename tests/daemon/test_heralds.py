@@ -20,6 +20,7 @@ from fxwatch.daemon.heralds import Heralds
 from fxwatch.store.layout import Store
 from fxwatch.store.write import RunWriter
 from tests.analyses import analysis
+from tests.daemon.rank import LAST, rank
 from tests.project import CONFIG, ROOT, Project
 from tests.sync.results import rows
 
@@ -188,6 +189,7 @@ def test_a_delivery_that_hangs_holds_nobody_up_and_is_cut_off_at_the_end(
         courier.look(0.0, [store.run("exp")])
     process = courier._process
     assert process is not None
+    assert rank(process.pid) == LAST
     began = time.monotonic()
     for now in range(1, 100):
         courier.look(now, [store.run("exp")])

@@ -382,6 +382,24 @@ def test_of_two_crashes_in_a_row_the_checkpoint_is_to_blame_and_no_newer_dump_wa
         assert (crashes, life.status().files) == (5, {"ready": 1, "quarantined": 1})
 
 
+def test_a_crash_of_which_a_full_disk_let_nothing_be_noted_counts_once(tmp_path: Path) -> None:
+    life = Life(tmp_path / "outputs")
+    life.slow = True
+    explain_one(life)
+    life.meanwhile = crash_once
+    life.work()
+    life.faults.room = 0
+    life.slow = False
+    life.go(20)
+    life.faults.room = None
+    life.go(20)
+    assert life.status().files == {"ready": 1, "done": 1}
+
+
+def crash_once(_: Path) -> None:
+    raise WorkerKilled
+
+
 def test_what_goes_while_it_is_analysed_has_the_outcome_of_its_analysis(tmp_path: Path) -> None:
     life = Life(tmp_path / "outputs")
     life.slow = True

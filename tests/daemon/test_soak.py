@@ -1,9 +1,11 @@
 """10,000 small checkpoints: every one explained, and memory, handles and threads flat."""
 
+import gc
 import os
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import psutil
@@ -52,6 +54,37 @@ def test_memory_handles_and_threads_stay_flat(tmp_path: Path, count: int) -> Non
     assert threads_now == threads
     assert last - first < 10 + count * 0.004
     life.stop()
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(3_000, marks=pytest.mark.soak)])
+def test_of_files_that_come_and_go_nothing_stays_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("fxwatch.store.ledger.COMPACT_FROM", 20_000)
+    life = Life(tmp_path / "outputs")
+    (life.root / "states.safetensors").write_bytes(whole(0))
+    kept = 0
+    tracemalloc.start()
+    for number in range(count):
+        (life.root / f"model_{number}.safetensors").write_bytes(whole(number + 1))
+        life.source.tell(f"model_{number}.safetensors", closed=True)
+        if number >= 5:
+            (life.root / f"model_{number - 5}.safetensors").unlink()
+        if number % 5 == 4:
+            life.go(21)
+        if number == count // 2 - 1:
+            gc.collect()
+            kept = tracemalloc.get_traced_memory()[0]
+    gc.collect()
+    bytes_each = (tracemalloc.get_traced_memory()[0] - kept) / (count / 2)
+    tracemalloc.stop()
+    sys.stdout.write(f"\n{count} come and gone: {bytes_each:.0f} bytes each\n")
+    assert bytes_each < 200 + 40_000 / count
+    assert life.store.ledger.stat().st_size < 25_000
+    life.stop()
+    files = life.status().files  # some go before their turn
+    assert sum(files.values()) == count + 1
+    assert files["done"] >= count // 4
 
 
 @pytest.mark.soak

@@ -3,7 +3,7 @@
 import copy
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,12 +14,15 @@ from torch import nn
 import fxwatch
 from fxwatch import AttributionAnalyzer, AttributionConfig, AttributionError, ModelInternalsCollector
 from fxwatch.attribution import explain
-from fxwatch.load.policy import Call, CalledPolicy
+from fxwatch.load.policy import CalledPolicy
 from fxwatch.records.states import States
 from fxwatch.records.thresholds import GradientLimits
 from tests.notebook.guide_model import FEATURES, GuideModel, guide_state
 from tests.policies import ByKeyword, OneTensor, SmallTransformer
 from tests.project import environ
+
+if TYPE_CHECKING:
+    from fxwatch.records.settings import Call
 
 STATES = [guide_state(seed) for seed in range(6)]
 QUICK = AttributionConfig(secondary_methods=["saliency"], track_gradients=False, dead_min_history=3)

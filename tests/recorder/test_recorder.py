@@ -166,6 +166,17 @@ def test_large_and_half_precise_models_are_measured_the_same_way(tmp_path: Path)
     assert span["layers"]["model"]["mean"] == pytest.approx(2, rel=1e-2)
 
 
+@pytest.mark.parametrize("wrapped", [nn.DataParallel, lambda model: torch.compile(model, backend="eager")])
+def test_layers_have_the_names_of_the_model_that_was_wrapped(tmp_path: Path, wrapped: Any) -> None:
+    model, alone = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 1))), nn.Linear(2, 1)
+    for one, names in ((model, ["0", "1.0"]), (alone, ["model"])):
+        optimizer = torch.optim.SGD(one.parameters(), 0.0)
+        with Recorder(wrapped(one), optimizer, tmp_path / names[0]):
+            one(torch.ones(1, 2)).sum().backward()
+            optimizer.step()
+        assert [list(span["layers"]) for span in lines(tmp_path / names[0])] == [names]
+
+
 class Shapes(nn.Module):
     """Of one shape but for their lengths, or not, of lengths that are even, or not, and a layer without a gradient."""
 

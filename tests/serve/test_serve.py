@@ -90,6 +90,7 @@ async def test_nobody_comes_in_without_the_token_or_from_elsewhere(served: Serve
         ({**bearer, "Origin": served.base}, 200),
         ({**bearer, "Origin": "http://evil.example"}, 403),
         ({**bearer, "Origin": "null"}, 403),
+        ({**bearer, "Origin": "http://127.0.0.1:1"}, 403),  # what another user of this machine serves
         ({**bearer, "Host": "evil.example"}, 403),
         ({**bearer, "Host": f"evil.example:{host.rpartition(':')[2]}"}, 403),
         ({**bearer, "Host": "localhost"}, 403),
@@ -100,19 +101,30 @@ async def test_nobody_comes_in_without_the_token_or_from_elsewhere(served: Serve
                 async with session.get(served.base + path, headers=headers) as answer:
                     assert answer.status == expected or (path == "/png" and answer.status == 404), (path, headers)
                     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                    assert answer.headers["X-Frame-Options"] == "DENY"
+                    assert "default-src 'none'; script-src 'self';" in answer.headers["Content-Security-Policy"]
         for headers, expected in tries:
             try:
                 async with session.ws_connect(f"{served.base}/ws", headers=headers):
                     assert expected == 200, headers
             except WSServerHandshakeError as error:
                 assert error.status == expected, headers  # noqa: PT017
-        async with session.post(f"{served.base}/", headers=bearer) as answer:
-            assert answer.status == 405
+        async with session.get(f"{served.base}/?token=wrong", allow_redirects=False) as answer:
+            assert (answer.status, answer.headers.get("Set-Cookie")) == (401, None)
+        for address in (f"{served.base}/", served.address):
+            async with session.post(address, headers=bearer, allow_redirects=False) as answer:
+                assert answer.status == 405
         async with session.get(f"{served.base}//evil.example/?token={served.token}", allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (303, "/evil.example/")
             cookie = answer.headers["Set-Cookie"]
             assert "HttpOnly" in cookie
             assert "SameSite=Strict" in cookie
+
+
+def test_it_listens_to_this_machine_alone(served: Served) -> None:
+    processes = [psutil.Process(served.process.pid), *psutil.Process(served.process.pid).children(recursive=True)]
+    found = [one.laddr.ip for process in processes for one in process.net_connections() if one.status == "LISTEN"]
+    assert found == ["127.0.0.1"]
 
 
 def test_bytes_that_are_no_text_are_refused_and_make_no_noise(served: Served) -> None:

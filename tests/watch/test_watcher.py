@@ -1,9 +1,11 @@
 """When a file is ready: by a clock that the test turns, with and without hints."""
 
+import errno
 import json
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -234,6 +236,50 @@ def test_what_was_decided_before_is_not_decided_again(tmp_path: Path) -> None:
     assert watcher.checkpoints() == 1
 
 
+class Entry:
+    """An entry of a folder that notes who asks for its times."""
+
+    def __init__(self, real: os.DirEntry[str], asked: list[str]) -> None:
+        self.name, self.path, self._real, self._asked = real.name, real.path, real, asked
+        self.is_dir, self.is_symlink = real.is_dir, real.is_symlink
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        self._asked.append(self.name)
+        return self._real.stat(follow_symlinks=follow_symlinks)
+
+
+def test_a_scan_asks_candidates_alone_for_their_times_once_and_rests_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.pt", "b.pt", *(f"events_{number}.log" for number in range(20))):
+        (tmp_path / name).write_bytes(checkpoint())
+    clock = Clock()
+    watcher = Watcher(str(tmp_path), Listener(None, None, clock), {}, clock)
+    asked, scandir, lstat = list[str](), os.scandir, os.lstat
+
+    @contextmanager
+    def slow(folder: str) -> Iterator[list[Entry]]:
+        clock.now += 3  # seconds
+        with scandir(folder) as listing:
+            yield [Entry(entry, asked) for entry in listing]
+
+    def noted(path: str) -> os.stat_result:
+        asked.append(f"lstat {os.path.basename(path)}")  # noqa: PTH119
+        return lstat(path)
+
+    monkeypatch.setattr(os, "scandir", slow)
+    monkeypatch.setattr(os, "lstat", noted)
+    for closely in (True, False):  # what is as it was is not looked at closer
+        asked.clear()
+        watcher.look()
+        assert sorted(asked) == (["lstat a.pt", "lstat b.pt"] if closely else ["a.pt", "b.pt"])
+        while watcher.settling():
+            clock.now += SETTLE
+            watcher.look()
+        assert watcher.seconds_to_next() >= 19 * 3 - 2 * SETTLE
+        clock.now += watcher.seconds_to_next()
+
+
 def in_another_life(root: Path, earlier: list[str], device: int | None = None) -> Watcher:
     clock, found = Clock(), Generation(device or root.stat().st_dev, 1, 2, 3, 4)
     return Watcher(str(root), Listener(None, None, clock), {}, clock, earlier=dict.fromkeys(earlier, found))
@@ -245,6 +291,27 @@ def test_what_went_while_nobody_looked_is_said_after_the_first_look(tmp_path: Pa
     watcher = in_another_life(tmp_path, ["there.pt", "b\\xff.pt", "gone.pt", "away/gone.pt"])
     said = [(sighting.path, sighting.state) for sighting in watcher.look() if sighting.state != "seen"]
     assert sorted(said) == [("away/gone.pt", "vanished"), ("gone.pt", "vanished")]
+
+
+def test_what_is_to_be_decided_again_is_found_by_the_next_scan_or_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    for name in ("gone.pt", "there.pt"):
+        bench.write(name, checkpoint())
+    bench.after(10)
+    (tmp_path / "gone.pt").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("fxwatch.watch.watcher.look_at", failing)
+        bench.watcher.again("there.pt")
+    bench.watcher.again("gone.pt")
+    said = bench.after(10)
+    assert ("gone.pt", "vanished") in said
+    assert ("there.pt", "ready") in said
+
+
+def failing(*_: object) -> None:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 def test_an_empty_folder_of_another_file_system_than_in_an_earlier_life_takes_nothing_with_it(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from itertools import takewhile
 
+from fxwatch.records.gradients import common_start
 from fxwatch.records.thresholds import GradientLimits
 from fxwatch.records.training import TrainingLine, on_own_steps, troubles
 from fxwatch.report.box import Box
@@ -89,8 +89,7 @@ def _names(panel: Panel, area: Box, ends: dict[str, float], ill: set[str]) -> No
     for name in dict.fromkeys([*(one for one in ranked if one in ill), *edges]):
         if all(abs(ends[name] - y) >= _APART for y in told.values()):
             told[name] = ends[name]
-    parts = takewhile(lambda parts: len(set(parts)) == 1, zip(*(name.split(".") for name in ends), strict=False))
-    common = ".".join(part for part, *_ in parts) if len(ends) > 1 else ""
+    start = common_start(ends) if len(ends) > 1 else ""
     for name, y in told.items():
         colour = MARKS["bad"].line if name in ill else INK
-        panel.text(area.right + 8, y, name.removeprefix(f"{common}."), size=SMALL, colour=colour, width=_NAMES - 10)
+        panel.text(area.right + 8, y, name.removeprefix(start), size=SMALL, colour=colour, width=_NAMES - 10)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from fxwatch.records.times import seconds
 from fxwatch.store.layout import Store
 from fxwatch.sync.outbox import Outbox, outbox_file, read_outbox
 from fxwatch.tui.read.once import Once
 from fxwatch.tui.snapshot import Delivery, RunNews
-from fxwatch.tui.times import seconds
 
 
 class Deliveries:

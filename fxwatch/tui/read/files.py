@@ -3,11 +3,11 @@
 from collections import deque
 
 from fxwatch.records.ledger import FileState, LedgerLine
+from fxwatch.records.times import seconds
 from fxwatch.store.layout import Store
 from fxwatch.store.tail import Tail
 from fxwatch.tui.read.read_on import read_on
 from fxwatch.tui.snapshot import FileNews
-from fxwatch.tui.times import seconds
 
 _BACKLOG = 1 << 20
 _MOST_TROUBLES = 20

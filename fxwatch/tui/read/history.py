@@ -8,11 +8,11 @@ from statistics import median
 
 from fxwatch.records.base import SEVERITY, Verdict
 from fxwatch.records.history import HEADLINES, HistoryLine
+from fxwatch.records.times import seconds
 from fxwatch.store.layout import Run
 from fxwatch.store.lines import parse_line
 from fxwatch.store.tail import Tail
 from fxwatch.tui.snapshot import Past
-from fxwatch.tui.times import seconds
 
 _TREND = 120
 _STRIP = 64

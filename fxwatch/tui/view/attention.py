@@ -1,8 +1,8 @@
 """Attention: every head of every layer, by entropy, stability and effect."""
 
+from fxwatch.records.gradients import common_start
 from fxwatch.records.internals import AttentionHead
 from fxwatch.tui.snapshot import Snapshot
-from fxwatch.tui.view.layers import common_start
 from fxwatch.tui.view.table import Bar, Column, Row, Table
 from fxwatch.tui.view.text import Line, Span, joined, name, paragraph
 from fxwatch.tui.view.words import count, number

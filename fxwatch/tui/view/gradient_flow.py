@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from fxwatch.records.base import Verdict
-from fxwatch.records.gradients import GradientFlow
+from fxwatch.records.gradients import GradientFlow, common_start
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.blocks import Block, fitted
-from fxwatch.tui.view.layers import common_start, extremes, layer_chart, layer_table
+from fxwatch.tui.view.layers import extremes, layer_chart, layer_table
 from fxwatch.tui.view.optimizer import optimizer_table
 from fxwatch.tui.view.text import BLANK, Line, Span, ending, joined, left, line, mark, name, paragraph, title
 from fxwatch.tui.view.training import gradients_table

@@ -4,8 +4,8 @@ from typing import Literal, NamedTuple
 
 from fxwatch.records.base import Verdict
 from fxwatch.records.status import STALE_SECONDS, DaemonStatus
+from fxwatch.records.times import seconds
 from fxwatch.tui.snapshot import Snapshot
-from fxwatch.tui.times import seconds
 from fxwatch.tui.view.commands import daemon_command
 from fxwatch.tui.view.text import Line, Role, Span, crop, joined, line, name, quiet, width_of
 from fxwatch.tui.view.words import age, count, moment

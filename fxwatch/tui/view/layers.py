@@ -1,9 +1,9 @@
 """The gradient norms of all layers, as a chart and as a table."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from fxwatch.records.gradients import LayerGradient
+from fxwatch.records.gradients import LayerGradient, common_start
 from fxwatch.records.thresholds import GradientLimits
 from fxwatch.tui.view.log_chart import LogScale, dots
 from fxwatch.tui.view.text import Line, Role, Span, ending, left, line, name, quiet, right
@@ -72,12 +72,3 @@ def _log_bar(norm: float, low: float, high: float, width: int) -> str:
 
 def _power(limit: float) -> str:
     return f"{limit:.0e}".replace("e+0", "e+").replace("e-0", "e-")
-
-
-def common_start(layers: Iterable[str]) -> str:
-    """The dotted beginning that all names share, which need not be shown."""
-    parts = [layer.split(".") for layer in layers]
-    shared = 0
-    while parts and all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
-        shared += 1
-    return "".join(f"{part}." for part in parts[0][:shared]) if parts else ""

@@ -1,8 +1,8 @@
 """Log: what the daemon has seen, and what became of it, newest last."""
 
 from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.times import seconds
 from fxwatch.tui.snapshot import Snapshot
-from fxwatch.tui.times import seconds
 from fxwatch.tui.view.table import Column, Row, Table
 from fxwatch.tui.view.text import Role, Span, name, quiet
 from fxwatch.tui.view.words import moment

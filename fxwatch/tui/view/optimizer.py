@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from fxwatch.records.gradients import OptimizerLayer
-from fxwatch.tui.view.layers import common_start
+from fxwatch.records.gradients import OptimizerLayer, common_start
 from fxwatch.tui.view.text import BLANK, Line, Span, ending, line, name, paragraph, quiet, right
 from fxwatch.tui.view.words import number
 

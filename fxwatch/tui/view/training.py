@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from fxwatch.records.gradients import common_start
 from fxwatch.records.training import troubles
 from fxwatch.tui.snapshot import Snapshot, Training
-from fxwatch.tui.view.layers import common_start
 from fxwatch.tui.view.text import BLANK, Line, Span, crop, ending, left, line, mark, name, paragraph, quiet, right
 from fxwatch.tui.view.trend import trend
 from fxwatch.tui.view.words import count, moment, number, whole

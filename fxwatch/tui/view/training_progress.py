@@ -1,8 +1,8 @@
 """Training progress: how many analyses, what became of the files, and how far the results lag behind training."""
 
 from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.times import seconds
 from fxwatch.tui.snapshot import Snapshot
-from fxwatch.tui.times import seconds
 from fxwatch.tui.view.blocks import Block, fitted
 from fxwatch.tui.view.heartbeat import wandb_words
 from fxwatch.tui.view.text import Line, Span, joined, left, line, name, quiet, title
