@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fxwatch.config import ENV_PREFIX, ConfigError, load_config, template
+from fxwatch.records.thresholds import AtLeast, Band, Between
 from tests.project import ROOT, environ
 
 HEAVY = ("torch", "captum", "wandb", "matplotlib")
@@ -59,6 +60,10 @@ def test_the_repositorys_config_holds_every_key_at_its_default(tmp_path: Path) -
         ("[analyses]\n", "c.toml:1: unknown key analyses; did you mean analysis?"),
         ("[daemon]\n[modl.outputs]\nvalue = '1'\n", "c.toml:2: unknown key modl; did you mean model?"),
         ("[analysis\n", "c.toml:1:10: "),
+        (
+            "[thresholds]\nsparsity = {low = 0.7}\n",
+            "c.toml:2: thresholds.sparsity: low = 0.7 must not lie above high = 0.6",
+        ),
         ("[expected.hf]\nlw = 1\n", "c.toml:2: unknown key expected.hf.lw; did you mean low?"),
         ("[inputs.hf]\nfeature = []\n", "did you mean features?"),
         ("[thresholds]\nconsensus = 0.5\n", "c.toml:2: thresholds.consensus: it must be a table of ok, bad"),
@@ -87,6 +92,19 @@ def test_every_section_that_is_promised_may_be_there(tmp_path: Path) -> None:
     promised = ["watch", "store", "report", "wandb", "alerts", "serve", "tui"]
     (tmp_path / "c.toml").write_text("".join(f"[{section}]\n" for section in promised))
     load_config(tmp_path / "c.toml")
+
+
+def test_a_limit_that_is_set_leaves_the_guides_others(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(
+        "[thresholds]\nsparsity = {low = 0.2}\nconsensus = {ok = 0.8}\n[expected.hf]\nlow = 0.1\n"
+        "[runs.a.thresholds]\nsparsity = {high = 0.5}\n[runs.a.expected]\nhf = {high = 0.3}\n"
+    )
+    config = load_config(tmp_path / "c.toml").config
+    assert config.thresholds.sparsity == Between(low=0.2, high=0.6)
+    assert config.thresholds.consensus == AtLeast(ok=0.8, bad=0.4)
+    assert config.expected["hf"] == Band(low=0.1, high=0.35)
+    assert config.for_run("a").thresholds.sparsity == Between(low=0.2, high=0.5)
+    assert config.for_run("a").expected["hf"] == Band(low=0.1, high=0.3)
 
 
 def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, field_validator, model_va
 
 from fxwatch.records.expected_features import EXPECTED_FEATURES, with_the_guides, words
 from fxwatch.records.settings import AnalysisSettings, InputSettings, ModelSettings
-from fxwatch.records.thresholds import EXPECTED_SHARES, Band, Strict, Thresholds
+from fxwatch.records.thresholds import EXPECTED_SHARES, Band, Strict, Thresholds, over
 
 
 class DaemonSettings(Strict):
@@ -171,6 +171,11 @@ class RunSettings(Strict):
     thresholds: Thresholds = Thresholds()
     expected: dict[str, Band] = EXPECTED_SHARES
     decisions: dict[str, dict[str, list[Expectation]]] = EXPECTED_FEATURES
+
+    @field_validator("expected", mode="before")
+    @classmethod
+    def _keep_the_guides_other_ends(cls, bands: Any) -> Any:
+        return over(EXPECTED_SHARES, bands)
 
     @field_validator("expected")
     @classmethod

@@ -5,7 +5,9 @@ and its warning a value is ok.
 """
 
 import math
-from typing import Literal, Self
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, model_validator
 
@@ -110,6 +112,14 @@ class Between(Limit):
     high: float | None = None
     bad_high: float | None = None
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        named = [(name, edge) for name in ("low", "high", "bad_high") if (edge := getattr(self, name)) is not None]
+        for (below, low), (above, high) in pairwise(named):
+            if low > high:
+                raise ValueError(f"{below} = {low:g} must not lie above {above} = {high:g}")
+        return self
+
     def _judge(self, value: float, held: float | None) -> tuple[Verdict, float | None]:
         if _exceeds(value, self.bad_high, held):
             return "bad", self.bad_high
@@ -166,6 +176,19 @@ class Thresholds(Strict):
     dominance: Between = Between(bad_high=0.95)
     weak_scores: Between = Between(low=0.3)
     gradient: GradientLimits = GradientLimits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_the_guides_other_limits(cls, data: Any) -> Any:
+        return over({name: field.default for name, field in cls.model_fields.items()}, data)
+
+
+def over(defaults: Mapping[str, Record], data: Any) -> Any:
+    """What is set, as it was read; a table of it that sets some keys has the others of its default."""
+    if not isinstance(data, Mapping):
+        return data
+    tables = {name: part for name, part in data.items() if name in defaults and isinstance(part, Mapping)}
+    return {**data, **{name: {**defaults[name].model_dump(), **part} for name, part in tables.items()}}
 
 
 EXPECTED_SHARES: dict[str, Band] = {

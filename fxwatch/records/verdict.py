@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 from fxwatch.records.analysis import BranchShare, Consensus, DeadFeatures, Explanation, Health, Stability
 from fxwatch.records.base import Verdict, worst
-from fxwatch.records.findings import Findings
+from fxwatch.records.findings import Findings, crossing
 from fxwatch.records.gradients import GradientFlow
 from fxwatch.records.quality import Estimate, QualityMetrics
 from fxwatch.records.thresholds import Band, Between, Correlation, GradientLimits, Limit, Thresholds
@@ -204,16 +204,14 @@ def _scores(explanation: Explanation, thresholds: Thresholds, findings: Findings
             continue
         overall = explanation.units[branch][name].share / length if length else 0.0
         everything = overall > crossed
-        message = (
-            f"{branch}/{name} dominates {'all features' if everything else 'its branch'} "
-            f"with a score of {overall if everything else score:.3g}, above {crossed:g}"
-        )
+        told = crossing(overall if everything else score, crossed, "high")
+        message = f"{branch}/{name} dominates {'all features' if everything else 'its branch'}: its score {told}"
         level: Verdict = verdict if everything else "warn"
         findings.add(f"dominance.{branch}", score, crossed, level, message, "dominance", about=[name])
     best = max((ranking[0][1] for ranking in explanation.feature_importance.values() if ranking), default=None)
     verdict, crossed = thresholds.weak_scores.judge(best, findings.held("weak_scores"))
     if best is not None and crossed is not None:
-        message = f"all scores are low: the best of any branch is {best:.3g}, below {crossed:g}"
+        message = f"all scores are low, the best of any branch: {crossing(best, crossed, 'low')}"
         findings.add("weak_scores", best, crossed, verdict, message)
 
 

@@ -179,10 +179,26 @@ def test_one_feature_above_all_others_is_bad_and_above_its_branch_a_warning() ->
     assert findings(feature_importance=healthy.feature_importance | {"hf": [("x", 1.0)]}) == {}
 
 
+def test_a_score_that_has_hardly_left_its_limit_is_not_said_to_be_beyond_it() -> None:
+    rankings = explanation().feature_importance
+
+    def with_best(score: float, branches: list[str], previous: Health | None = None) -> Health:
+        ranked = {
+            name: [(names[0][0], score)] + [(other, 0.1) for other, _ in names[1:]] for name, names in rankings.items()
+        }
+        return health_of(1, previous, feature_importance={name: ranked[name] for name in branches})
+
+    first, all_of_them = list(rankings)[:1], list(rankings)
+    high = with_best(0.94, first, with_best(0.96, first)).findings[0].message
+    low = with_best(0.31, all_of_them, with_best(0.29, all_of_them)).findings[0].message
+    assert high.endswith("0.94 was above 0.95 and is still close to it")
+    assert low.endswith("0.31 was below 0.3 and is still close to it")
+
+
 def test_no_feature_of_note_anywhere_is_a_warning() -> None:
     ranking = {branch: [(name, 0.2) for name, _ in names] for branch, names in explanation().feature_importance.items()}
     assert findings(feature_importance=ranking)["weak_scores"].message == (
-        "all scores are low: the best of any branch is 0.2, below 0.3"
+        "all scores are low, the best of any branch: 0.2 is below 0.3"
     )
 
 
