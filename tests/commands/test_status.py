@@ -11,9 +11,10 @@ from fxwatch import exit_codes
 from fxwatch.commands.status import status
 from fxwatch.commands.tui import tui
 from fxwatch.records.base import Verdict
+from fxwatch.records.ledger import LedgerLine
 from fxwatch.records.status import DaemonStatus
 from fxwatch.store.layout import Store
-from tests.tui.examples import SICK, START, beat, fill
+from tests.tui.examples import SICK, START, beat, fill, note
 
 NAN_LAYERS = {"policy.a": 1e-9, "policy.b": 1.0}
 
@@ -112,6 +113,28 @@ def test_a_daemon_without_results_is_unknown_and_fine(
     assert (found["daemon"]["state"], found["daemon"]["alive"]) == ("silent", False)
     assert status(tmp_path, None, as_json=False, fail_on=None) == exit_codes.OK
     assert "Health: UNKNOWN - no analysis yet" in capsys.readouterr().out
+
+
+def test_what_was_not_explained_is_told_with_its_reason(
+    tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reasons = {"a.zip": "it would run code", "b.zip": "no such layer", "c.zip": "", "d.zip": "cut\x1b[31m short"}
+    note(
+        store,
+        *(
+            LedgerLine(seq=seq, at="2026-11-22T08:00:00+00:00", path=path, state="failed", reason=why)
+            for seq, (path, why) in enumerate(reasons.items())
+        ),
+    )
+    assert status(tmp_path, None, as_json=False, fail_on=None) == exit_codes.OK
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Not explained: ")]
+    assert told[0].startswith("Not explained: d.zip, failed: cut")
+    assert "\x1b" not in told[0]
+    assert told[1:] == [
+        "Not explained: c.zip, failed",
+        "Not explained: b.zip, failed: no such layer",
+        "Not explained: 1 more of late; the monitor's log tells of each",
+    ]
 
 
 def test_a_newer_schema_is_not_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from fxwatch.records.analysis import Analysis
+from fxwatch.records.ledger import LedgerLine
 from fxwatch.tui.snapshot import Lack, Snapshot
 from fxwatch.tui.view.commands import daemon_command, read_command
 from fxwatch.tui.view.header import reason, since
@@ -13,10 +14,26 @@ from fxwatch.tui.view.training import training_in_words
 from fxwatch.tui.view.words import at_step, count, number, percent
 
 
+_MOST_TROUBLES = 3
+
+
 def heartbeat_in_words(snapshot: Snapshot) -> list[str]:
-    """Whether the daemon lives, training and W&B; what to type where it does not, and what may not be read."""
+    """Whether the daemon lives, training and W&B; what to type where it does not; what may not be read or explained."""
     shut = [f"Cannot be read: {name(path, 400)}: {name(why)}" for path, why in snapshot.barred]
-    return [_heartbeat_in_words(snapshot), *shut]
+    return [_heartbeat_in_words(snapshot), *shut, *_not_explained(snapshot)]
+
+
+def _not_explained(snapshot: Snapshot) -> Iterator[str]:
+    troubles = snapshot.files.troubles
+    for trouble in troubles[:_MOST_TROUBLES]:
+        yield f"Not explained: {trouble_in_words(trouble)}"
+    if len(troubles) > _MOST_TROUBLES:
+        yield f"Not explained: {len(troubles) - _MOST_TROUBLES} more of late; the monitor's log tells of each"
+
+
+def trouble_in_words(line: LedgerLine) -> str:
+    """What became of a file instead of an analysis, and why."""
+    return f"{name(line.path, 400)}, {line.state}" + (f": {name(line.reason)}" if line.reason else "")
 
 
 def _heartbeat_in_words(snapshot: Snapshot) -> str:

@@ -3,6 +3,7 @@
 from fxwatch.tui.snapshot import Lack, Snapshot
 from fxwatch.tui.view.commands import daemon_command, read_command
 from fxwatch.tui.view.heartbeat import daemon_words, life
+from fxwatch.tui.view.in_words import trouble_in_words
 from fxwatch.tui.view.text import BLANK, Line, crop, line, name, paragraph
 
 _DEMO = "fxwatch demo"
@@ -55,10 +56,12 @@ def _no_rights(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
 
 def _no_results(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
     daemon, words = snapshot.daemon, daemon_words(snapshot).sentence
-    if not life(daemon, snapshot.now).alive:
-        again = f"No analysis yet, and {words}. Start it, and leave it running:"
-        return [(again, [daemon_command(snapshot)]), ("Without a training run of your own:", [_DEMO])]
     files = ", ".join(f"{number:,} {state}" for state, number in (daemon.files if daemon else {}).items() if number)
     seen = f"It has seen these files: {files}." if files else "It has seen no checkpoint yet."
+    troubles = [(f"Not explained: {trouble_in_words(trouble)}.", []) for trouble in snapshot.files.troubles[:1]]
+    if not life(daemon, snapshot.now).alive:
+        again = f"No analysis yet, and {words}.{f' {seen}' if files else ''}"
+        command = ("Start it, and leave it running:", [daemon_command(snapshot)])
+        return [(again, []), *troubles, command, ("Without a training run of your own:", [_DEMO])]
     trouble = f" Its last trouble: {name(daemon.last_trouble)}." if daemon is not None and daemon.last_trouble else ""
-    return [(f"No analysis yet; {words}. {seen}{trouble}", []), ("The first analysis appears here.", [])]
+    return [(f"No analysis yet; {words}. {seen}{trouble}", []), *troubles, ("The first analysis appears here.", [])]
