@@ -13,7 +13,6 @@ from fxwatch.tui.view.text import name
 from fxwatch.tui.view.training import training_in_words
 from fxwatch.tui.view.words import at_step, count, number, percent
 
-
 _MOST_TROUBLES = 3
 
 
