@@ -58,7 +58,9 @@ def _no_results(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
     daemon, words = snapshot.daemon, daemon_words(snapshot).sentence
     files = ", ".join(f"{number:,} {state}" for state, number in (daemon.files if daemon else {}).items() if number)
     seen = f"It has seen these files: {files}." if files else "It has seen no checkpoint yet."
-    troubles = [(f"Not explained: {trouble_in_words(trouble)}.", []) for trouble in snapshot.files.troubles[:1]]
+    troubles: list[tuple[str, list[str]]] = [
+        (f"Not explained: {trouble_in_words(trouble)}.", []) for trouble in snapshot.files.troubles[:1]
+    ]
     if not life(daemon, snapshot.now).alive:
         again = f"No analysis yet, and {words}.{f' {seen}' if files else ''}"
         command = ("Start it, and leave it running:", [daemon_command(snapshot)])
