@@ -58,7 +58,9 @@ def _no_results(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
     daemon, words = snapshot.daemon, daemon_words(snapshot).sentence
     files = ", ".join(f"{number:,} {state}" for state, number in (daemon.files if daemon else {}).items() if number)
     seen = f"It has seen these files: {files}." if files else "It has seen no checkpoint yet."
-    troubles = [(f"Not explained: {trouble_in_words(trouble)}.", []) for trouble in snapshot.files.troubles[:1]]
+    troubles: list[tuple[str, list[str]]] = [
+        (f"Not explained: {trouble_in_words(trouble)}.", []) for trouble in snapshot.files.troubles[:1]
+    ]
     trouble = f" Its last trouble: {name(daemon.last_trouble)}." if daemon is not None and daemon.last_trouble else ""
     if not life(daemon, snapshot.now).alive:
         again = f"No analysis yet, and {words}.{f' {seen}' if files else ''}{trouble}"
