@@ -6,7 +6,6 @@ At once: constant input, zero projection, no functional effect. With time: low i
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +14,7 @@ from fxwatch.attribution.engine import batches
 from fxwatch.attribution.policy import Branches, Meter
 from fxwatch.attribution.subject import rows_of
 from fxwatch.attribution.units import Units
-from fxwatch.records.analysis import DeadFeatures
-
-Cause = Literal["constant_input", "zero_projection", "no_functional_effect", "low_importance"]
+from fxwatch.records.analysis import Cause, DeadFeatures
 
 FEWEST_STATES = 4
 NO_EFFECT = 0.01

@@ -146,13 +146,15 @@ def _back(watched: Path, store: Store, ending: threading.Event, say: Callable[[s
     """Wait until there is a watched folder again, and a place for results; False where the end comes first."""
     said = ""
     while True:
+        why = f"there is no folder {watched}"
         try:
             if watched.is_dir():
                 store.create()
                 return True
         except StoreError as error:
-            if str(error) != said:
-                say(f"{error}; waiting until that is over")
-            said = str(error)
+            why = str(error)
+        if why != said:
+            say(f"{why}; waiting until that is over")
+        said = why
         if ending.wait(RETURNED_EVERY):
             return False

@@ -14,7 +14,6 @@ from fxwatch.store.layout import ANALYSIS_ID
 _LONGEST = 2000
 Words = Annotated[str, AfterValidator(lambda text: text[:_LONGEST])]
 """What is said to people; a file's own words may be in it, and are endless at worst."""
-AnalysisId = Annotated[str, Field(pattern=f"^{ANALYSIS_ID.pattern}$")]
 
 
 class ExplainJob(Record):
@@ -66,7 +65,7 @@ class Duplicate(Record):
     """The same checkpoint, dump and recipe were analysed before."""
 
     kind: Literal["duplicate"] = "duplicate"
-    analysis: AnalysisId
+    analysis: str = Field(pattern=f"^{ANALYSIS_ID.pattern}$")
 
 
 class Drawn(Record):

@@ -1,6 +1,6 @@
 """What an analysis is: everything that fxwatch says of one checkpoint over one dump, as analysis.json holds it."""
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -101,10 +101,13 @@ class Consensus(Record):
     reason: str | None = None
 
 
-class DeadFeatures(Record):
-    """Features that do nothing, by branch, and why.
+Cause = Literal["constant_input", "zero_projection", "no_functional_effect", "low_importance"]
+"""Why a feature does nothing."""
 
-    The causes: constant_input, zero_projection, no_functional_effect, low_importance.
+
+class DeadFeatures(Record):
+    """Features that do nothing, by branch, and why: a `Cause`, or one that a later version knows.
+
     In JSON the branches stand beside the other keys: `{"hf": ["a"], "total_count": 1, "causes": {"hf": {"a": …}}, …}`.
     """
 

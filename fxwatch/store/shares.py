@@ -10,19 +10,19 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fxwatch.records.analysis import Analysis, Unit
+from fxwatch.records.analysis import Analysis, Cause, Unit
 from fxwatch.store.atomic import write_all
 from fxwatch.store.bounded import open_regular
 
 Layout = Mapping[str, list[str]]
 _LONGEST_HEADER = 4 << 20
 _MOST_ROWS = 1 << 21
-CAUSES = ("constant_input", "zero_projection", "no_functional_effect", "low_importance")
+CAUSES = get_args(Cause)
 """Why a unit is dead, as `.details` number it from 1; 0: it is not, 255: another cause."""
 _OTHER_CAUSE = 255
 

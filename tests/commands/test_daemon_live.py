@@ -96,6 +96,9 @@ def test_it_goes_on_when_nobody_reads_what_it_says(project: Project, daemon: sub
     assert "Traceback" not in errors
 
 
+WAITING = "waiting until that is over"
+
+
 def test_a_folder_that_is_removed_and_made_again_is_watched_anew(
     project: Project, daemon: subprocess.Popen[str]
 ) -> None:
@@ -104,16 +107,18 @@ def test_a_folder_that_is_removed_and_made_again_is_watched_anew(
     eventually(lambda: len(project.analyses()) == 1)
     while project.outputs.exists():  # as the daemon may write while it goes
         shutil.rmtree(project.outputs, ignore_errors=True)
-    time.sleep(1)  # long enough for the daemon to see that it is gone
+    assert daemon.stderr is not None
+    errors = "".join(iter(daemon.stderr.readline, f"fxwatch: there is no folder {project.outputs}; {WAITING}\n"))
     project.outputs.mkdir()
     project.states(seed=1)
     project.checkpoint("model_2.pt", seed=2, global_step=2)
     eventually(lambda: project.store.exists() and len(project.analyses()) == 1)
     assert project.analyses()[0]["checkpoint"]["step"] == 2
     assert set(project.ledger()) == {"states.npz", "model_2.pt"}
-    code, _, errors = finish(daemon)
+    code, _, rest = finish(daemon)
     assert code == exit_codes.OK
     assert "was removed or replaced; beginning anew" in errors
+    errors += rest
     assert "Traceback" not in errors
 
 

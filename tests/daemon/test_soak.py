@@ -56,7 +56,7 @@ def test_memory_handles_and_threads_stay_flat(tmp_path: Path, count: int) -> Non
     life.stop()
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(3_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [300, pytest.param(1_500, marks=pytest.mark.soak)])
 def test_of_files_that_come_and_go_nothing_stays_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
@@ -71,7 +71,7 @@ def test_of_files_that_come_and_go_nothing_stays_in_memory(
         if number >= 5:
             (life.root / f"model_{number - 5}.safetensors").unlink()
         if number % 5 == 4:
-            life.go(21)
+            life.go(80)
         if number == count // 2 - 1:
             gc.collect()
             kept = tracemalloc.get_traced_memory()[0]
@@ -82,9 +82,7 @@ def test_of_files_that_come_and_go_nothing_stays_in_memory(
     assert bytes_each < 200 + 40_000 / count
     assert life.store.ledger.stat().st_size < 25_000
     life.stop()
-    files = life.status().files  # some go before their turn
-    assert sum(files.values()) == count + 1
-    assert files["done"] >= count // 4
+    assert life.status().files == {"ready": 1, "done": count}
 
 
 @pytest.mark.soak
