@@ -25,6 +25,9 @@ def deletion_and_insertion(subject: Subject, signed: Tensor) -> tuple[OrderTest,
     """
     rows = torch.tensor(evenly(subject.count, STATES))
     units = signed.shape[1]
+    if units == 1:
+        alone = OrderTest(reason="there is a single feature, which has no order")
+        return alone, alone
     spread = float(subject.values_here.double().std()) if subject.count > 1 else 0.0
     if spread == 0:
         reason = "the output is the same at every state" if subject.count > 1 else "a single state has no spread"

@@ -9,6 +9,7 @@ from fxwatch.records.quality import Concentration, Estimate
 
 _LITTLE = 0.1
 _NOTHING = "no feature has any importance in any state"
+_ALONE = "there is a single feature, which has all importance whatever it is"
 
 
 def sparsity(signed: Tensor) -> Estimate:
@@ -16,6 +17,8 @@ def sparsity(signed: Tensor) -> Estimate:
 
     A fixed share of the mean, so that neither the scale nor the length of a branch changes it. signed: (N, units).
     """
+    if signed.shape[1] == 1:
+        return Estimate(reason=_ALONE)
     share = _told(signed)
     if not len(share):
         return Estimate(reason=_NOTHING)
@@ -29,6 +32,8 @@ def concentration(signed: Tensor) -> Concentration:
     Its inverse is the effective number of features. Beside it Gini's index, 0 when all count alike (Hurley & Rickard
     2009, arXiv 0811.4706), which is high for anything with a structure, and so is not judged. signed: (N, units).
     """
+    if signed.shape[1] == 1:
+        return Concentration(reason=_ALONE)
     share = _told(signed)
     if not len(share):
         return Concentration(reason=_NOTHING)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from fxwatch.daemon.narrator import Narrator
 from fxwatch.daemon.plan import Candidate, Plan
+from fxwatch.daemon.troubles import Troubles
 from fxwatch.records.ledger import Generation
 from fxwatch.store.ledger import Entry, Ledger
 from fxwatch.watch import Sighting, run_of
@@ -22,7 +23,7 @@ class Intake:
 
     def __init__(self, plan: Plan, ledger: Ledger, recipe: Recipe, narrator: Narrator) -> None:
         self._plan, self._ledger, self._recipe, self._narrator = plan, ledger, recipe, narrator
-        self._told_without_states: set[str] = set()
+        self._without_states: set[str] = set()
 
     def remember(self) -> dict[str, Generation]:
         """Checkpoints that were decided under the same recipe, by path; the plan is told of them, too."""
@@ -83,15 +84,18 @@ class Intake:
             step=one.step,
         )
 
-    def tell_without_states(self) -> None:
-        """Say which checkpoints wait for states, once a run."""
-        for one in self._plan.without_states():
-            if one.run not in self._told_without_states:
-                self._told_without_states.add(one.run)
-                self._narrator.say(
-                    f"{one.path} waits: run {one.run} has no dump of states; save some as states.safetensors or "
-                    "states.npz beside the checkpoint, one array a branch"
-                )
+    def tell_without_states(self, troubles: Troubles) -> None:
+        """Say which runs wait for states, and by which checkpoint, once each and for as long as they do."""
+        waiting = {one.run: one.path for one in reversed(self._plan.without_states())}
+        for run in self._without_states - waiting.keys():
+            troubles.tell(f"states of {run}", None)
+        for run in waiting.keys() - self._without_states:
+            troubles.tell(
+                f"states of {run}",
+                f"{waiting[run]} waits: run {run} has no dump of states; save some as states.safetensors or "
+                "states.npz beside the checkpoint, one array a branch",
+            )
+        self._without_states = set(waiting)
 
     def _vanished(self, sighting: Sighting, run: str, *, running: bool) -> None:
         """A file that is gone; what became of it before stays as it was decided, and is forgotten. Not so while it is

@@ -205,7 +205,7 @@ class Daemon:
             self._sightings.popleft()  # only now: what could not be noted is not forgotten
         self._intake.put_aside()
         if not self._watcher.settling("states"):
-            self._intake.tell_without_states()
+            self._intake.tell_without_states(self._troubles)
         self._troubles.tell("folder", self._watcher.trouble)
 
     def _collect(self) -> None:

@@ -4,6 +4,7 @@ import re
 
 from fxwatch.daemon.narrator import Narrator
 
+_MOST_IN_WORDS = 3
 _NUMBER = re.compile(r"\d+")
 
 
@@ -30,5 +31,6 @@ class Troubles:
             self._narrator.say(words)
 
     def in_words(self) -> str | None:
-        """All of them."""
-        return "; ".join(self._now.values()) or None
+        """The first of them, and how many more there are."""
+        first, more = list(self._now.values())[:_MOST_IN_WORDS], len(self._now) - _MOST_IN_WORDS
+        return "; ".join([*first, *([f"and {more} more"] if more > 0 else [])]) or None

@@ -26,7 +26,9 @@ def judge(
             "quality": _quality(explanation.quality, thresholds, findings),
             "trust": judge_trust(explanation.trust, findings),
             "gradient_flow": _gradient_flow(explanation.gradient_flow, thresholds.gradient, findings),
-            "dead_features": _dead_features(explanation.dead_features, thresholds, findings),
+            "dead_features": _dead_features(
+                explanation.dead_features, sum(map(len, explanation.units.values())), thresholds, findings
+            ),
             "stability": _stability(explanation.stability, findings),
             "branches": _branches(explanation.branches, expected, findings),
         }
@@ -136,12 +138,17 @@ def _still(flow: GradientFlow, metric: str, limit: Limit, findings: Findings) ->
     return [name for name, norm in norms.items() if name not in told and limit.judge(norm, before)[1] is not None]
 
 
-def _dead_features(dead: DeadFeatures, thresholds: Thresholds, findings: Findings) -> DeadFeatures:
+def _dead_features(dead: DeadFeatures, features: int, thresholds: Thresholds, findings: Findings) -> DeadFeatures:
+    """How many there are, which may be too many; all that there are always is, however few."""
     verdict, crossed = thresholds.dead_features.judge(dead.total_count, findings.held("dead_features"))
-    names = [f"{branch}/{name}" for branch, features in dead.branches.items() for name in features]
+    names = [f"{branch}/{name}" for branch, found in dead.branches.items() for name in found]
     if dead.total_count is None:
         message = f"dead features were not looked for: {dead.reason or 'no reason given'}"
         findings.add("dead_features", None, None, "unknown", message)
+    elif dead.total_count and dead.total_count == features:
+        verdict = worst(verdict, "warn")
+        message = f"all {features} features are dead: {_some(names)}"
+        findings.add("dead_features", dead.total_count, crossed, verdict, message, about=names)
     elif crossed is not None:
         more = "more than" if dead.total_count > crossed else "still close to"
         message = f"{dead.total_count} dead features, {more} {crossed:g}: {_some(names)}"

@@ -109,6 +109,14 @@ def test_states_that_are_all_alike_fall_back_to_nought_and_say_so() -> None:
     assert found.dead_features.total_count == 8
 
 
+def test_of_a_single_feature_nothing_is_judged_that_could_not_be_otherwise() -> None:
+    found = explained(Formula(lambda hf: hf.sum((1, 2)).tanh()), random_states({"hf": (1, 1)}))
+    for part in (found.quality.sparsity, found.quality.concentration, found.trust.deletion, found.trust.insertion):
+        assert part.value is None
+        assert "there is a single feature" in (part.reason or "")
+    assert found.quality.infidelity.value is not None
+
+
 def test_a_model_in_double_precision_is_explained_as_in_single() -> None:
     single = explained(SmallTransformer().eval(), random_states(SHAPES))
     double = explained(SmallTransformer().eval().double(), random_states(SHAPES))

@@ -42,8 +42,10 @@ def test_it_follows_a_trainer(project: Project, daemon: subprocess.Popen[str]) -
     assert status(project)["mode"] == "events"
     project.checkpoint("exp/model_1.pt", global_step=1)  # before there are states: it waits
     eventually(lambda: project.ledger().get("exp/model_1.pt") and project.ledger()["exp/model_1.pt"].state == "ready")
+    eventually(lambda: "run exp has no dump of states" in str(status(project)["last_trouble"]))
     project.states("exp/states.npz")
     eventually(lambda: len(project.analyses("exp")) == 1)
+    eventually(lambda: status(project)["last_trouble"] is None)
     temporary = project.checkpoint("exp/writing.tmp.pt", seed=1, global_step=2)
     temporary.rename(project.outputs / "exp" / "latest.pt")  # a rename has no close event
     eventually(lambda: len(project.analyses("exp")) == 2)

@@ -195,6 +195,16 @@ def test_a_score_that_has_hardly_left_its_limit_is_not_said_to_be_beyond_it() ->
     assert low.endswith("0.31 was below 0.3 and is still close to it")
 
 
+def test_all_features_dead_is_a_warning_however_few_there_are() -> None:
+    units = {"hf": explanation().units["hf"]}
+    dead = DeadFeatures(branches={"hf": list(units["hf"])}, total_count=len(units["hf"]))
+    found = findings(units=units, dead_features=dead)["dead_features"]
+    assert (found.level, found.message) == (
+        "warn",
+        "all 3 features are dead: hf/price_velocity, hf/volume_ratio, hf/spread",
+    )
+
+
 def test_no_feature_of_note_anywhere_is_a_warning() -> None:
     ranking = {branch: [(name, 0.2) for name, _ in names] for branch, names in explanation().feature_importance.items()}
     assert findings(feature_importance=ranking)["weak_scores"].message == (

@@ -322,6 +322,9 @@ def test_the_last_trouble_has_a_line_of_its_own() -> None:
     assert head(snapshot(daemon=daemon(last_trouble="no space left"))).splitlines()[3] == "last trouble: no space left"
 
 
+REFUSED = LedgerLine(seq=0, at="?", path="a.pt", state="refused", reason="it would run code")
+
+
 @pytest.mark.parametrize(
     ("lack", "parts", "words"),
     [
@@ -331,6 +334,11 @@ def test_the_last_trouble_has_a_line_of_its_own() -> None:
         (Lack.RESULTS, {"daemon": None}, ["no daemon has run here", "fxwatch daemon outputs"]),
         (Lack.RESULTS, {"daemon": daemon(START - 3600)}, ["daemon silent since 07:00 UTC", "fxwatch daemon outputs"]),
         (Lack.RESULTS, {}, ["daemon watching", "3 done, 1 incomplete", "first analysis appears here"]),
+        (
+            Lack.RESULTS,
+            {"daemon": daemon(START - 3600), "files": FileNews(troubles=(REFUSED,))},
+            ["Not explained: a.pt, refused: it would run code.", "fxwatch daemon outputs"],
+        ),
         (None, {"trouble": "it was written by a newer fxwatch"}, ["cannot be shown: it was written by a newer"]),
     ],
 )

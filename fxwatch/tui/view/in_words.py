@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from fxwatch.records.analysis import Analysis
 from fxwatch.records.ledger import LedgerLine
+from fxwatch.records.status import DaemonStatus
 from fxwatch.tui.snapshot import Lack, Snapshot
 from fxwatch.tui.view.commands import daemon_command, read_command
 from fxwatch.tui.view.header import reason, since
@@ -39,7 +40,8 @@ def _heartbeat_in_words(snapshot: Snapshot) -> str:
     daemon = snapshot.daemon
     if not life(daemon, snapshot.now).alive:
         typed = f"`{daemon_command(snapshot)}` watches it"
-        return f"Heartbeat: {daemon_words(snapshot).sentence}; {typed}; {wandb_words(snapshot).sentence}"
+        parts = [daemon_words(snapshot).sentence, typed, wandb_words(snapshot).sentence, *_trouble(daemon)]
+        return f"Heartbeat: {'; '.join(parts)}"
     parts = [daemon_words(snapshot).sentence, training_words(snapshot).sentence]
     if daemon is not None:
         parts += [
@@ -48,8 +50,11 @@ def _heartbeat_in_words(snapshot: Snapshot) -> str:
             f"by {'file events' if daemon.mode == 'events' else 'polling'}",
         ]
         parts += [f"explaining {name(path)}" for path in daemon.running]
-        parts += [f"last trouble: {name(daemon.last_trouble)}"] if daemon.last_trouble else []
-    return f"Heartbeat: {', '.join(parts)}"
+    return f"Heartbeat: {', '.join([*parts, *_trouble(daemon)])}"
+
+
+def _trouble(daemon: DaemonStatus | None) -> list[str]:
+    return [f"last trouble: {name(daemon.last_trouble)}"] if daemon is not None and daemon.last_trouble else []
 
 
 def lack_in_words(snapshot: Snapshot) -> str:

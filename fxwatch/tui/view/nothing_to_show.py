@@ -61,9 +61,9 @@ def _no_results(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
     troubles: list[tuple[str, list[str]]] = [
         (f"Not explained: {trouble_in_words(trouble)}.", []) for trouble in snapshot.files.troubles[:1]
     ]
+    trouble = f" Its last trouble: {name(daemon.last_trouble)}." if daemon is not None and daemon.last_trouble else ""
     if not life(daemon, snapshot.now).alive:
-        again = f"No analysis yet, and {words}.{f' {seen}' if files else ''}"
+        again = f"No analysis yet, and {words}.{f' {seen}' if files else ''}{trouble}"
         command = ("Start it, and leave it running:", [daemon_command(snapshot)])
         return [(again, []), *troubles, command, ("Without a training run of your own:", [_DEMO])]
-    trouble = f" Its last trouble: {name(daemon.last_trouble)}." if daemon is not None and daemon.last_trouble else ""
     return [(f"No analysis yet; {words}. {seen}{trouble}", []), *troubles, ("The first analysis appears here.", [])]
