@@ -14,7 +14,7 @@ from fxwatch.attribution.subject import Subject
 TOLERANCE = 0.03
 """Of a pair of state and baseline where eight baselines share it, whose errors cancel; of fewer, less in proportion."""
 
-ALONE = 4e-7
+ALONE = 6e-7
 """Where there is but one baseline: on a smooth path errors fall below what single precision rounds away."""
 
 _SHARED_BY = 8

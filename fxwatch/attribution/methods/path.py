@@ -6,7 +6,7 @@ from fxwatch.attribution.subject import Subject
 from fxwatch.attribution.units import sum_over_time
 
 GRID_PASSES = 4
-_SAMPLES_A_NODE, _ON_ONE_PATH = 4, 16
+_SAMPLES_A_NODE = 4
 
 
 def integrated_gradients(subject: Subject) -> Attributions:
@@ -30,9 +30,11 @@ def expected_gradients(subject: Subject) -> Attributions:
 def gradient_shap(subject: Subject) -> Attributions:
     """Expected gradients, which Captum's GradientShap draws at random, on the frozen grid instead.
 
-    A node of the grid is worth four random samples and more (docs/science.md), and of those on a single path sixteen:
-    there are so many fewer nodes than `n_samples` asks for samples, and each baseline has one at least.
+    A node of the grid is worth four random samples and more (docs/science.md): there are so many fewer nodes than
+    `n_samples` asks for samples, and each baseline has one at least. From a single baseline all samples are of one
+    path, and what they estimate are its integrated gradients, which are known.
     """
-    each = _ON_ONE_PATH if subject.baselines.count == 1 else _SAMPLES_A_NODE
-    nodes = max(grid.FEWEST_NODES, -(-subject.settings.n_samples // each))
+    if subject.baselines.count == 1:
+        return Attributions(sum_over_time(integrated.integrated_gradients(subject).attributions))
+    nodes = max(grid.FEWEST_NODES, -(-subject.settings.n_samples // _SAMPLES_A_NODE))
     return Attributions(sum_over_time(grid.at_states(subject, grid.passes_of(subject, nodes))))
