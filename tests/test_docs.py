@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ def test_every_command_within_a_sentence_is_one(page: str) -> None:
         elif words[:1] == ["-m"] and words[1].startswith("benchmarks."):
             module = words[1].removeprefix("benchmarks.")
             assert module in {*test_benchmarks.SHORT, *test_benchmarks.LONG}, module
+        elif words[:1] == ["-m"]:
+            assert find_spec(words[1]), words
         elif name == "python":
             assert (ROOT / words[0]).exists() or words[0] in files(text_of(page)), words
 

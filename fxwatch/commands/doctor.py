@@ -12,7 +12,7 @@ from fxwatch.commands.prescription import TO_FILL_IN, prescription
 from fxwatch.config import Config, load_config
 from fxwatch.config.template import toml_key
 from fxwatch.daemon.limits import forget_secrets
-from fxwatch.formats import kind_of, recognise
+from fxwatch.formats import kind_of, recognise, step_in_name
 from fxwatch.formats.adapters import adapter_for, passed_over
 from fxwatch.records.settings import Call
 from fxwatch.terminal import say, tell
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fxwatch.load import Content, Dump, LoadedPolicy, Weights
     from fxwatch.records.settings import ModelSettings
     from fxwatch.records.states import States
+    from fxwatch.watch.scan import Found
 
 _WORDS = {
     "torch": "a checkpoint of torch.save",
@@ -84,7 +85,7 @@ def _folder(folder: Path, states: Path | None, config_file: Path | None) -> int:
 
     config = load_config(config_file, folder).config
     try:
-        found = sorted(scan(str(folder), {}).files.values(), key=lambda one: one.generation.mtime_ns)
+        found = sorted(scan(str(folder), {}).files.values(), key=_by_age)
     except RootError as error:
         say(f"fxwatch: {error}")
         return exit_codes.NOTHING
@@ -102,6 +103,12 @@ def _folder(folder: Path, states: Path | None, config_file: Path | None) -> int:
     readable = [one for one in newest if recognise(one).format is not None]
     tell("")
     return _file((readable or newest)[-1], states, config, folder)
+
+
+def _by_age(one: "Found") -> tuple[int, int]:
+    """Clocks of file systems tick slowly: of two files written together that of the later step is the newer."""
+    step = step_in_name(one.shown)
+    return one.generation.mtime_ns, -1 if step is None else step
 
 
 def _in_short(path: Path) -> str:

@@ -3,6 +3,7 @@
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_statistics_in_a_dump_that_does_not_say_whether_they_were_used_are_a_war
 ) -> None:
     project.checkpoint("model.pt")
     _, features = HF_AND_PORTFOLIO["hf"]
-    statistics = {"mean/hf": np.ones(features), "var/hf": np.ones(features)}
+    statistics: dict[str, Any] = {"mean/hf": np.ones(features), "var/hf": np.ones(features)}
     project.states(**statistics, normalised=None if said is None else np.array(said))
     found = json.loads(project.ok("analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json").stdout)
     told = [finding["message"] for finding in found["health"]["findings"] if finding["metric"] == "normalisation"]

@@ -50,7 +50,7 @@ DEFINITIONS = [
     Definition(
         "sensitivity",
         "largest relative change of the attribution under noise of ±0.02 of each feature's deviation, 10 "
-        "draws, averaged over 8 states; over all states where there is one baseline",
+        "draws, averaged over 8 states; over all states where there is one baseline, relative to integrated gradients",
         "≤ 0.1",
     ),
     Definition("completeness", "Σ|Σφ - Δf| / Σ|Δf|: what the attributions miss of the change of output", "≤ 0.05"),
