@@ -69,9 +69,10 @@ class _Case:
 
 def doctor(path: Path, states: Path | None, config_file: Path | None) -> int:
     """Say all there is to say. Returns the exit code: 0 where it can be explained as things are."""
-    if not os.path.lexists(path):
-        say(f"fxwatch: {path} does not exist")
-        return exit_codes.NOTHING
+    for file in (path, states):
+        if file is not None and not os.path.lexists(file):
+            say(f"fxwatch: {file} does not exist")
+            return exit_codes.NOTHING
     for words in passed_over():
         say(f"fxwatch: {words}")
     if path.is_dir():

@@ -152,8 +152,10 @@ def explain_files(job: ExplainJob, opened: Opened, run: Run | None, progress: Pr
     left_out, why = opened.dump.left_out, opened.dump.left_out_reason
     if why is not None:
         states_left_out(findings, left_out, left_out + everything.count, why)
-    if not opened.dump.says_normalised and (pickle := _normaliser_beside(Path(job.checkpoint))):
-        states_perhaps_not_normalised(findings, pickle)
+    if not opened.dump.says_normalised:
+        pickle = _normaliser_beside(Path(job.checkpoint))
+        if pickle is not None or opened.dump.holds_statistics:
+            states_perhaps_not_normalised(findings, pickle)
     if chosen.blurred and dtype_of(policy) != torch.float64:
         states_blurred(findings, chosen.blurred)
     analysis = Analysis.of(

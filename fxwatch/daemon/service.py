@@ -43,7 +43,7 @@ LATEST_DRAWING = 30.0
 RESERVE = 32 * 1024 * 1024
 """Bytes that must be free where results are written, before another analysis is begun."""
 TRY_AGAIN = 5.0
-_CAME_TO_NOTHING: tuple[FileState, ...] = ("refused", "unsupported", "incomplete")
+_CAME_TO_NOTHING: tuple[FileState, ...] = ("refused", "unsupported", "incomplete", "quarantined", "skipped")
 
 
 class Summary(NamedTuple):

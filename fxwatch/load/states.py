@@ -24,6 +24,7 @@ Floats = NDArray[np.floating]
 
 _NOT_BRANCHES = {"action", "actions", "value", "advantage", "old_log_prob"}
 _TEXTS = {"feature_names", "step", "normalised"}
+_SAYS = {"": None, "true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _EPSILON = 1e-8
 _BLURRED = 0.01
 
@@ -39,6 +40,8 @@ class Dump:
     """Where the states stand in the file; None where none is left out."""
     says_normalised: bool = False
     """Whether it says that states are as the policy sees them, or holds what makes them so."""
+    holds_statistics: bool = False
+    """Whether it holds those by which the trainer normalises."""
 
     def row(self, number: int) -> States:
         """One state, by its place in the file. Raises LoadError where there is none, or one that is left out."""
@@ -60,7 +63,8 @@ def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
     }
     if not branches:
         raise LoadError("it holds no branch: one array a branch is needed, (N, time, features) or (N, features)")
-    branches = {name: _normalise(name, array, arrays, texts) for name, array in branches.items()}
+    if _is_normalised(texts) is False:
+        branches = {name: _normalise(name, array, arrays) for name, array in branches.items()}
     names = _feature_names(texts)
     branches = _ordered(branches, list(names), inputs)
     if action is not None and not action.ndim:
@@ -79,7 +83,8 @@ def read_dump(content: Content, inputs: Mapping[str, InputSettings]) -> Dump:
     lost = blurred_names(branches, features)
     single = {name: in_single(array) for name, array in branches.items()}
     dump = finite_only(States(single, features, _only_one_column(action), step, lost))
-    return replace(dump, says_normalised="normalised" in texts)
+    statistics = any(name.startswith(("mean/", "var/")) for name in arrays)
+    return replace(dump, says_normalised=_is_normalised(texts) is not None, holds_statistics=statistics)
 
 
 def _read(content: Content) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -153,13 +158,20 @@ def _numbers(name: str, array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _normalise(
-    name: str, array: NDArray[Any], arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, Any]
-) -> NDArray[Any]:
-    """What the policy sees: a dump that says it is not normalised is, by the trainer's own statistics in it."""
+def _is_normalised(texts: Mapping[str, Any]) -> bool | None:
+    said = str(texts.get("normalised", "")).lower()
+    if said not in _SAYS:
+        raise LoadError(f"its normalised is {texts['normalised']!r}; it must be true or false")
+    return _SAYS[said]
+
+
+def _normalise(name: str, array: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """What the policy sees of a branch that is not normalised: by the trainer's own statistics, where there are any."""
     mean, var = arrays.get(f"mean/{name}"), arrays.get(f"var/{name}")
-    if mean is None or var is None or str(texts.get("normalised", "true")).lower() not in {"false", "0", "no"}:
+    if mean is None or var is None:
         return array
+    if (var < 0).any():
+        raise LoadError(f"var/{name} is negative, which no variance is")
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray((array - mean) / np.sqrt(var + _EPSILON), dtype=np.float32)

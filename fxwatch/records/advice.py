@@ -151,7 +151,7 @@ ADVICE: dict[str, Advice] = {
         ["subtract a start or a mean, in double precision, before the policy sees it"],
     ),
     "normalisation": Advice(
-        ["observations were dumped as the environment gives them, and not as VecNormalize hands them on"],
+        ["observations were dumped as the environment gives them, and not as they are handed on to the policy"],
         [
             "dump what the policy sees, as fxwatch.callbacks.sb3 and fxwatch.recorder do",
             'or put mean/BRANCH and var/BRANCH into the dump, with normalised = "false"',

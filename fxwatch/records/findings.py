@@ -27,9 +27,10 @@ class Findings:
     ) -> None:
         """Add a finding; `keys` are where its advice stands, the first that exists, else under its metric.
 
+        What is unknown has none of its metric's, which is for a value that is not well: its message says why.
         `about` tells it from others of its metric: the side of a limit, or names of layers or features.
         """
-        causes, remedies = advice(*keys, metric)
+        causes, remedies = advice(*keys, *([] if level == "unknown" else [metric]))
         self._found.append(
             Finding(
                 metric=metric,

@@ -51,10 +51,14 @@ def states_blurred(findings: Findings, features: Collection[tuple[str, str]]) ->
     findings.add("precision", len(features), 0, "warn", message)
 
 
-def states_perhaps_not_normalised(findings: Findings, file: str) -> None:
-    """Find that the trainer normalises what the policy sees, and the dump does not say that it is so."""
-    message = f"inputs may be unnormalised: {file} is a pickle and stays closed, and the dump does not say that it is"
-    findings.add("normalisation", None, None, "warn", f"{message} as the policy sees it")
+def states_perhaps_not_normalised(findings: Findings, pickle: str | None) -> None:
+    """Find that the trainer normalises what the policy sees, and the dump does not say whether that is done.
+
+    The statistics are in a pickle of a name, or, without one, in the dump itself.
+    """
+    where = f"{pickle} is a pickle and stays closed" if pickle else "the dump holds statistics to normalise by"
+    message = f"inputs may be unnormalised: {where}, and the dump does not say that it is as the policy sees it"
+    findings.add("normalisation", None, None, "warn", message)
 
 
 def _outputs(explanation: Explanation, findings: Findings) -> None:

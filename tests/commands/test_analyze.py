@@ -3,11 +3,13 @@
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fxwatch import exit_codes
+from tests.policies import HF_AND_PORTFOLIO
 from tests.project import CONFIG, Evil, Project
 
 
@@ -43,6 +45,20 @@ def test_models_are_called_as_the_config_says(tmp_path: Path, call: str) -> None
     project.states()
     done = project.ok("analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json")
     assert json.loads(done.stdout)["target"]["config"] == "action_type"
+
+
+@pytest.mark.parametrize("said", [None, "true"])
+def test_statistics_in_a_dump_that_does_not_say_whether_they_were_used_are_a_warning(
+    project: Project, said: str | None
+) -> None:
+    project.checkpoint("model.pt")
+    _, features = HF_AND_PORTFOLIO["hf"]
+    statistics: dict[str, Any] = {"mean/hf": np.ones(features), "var/hf": np.ones(features)}
+    project.states(**statistics, normalised=None if said is None else np.array(said))
+    found = json.loads(project.ok("analyze", "outputs/model.pt", "--states", "outputs/states.npz", "--json").stdout)
+    told = [finding["message"] for finding in found["health"]["findings"] if finding["metric"] == "normalisation"]
+    assert len(told) == (said is None)
+    assert all("inputs may be unnormalised: the dump holds statistics" in message for message in told)
 
 
 def test_exit_codes(project: Project) -> None:

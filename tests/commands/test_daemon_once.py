@@ -211,7 +211,7 @@ def test_every_nth_checkpoint_also_over_restarts(tmp_path: Path) -> None:
     project.states()
     for number in range(4):
         project.checkpoint(f"model_{number}.pt", seed=number, global_step=number)
-    project.run("daemon", "--once")
+    assert "2 analysed, 2 skipped of 4 checkpoints" in project.run("daemon", "--once").stderr
     assert [found["checkpoint"]["step"] for found in project.analyses()] == [0, 3]
     for number in range(4, 7):
         project.checkpoint(f"model_{number}.pt", seed=number, global_step=number)

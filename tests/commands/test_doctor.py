@@ -201,3 +201,4 @@ def test_a_folder_is_told_file_by_file(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "empty").mkdir()
     assert asked(tmp_path / "empty", capsys)[0] == exit_codes.NOTHING
     assert asked(tmp_path / "nothing", capsys)[0] == exit_codes.NOTHING
+    assert doctor(folder / "model.safetensors", tmp_path / "nothing.npz", None) == exit_codes.NOTHING

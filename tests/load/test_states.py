@@ -80,6 +80,16 @@ def test_what_the_trainer_normalises_is_normalised(write: Any) -> None:
     assert np.array_equal(dump(write(arrays, normalised="true")).states.branches["hf"], HF)
 
 
+def test_statistics_of_which_the_dump_does_not_say_whether_they_were_used_change_nothing_and_are_told(
+    write: Any,
+) -> None:
+    arrays = {"hf": HF, "mean/hf": np.full(2, 3, np.float32), "var/hf": np.full(2, 4, np.float32)}
+    found = dump(write(arrays))
+    assert np.array_equal(found.states.branches["hf"], HF)
+    assert (found.says_normalised, found.holds_statistics) == (False, True)
+    assert not dump(write({"hf": HF}, normalised="False")).holds_statistics
+
+
 def test_a_single_action_may_have_its_own_axis(write: Any) -> None:
     found = dump(write({"hf": HF, "action": np.zeros((4, 1))})).states
     assert found.action is not None
@@ -101,6 +111,8 @@ def test_a_single_action_may_have_its_own_axis(write: Any) -> None:
         ({"hf": HF}, {"feature_names": "[1"}, "feature_names are not JSON"),
         ({"hf": HF}, {"feature_names": '{"hf": "ab"}'}, "feature_names are not JSON"),
         ({"hf": HF, "mean/hf": np.zeros(3), "var/hf": np.ones(3)}, {"normalised": "false"}, "do not fit the branch"),
+        ({"hf": HF, "mean/hf": np.zeros(2), "var/hf": -np.ones(2)}, {"normalised": "no"}, "var/hf is negative"),
+        ({"hf": HF}, {"normalised": "maybe"}, "normalised is 'maybe'; it must be true or false"),
     ],
 )
 def test_what_makes_no_sense_is_told(

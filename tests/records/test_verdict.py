@@ -227,6 +227,7 @@ def test_what_was_not_computed_never_makes_a_run_ok(changes: dict[str, Any], met
     assert found.health.verdict == "unknown"
     assert [finding.metric for finding in found.health.findings] == [metric]
     assert found.health.findings[0].value is None
+    assert found.health.findings[0].remedies == []  # they are for a value that is not well
 
 
 def test_a_first_analysis_has_no_stability_and_is_not_blamed_for_it() -> None:

@@ -50,5 +50,5 @@ def _distrust(subject: Subject, found: Branches, delta: Tensor, change: Tensor) 
         return None
     scale = max(float(part.abs().max()) for part in found)
     if all(float((a - b).abs().max()) <= _SAME * scale for a, b in zip(found, _plain(subject), strict=True)):
-        return "degenerate: none of its rules apply to this model's non-linearities, so it equals input × gradient"
+        return "none of its rules apply to this model's non-linearities, so it equals input × gradient"
     return f"its rules cover this model only in part: attributions miss the change of output by {error:.0%}"

@@ -65,7 +65,7 @@ DEFINITIONS = [
         "its weights, in these states and at random points; no functional effect: swapping it between these "
         "states, in two ways, moves no output by 1 % of its deviation; low importance: less than a tenth of "
         "an even share in 90 % of the last analyses, and an effect of at most 2 % now",
-        "≤ 5",
+        "≤ 5, and not all",
     ),
     Definition(
         "stability",
