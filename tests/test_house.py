@@ -128,13 +128,13 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
 
 def test_a_config_that_is_not_ours_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.toml").write_text("[training]\nlr = 1\n")
+    (tmp_path / "config.toml").write_text("[training]\nlr = 1\n[tool.black]\nline = 3\n")
     found = load_config(None)
     assert found.file is None
     assert found.warnings == ["./config.toml is passed over: it has no section of fxwatch's"]
     (tmp_path / "config.toml").write_text("[modle]\nfactory = 1\n")
     assert load_config(None).warnings == [
-        "./config.toml is passed over: it has no section of fxwatch's; did you mean [model]?"
+        "./config.toml is passed over: it has no section of fxwatch's; did you mean model?"
     ]
     (tmp_path / "config.toml").write_text("[analysis]\nevery = 4\n")
     assert load_config(None).config.analysis.every == 4

@@ -91,8 +91,7 @@ def _read_default(path: Path, watched: Path | None) -> tuple[str, dict[str, Any]
         )
     text, data = _read_toml(path)
     if not data.keys() & Config.model_fields.keys():
-        known = [f"[{section}]" for section in Config.model_fields]
-        hint = next(filter(None, (nearest(f"[{name}]", known) for name in data)), "")
+        hint = next(filter(None, (nearest(name, Config.model_fields) for name in data)), "")
         return "", {}, f"./{path} is passed over: it has no section of fxwatch's{hint}"
     return text, data, None
 
