@@ -35,7 +35,7 @@ from fxwatch.records.attempt import attempt_of
 from fxwatch.records.recipe import analysis_digest, recipe_digest
 from fxwatch.records.states import States
 from fxwatch.records.verdict import judge, states_blurred, states_left_out, states_perhaps_not_normalised
-from fxwatch.store.layout import Run, Store, StoreError, analysis_id
+from fxwatch.store.layout import NewerError, Run, Store, StoreError, analysis_id
 from fxwatch.store.read import lines_before, read_analysis
 
 Progress = Callable[[str], None]
@@ -88,10 +88,12 @@ def run_explain(job: ExplainJob, progress: Progress) -> tuple[Answer, Files]:
 
 
 def _made_before(run: Run, digest: str) -> str | None:
-    """The id of the same analysis, where it was made before; one that is damaged is made again."""
+    """The id of the same analysis, where it was made before, be it by a newer fxwatch; a damaged one is made again."""
     for found in run.folder.glob(f"step-*-{digest[:8]}/analysis.json"):
         try:
             return read_analysis(found).id
+        except NewerError:
+            return found.parent.name
         except StoreError:
             continue
     return None

@@ -42,22 +42,28 @@ class RunWriter:
         """Publish an analysis, after the files that belong to it, by their places. Raises OSError, and then it is to be
         tried again; what was done is not done twice.
         """
-        if self._last != analysis.id:
-            path = self.run.analysis(analysis.id).json
-            path.parent.mkdir(parents=True, exist_ok=True)
+        folder = self.run.analysis(analysis.id)
+        noted = analysis.id == self._last or (folder.folder.exists() and self._is_noted(analysis.id))
+        if not noted or _readable(folder) is None:  # it may have been damaged since, or removed
+            folder.folder.mkdir(parents=True, exist_ok=True)
             for place, file in beside.items():
                 write_atomic(place, file)
-            write_atomic(path, as_json(analysis))
+            write_atomic(folder.json, as_json(analysis))
             self._flush_folders()
+        if not noted:
             line = HistoryLine.of(analysis, seq=self.count)
             self._lines.append(line)
             self._follow(line)
         self._lines.sync()
-        self._index.append(self.count - 1, analysis)
+        if analysis.id == self._last:
+            self._index.append(self.count - 1, analysis)
 
     def close(self) -> None:
         """Close the history."""
         self._lines.close()
+
+    def _is_noted(self, analysis_id: str) -> bool:
+        return any(line.id == analysis_id for line in read_lines(self.run.history, HistoryLine))
 
     def _flush_folders(self) -> None:
         """Of the analysis, and, of a run's first one, of the run: their entries in the folders above them."""

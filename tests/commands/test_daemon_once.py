@@ -206,6 +206,24 @@ def test_weights_that_are_allocated_and_were_never_written_explain_themselves(pr
     assert {"gradient_flow.zero", "dead_features"} <= metrics
 
 
+def test_an_analysis_that_was_damaged_is_made_again_and_one_of_a_newer_fxwatch_is_left_as_it_is(
+    project: Project,
+) -> None:
+    project.states()
+    project.checkpoint()
+    project.ok("daemon", "--once")
+    [made] = project.store.run("default").analyses()
+    whole = json.loads(made.json.read_text())
+    made.json.write_text("{")
+    assert "1 analysed of 1 checkpoints" in project.ok("daemon", "--once").stderr
+    again = json.loads(made.json.read_text())
+    assert {**again, "created_at": 0, "cost": 0, "methods": 0} == {**whole, "created_at": 0, "cost": 0, "methods": 0}
+    newer = json.dumps({**whole, "schema_version": 99})
+    made.json.write_text(newer)
+    assert "0 analysed" in project.ok("daemon", "--once").stderr
+    assert made.json.read_text() == newer
+
+
 def test_every_nth_checkpoint_also_over_restarts(tmp_path: Path) -> None:
     project = Project(tmp_path, CONFIG + "every = 3\n")
     project.states()

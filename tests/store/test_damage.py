@@ -17,7 +17,7 @@ from fxwatch.store import ledger as ledger_module
 from fxwatch.store.layout import Run
 from fxwatch.store.ledger import Ledger
 from fxwatch.store.lines import LineWriter, as_line, last_line, lines_backwards, mend, parse_line, read_lines
-from fxwatch.store.read import read_history
+from fxwatch.store.read import read_analysis, read_history
 from fxwatch.store.shares import ShareIndex
 from fxwatch.store.write import RunWriter, as_json
 from tests.analyses import analysis
@@ -220,6 +220,24 @@ def test_a_damaged_analysis_costs_its_row_alone(tmp_path: Path) -> None:
     RunWriter(run).close()
     assert read_history(run) == lines
     assert ShareIndex(run.shares).holds([0, 1, 3, 4, 5])
+
+
+@pytest.mark.parametrize("step", [100, 200], ids=["an older one", "the newest"])
+@pytest.mark.parametrize("left", [None, b"", b"{"])
+def test_a_damaged_analysis_that_is_made_anew_is_whole_again_and_noted_once(
+    tmp_path: Path, step: int, left: bytes | None
+) -> None:
+    run = Run("default", tmp_path / "default")
+    writer = RunWriter(run)
+    for one in (analysis(100), analysis(200)):
+        writer.commit(one)
+    damaged = run.analysis(analysis(step).id).json
+    damaged.unlink() if left is None else damaged.write_bytes(left)
+    writer.commit(analysis(step))
+    writer.close()
+    assert read_analysis(damaged) == analysis(step)
+    assert [line.id for line in read_history(run)] == [analysis(100).id, analysis(200).id]
+    assert ShareIndex(run.shares).holds(range(2))
 
 
 @pytest.mark.parametrize("name", ["ledger.jsonl", "runs/default/history.jsonl"])
