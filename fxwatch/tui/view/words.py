@@ -39,7 +39,7 @@ def percent(share: float | None) -> str:
     return NOTHING if share is None else f"{share * 100:.1f} %"
 
 
-def interval(low: float, high: float) -> str:
+def ends(low: float, high: float) -> str:
     """The ends of a share's interval, in percent; all of it takes no more room than the rest."""
     return "–".join("100" if end >= 0.9995 else f"{end * 100:.1f}" for end in (low, high))
 
