@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fxwatch.tui.view.text import cells, crop, ending, joined, left, line, plain, right, spread, title, wrapped
-from fxwatch.tui.view.words import age, count, duration, moment, number, points, whole
+from fxwatch.tui.view.words import age, count, duration, ends, moment, number, points, whole
 from tests.tui.examples import START
 
 ANY_TEXT = st.text(st.characters(exclude_characters="\n"), max_size=60)
@@ -30,6 +30,7 @@ def test_other_words() -> None:
     assert points(-0.00001) == "±0.0"
     assert points(None) == ""
     assert whole(252420) == "252,420"
+    assert (ends(0.396, 0.4741), ends(0.998, 1.0), ends(1.0, 1.0)) == ("39.6–47.4", "99.8–100", "100–100")
     assert (count(1, "layer"), count(2, "analysis", "analyses")) == ("1 layer", "2 analyses")
     assert (duration(2.31), duration(90), duration(600), duration(9000)) == ("2.3 s", "90 s", "10 min", "2 h")
     assert moment(START, START + 60) == "08:00 UTC"

@@ -4,7 +4,7 @@ from fxwatch.records.analysis import Analysis
 from fxwatch.tui.snapshot import Snapshot
 from fxwatch.tui.view.table import Bar, Column, Row, Table, Trend
 from fxwatch.tui.view.text import Span, name, quiet
-from fxwatch.tui.view.words import number, percent
+from fxwatch.tui.view.words import ends, number, percent
 
 NAME = "Features"
 _COLUMNS = (
@@ -42,7 +42,7 @@ def _rows(snapshot: Snapshot, analysis: Analysis, branch: str) -> list[Row]:
             Span(name(feature)),
             quiet(name(branch)),
             Span(percent(unit.share), "strong"),
-            quiet(f"{unit.low * 100:.1f}–{unit.high * 100:.1f}"),
+            quiet(ends(unit.low, unit.high)),
             Span(str(rank)),
             Span(number(score)),
             Span(signed(unit.signed)),

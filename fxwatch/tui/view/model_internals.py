@@ -9,7 +9,7 @@ from fxwatch.tui.view.text import BLANK, Line, Span, left, line, mark, name, qui
 from fxwatch.tui.view.top_features import top_features
 from fxwatch.tui.view.training import heads_table
 from fxwatch.tui.view.trend import trend
-from fxwatch.tui.view.words import count, number, percent, points
+from fxwatch.tui.view.words import count, ends, number, percent, points
 
 NAME = "Model internals"
 _LABEL, _SHARE, _INTERVAL, _CHANGE = 11, 7, 9, 6
@@ -75,7 +75,7 @@ def _branch(label: str, snapshot: Snapshot, width: int, *, leader: bool) -> Line
     branch = analysis.branches[label]
     before = snapshot.past.before.get(label) if snapshot.past else None
     change = branch.share - before if branch.share is not None and before is not None else None
-    interval = "" if branch.low is None or branch.high is None else f"{branch.low * 100:.1f}–{branch.high * 100:.1f}"
+    interval = "" if branch.low is None or branch.high is None else ends(branch.low, branch.high)
     head = line(
         mark(branch.verdict) if branch.expected else quiet(" "),
         " ",

@@ -39,6 +39,11 @@ def percent(share: float | None) -> str:
     return NOTHING if share is None else f"{share * 100:.1f} %"
 
 
+def ends(low: float, high: float) -> str:
+    """The ends of a share's interval, in percent; all of it takes no more room than the rest."""
+    return "–".join("100" if end >= 0.9995 else f"{end * 100:.1f}" for end in (low, high))
+
+
 def points(change: float | None) -> str:
     """A signed change of a share, in percentage points."""
     if change is None or not math.isfinite(change):
